@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * store.h - the log on disk
+ *
+ * One append-only log of entries. An entry is a signed text, with a body if it
+ * is a ticket; its id is the SHA-256 of the text and is unique; its seq counts
+ * from 1 without a hole. Everything else is an index into the log and moves in
+ * the same transaction: who finds an entry in the mailbox, which peer must
+ * still get it, how far a reader or a peer has come, the Merkle tree over the
+ * ids. So a crash leaves either all of a commit or nothing of it.
+ *
+ * One thread writes (struct store_tx); any number read a snapshot (struct
+ * store_rx) and never wait for the writer. A snapshot keeps pages alive: end it
+ * before waiting for anything. Spans that a snapshot gives out alias the map
+ * and die with it.
+ *
+ * Every record carries a hash that is checked when it is read: a damaged one is
+ * TOCSIN_EBODYMISMATCH and never handed out. No space is TOCSIN_ENOSPACE and
+ * changes nothing. Anything that makes the next commit doubtful (a failed
+ * sync) is TOCSIN_EINTERNAL, and the broker must stop: the log is the truth.
+ *
+ * This header knows nothing of the engine below it; a second one must fit.
+ */
+#ifndef TOCSIN_BROKER_STORE_H
+#define TOCSIN_BROKER_STORE_H
+
+#include "crypto/buf.h"
+#include "crypto/merkle.h"
+#include "crypto/tocsin_err.h"
+#include "crypto/wire.h"
+
+#define STORE_LANES 5
+#define STORE_NAME_MAX 96 /* bytes of a member, peer or cursor name */
+
+enum store_kind {
+	STORE_TICKET = 1,
+	STORE_ROSTER = 2,
+	STORE_KEYS = 3,
+	STORE_RECEIPT = 4,
+};
+
+struct store_options {
+	uint64_t map_size; /* bytes; the file is allocated up to `prealloc` */
+	uint64_t prealloc;
+	unsigned readers; /* snapshots open at once */
+};
+
+struct store;
+struct store_tx;
+struct store_rx;
+
+/*
+ * An entry. Appending reads it; reading fills it with spans into the map. A
+ * body that is large is not inline: it is the part with the header's body
+ * hash, and `detached` says so.
+ */
+struct store_entry {
+	uint64_t seq; /* 0 when appending */
+	enum store_kind kind;
+	int64_t time; /* seconds; when this broker took it */
+	uint8_t id[32];
+	struct span member; /* whose it is: sender, or subject of a receipt */
+	struct span via;    /* the peer it came from; empty: posted here */
+	struct span note;   /* signed text with its signature lines */
+	struct span body;
+	bool detached;
+};
+
+/* What a peer must get: an entry, or a part. */
+struct store_out {
+	uint64_t n;   /* per peer and lane, from 1 */
+	uint64_t seq; /* 0: a part */
+	uint8_t part[32];
+};
+
+struct store_part {
+	uint64_t total;
+	uint64_t have;	    /* bytes on disk, from the first on */
+	bool complete;	    /* have == total and the hash was right */
+	uint64_t first_seq; /* entry that named it first; 0: staged, unnamed */
+};
+
+/*
+ * Open or create the store in `dir` (mode 0700, made if missing). Takes a lock
+ * that a second process does not get: TOCSIN_EBUSY. Refuses file systems that
+ * cannot be trusted with it, and a file that is shorter than it says. *why, if
+ * not NULL, is set to a sentence (static or owned by the store layer) for the
+ * operator when it fails.
+ */
+enum tocsin_err MUST_USE store_open(struct store **out, const char *dir,
+    const struct store_options *opt, const char **why);
+void store_close(struct store *s);
+
+/* Writing. One transaction at a time, by one thread. */
+enum tocsin_err MUST_USE store_begin(struct store *s, struct store_tx **tx);
+enum tocsin_err MUST_USE store_commit(struct store_tx *tx); /* frees tx */
+void store_abort(struct store_tx *tx);
+
+/*
+ * Append an entry and its leaf. TOCSIN_EDUPLICATE: the id is there already;
+ * *seq tells where, and nothing was written.
+ */
+enum tocsin_err MUST_USE store_append(
+    struct store_tx *tx, const struct store_entry *e, uint64_t *seq);
+
+/* Put an entry into a member's mailbox; "*" is everybody's. */
+enum tocsin_err MUST_USE store_mail(
+    struct store_tx *tx, struct span member, uint64_t seq);
+
+/* Queue for a peer; `out->n` is set. Trim forgets all up to n, inclusive. */
+enum tocsin_err MUST_USE store_out_add(struct store_tx *tx, struct span peer,
+    unsigned lane, struct store_out *out);
+enum tocsin_err MUST_USE store_out_trim(
+    struct store_tx *tx, struct span peer, unsigned lane, uint64_t n);
+
+/* A small named value of at most 256 bytes: cursors, serials, our identity. */
+enum tocsin_err MUST_USE store_value_put(
+    struct store_tx *tx, struct span name, struct span value);
+
+/*
+ * Parts and large bodies: content-addressed, written front to back in ranges of
+ * any size. expect makes the row (idempotent; TOCSIN_EMALFORMED if the size
+ * differs); write takes bytes at exactly `have` (else TOCSIN_EDUPLICATE, with
+ * *have set, nothing written) and checks the hash with the last byte: a wrong
+ * one empties the part and is TOCSIN_EBODYMISMATCH.
+ */
+enum tocsin_err MUST_USE store_part_expect(struct store_tx *tx,
+    const uint8_t hash[32], uint64_t total, uint64_t first_seq);
+enum tocsin_err MUST_USE store_part_write(struct store_tx *tx,
+    const uint8_t hash[32], uint64_t offset, struct span bytes, uint64_t *have);
+enum tocsin_err MUST_USE store_part_drop(
+    struct store_tx *tx, const uint8_t hash[32]);
+
+/* A writer sees its own transaction through this snapshot; don't end it. */
+struct store_rx *store_tx_view(struct store_tx *tx);
+
+/* Reading. */
+enum tocsin_err MUST_USE store_read(struct store *s, struct store_rx **rx);
+void store_read_end(struct store_rx *rx);
+
+uint64_t store_head(struct store_rx *rx); /* seq of the newest entry, or 0 */
+enum tocsin_err MUST_USE store_get(
+    struct store_rx *rx, uint64_t seq, struct store_entry *out);
+enum tocsin_err MUST_USE store_find(
+    struct store_rx *rx, const uint8_t id[32], uint64_t *seq);
+
+/* The next entry for `member` or everybody after `after`; NOTFOUND: none. */
+enum tocsin_err MUST_USE store_mail_next(
+    struct store_rx *rx, struct span member, uint64_t after, uint64_t *seq);
+
+/* True if `seq` is in the member's mailbox (or everybody's). */
+bool store_mail_has(struct store_rx *rx, struct span member, uint64_t seq);
+
+/* The next item for a peer with n > after; NOTFOUND: none. */
+enum tocsin_err MUST_USE store_out_next(struct store_rx *rx, struct span peer,
+    unsigned lane, uint64_t after, struct store_out *out);
+
+enum tocsin_err MUST_USE store_value_get(
+    struct store_rx *rx, struct span name, struct span *value);
+
+enum tocsin_err MUST_USE store_part_stat(
+    struct store_rx *rx, const uint8_t hash[32], struct store_part *out);
+/* Appends up to `max` bytes from `offset` of what is there. */
+enum tocsin_err MUST_USE store_part_read(struct store_rx *rx,
+    const uint8_t hash[32], uint64_t offset, size_t max, struct buf *out);
+
+/* The tree of this snapshot; its size is store_head(). Leaf i is seq i + 1. */
+struct merkle_store store_tree(struct store_rx *rx);
+
+/* Walk everything; calls back with each finding. OK if there was none. */
+enum tocsin_err MUST_USE store_verify(struct store *s,
+    void (*finding)(void *arg, uint64_t seq, const char *what), void *arg);
+
+/* Bytes of the file in use and allowed, for logs and status. */
+void store_usage(struct store *s, uint64_t *used, uint64_t *limit);
+
+#endif
