@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: ISC */
+#include "crypto/msg.h"
+
+#include <string.h>
+
+#define ENTRY_DETACHED 1
+#define ENTRIES_MORE 1
+#define RELAY_REPEAT 1
+
+static enum tocsin_err
+judge(const struct rd *r)
+{
+	return rd_done(r) ? TOCSIN_OK : TOCSIN_EMALFORMED;
+}
+
+static void
+add_block(struct buf *out, struct span s)
+{
+	buf_u32(out, (uint32_t)s.n);
+	buf_add(out, s);
+}
+
+static struct span
+take_block(struct rd *r)
+{
+	return rd_span(r, rd_u32(r));
+}
+
+/* One bit of flags; any other makes the message one that we don't know. */
+static bool
+take_flag(struct rd *r)
+{
+	uint8_t flags = rd_u8(r);
+
+	if (flags > 1)
+		r->bad = true;
+	return flags == 1;
+}
+
+uint8_t
+msg_op(struct span request, struct span *body)
+{
+	struct rd r = rd_init(request);
+	uint8_t op = rd_u8(&r);
+
+	*body = rd_rest(&r);
+	return op;
+}
+
+void
+msg_accept(struct buf *out)
+{
+	buf_u16(out, TOCSIN_OK);
+}
+
+void
+msg_refuse(struct buf *out, enum tocsin_err code, uint32_t retry_ms,
+    const char *detail)
+{
+	buf_u16(out, (uint16_t)code);
+	buf_u32(out, retry_ms);
+	if (detail != NULL)
+		buf_add(out, span_cut(span_of(detail), 0, MSG_DETAIL_MAX));
+}
+
+static bool
+printable(struct span s)
+{
+	size_t i;
+
+	for (i = 0; i < s.n; i++)
+		if (s.p[i] < 0x20 || s.p[i] > 0x7e)
+			return false;
+	return true;
+}
+
+enum tocsin_err
+msg_reply_decode(struct msg_reply *out, struct span reply)
+{
+	struct msg_reply m = { 0 };
+	struct rd r = rd_init(reply);
+
+	m.code = tocsin_err_from_wire(rd_u16(&r));
+	if (m.code != TOCSIN_OK)
+		m.retry_ms = rd_u32(&r);
+	m.rest = rd_rest(&r);
+	if (!rd_done(&r))
+		return TOCSIN_EMALFORMED;
+	if (m.code != TOCSIN_OK &&
+	    (m.rest.n > MSG_DETAIL_MAX || !printable(m.rest)))
+		return TOCSIN_EMALFORMED;
+	*out = m;
+	return TOCSIN_OK;
+}
+
+void
+msg_post_encode(struct buf *out, const struct msg_envelope *env, size_t n)
+{
+	size_t i;
+
+	buf_u8(out, MSG_POST);
+	buf_u16(out, (uint16_t)n);
+	for (i = 0; i < n; i++) {
+		add_block(out, env[i].note);
+		add_block(out, env[i].body);
+	}
+}
+
+enum tocsin_err
+msg_post_decode(struct msg_post *out, struct span body)
+{
+	struct rd r = rd_init(body);
+	size_t i;
+
+	out->n = rd_u16(&r);
+	if (out->n == 0 || out->n > MSG_POSTS_MAX)
+		return TOCSIN_EMALFORMED;
+	for (i = 0; i < out->n; i++) {
+		out->env[i].note = take_block(&r);
+		out->env[i].body = take_block(&r);
+	}
+	return judge(&r);
+}
+
+void
+msg_posted_encode(struct buf *out, const struct msg_posted *m)
+{
+	size_t i;
+
+	buf_u16(out, (uint16_t)m->n);
+	for (i = 0; i < m->n; i++) {
+		buf_u16(out, (uint16_t)m->item[i].code);
+		buf_u64(out, m->item[i].seq);
+	}
+}
+
+enum tocsin_err
+msg_posted_decode(struct msg_posted *out, struct span rest)
+{
+	struct rd r = rd_init(rest);
+	size_t i;
+
+	out->n = rd_u16(&r);
+	if (out->n > MSG_POSTS_MAX)
+		return TOCSIN_EMALFORMED;
+	for (i = 0; i < out->n; i++) {
+		out->item[i].code = tocsin_err_from_wire(rd_u16(&r));
+		out->item[i].seq = rd_u64(&r);
+	}
+	return judge(&r);
+}
+
+void
+msg_fetch_encode(struct buf *out, const struct msg_fetch *m)
+{
+	buf_u8(out, MSG_FETCH);
+	buf_u64(out, m->acked);
+	buf_u64(out, m->after);
+	buf_u32(out, m->wait_ms);
+	buf_u32(out, m->max_bytes);
+}
+
+enum tocsin_err
+msg_fetch_decode(struct msg_fetch *out, struct span body)
+{
+	struct rd r = rd_init(body);
+
+	out->acked = rd_u64(&r);
+	out->after = rd_u64(&r);
+	out->wait_ms = rd_u32(&r);
+	out->max_bytes = rd_u32(&r);
+	if (out->wait_ms > MSG_WAIT_MAX)
+		return TOCSIN_EMALFORMED;
+	return judge(&r);
+}
+
+size_t
+msg_entries_begin(struct buf *out)
+{
+	size_t mark = out->n;
+
+	buf_u8(out, 0);
+	buf_u16(out, 0);
+	return mark;
+}
+
+void
+msg_entries_add(struct buf *out, const struct msg_entry *e)
+{
+	buf_u64(out, e->seq);
+	buf_u64(out, (uint64_t)e->time);
+	buf_u8(out, e->kind);
+	buf_u8(out, e->detached ? ENTRY_DETACHED : 0);
+	add_block(out, e->note);
+	add_block(out, e->body);
+}
+
+void
+msg_entries_end(struct buf *out, size_t mark, bool more, size_t n)
+{
+	if (!buf_ok(out))
+		return;
+	out->p[mark] = more ? ENTRIES_MORE : 0;
+	out->p[mark + 1] = (uint8_t)(n >> 8);
+	out->p[mark + 2] = (uint8_t)n;
+}
+
+static struct msg_entry
+take_entry(struct rd *r)
+{
+	struct msg_entry e = { 0 };
+
+	e.seq = rd_u64(r);
+	e.time = (int64_t)rd_u64(r);
+	e.kind = rd_u8(r);
+	e.detached = take_flag(r);
+	e.note = take_block(r);
+	e.body = take_block(r);
+	return e;
+}
+
+enum tocsin_err
+msg_entries_decode(struct msg_entries *out, struct span rest)
+{
+	struct rd r = rd_init(rest);
+	size_t i;
+
+	out->more = take_flag(&r);
+	out->n = rd_u16(&r);
+	if (out->n > MSG_ENTRIES_MAX)
+		return TOCSIN_EMALFORMED;
+	for (i = 0; i < out->n; i++) {
+		out->entry[i] = take_entry(&r);
+		if (i > 0 && out->entry[i].seq <= out->entry[i - 1].seq)
+			return TOCSIN_EMALFORMED;
+	}
+	return judge(&r);
+}
+
+void
+msg_put_encode(struct buf *out, const struct msg_put *m)
+{
+	buf_u8(out, MSG_PUT);
+	buf_add(out, SPAN(m->hash));
+	buf_u64(out, m->total);
+	buf_u64(out, m->offset);
+	buf_add(out, m->bytes);
+}
+
+enum tocsin_err
+msg_put_decode(struct msg_put *out, struct span body)
+{
+	struct rd r = rd_init(body);
+
+	rd_copy(&r, out->hash, sizeof(out->hash));
+	out->total = rd_u64(&r);
+	out->offset = rd_u64(&r);
+	out->bytes = rd_rest(&r);
+	if (out->bytes.n > MSG_RANGE_MAX || out->offset > out->total ||
+	    out->bytes.n > out->total - out->offset)
+		return TOCSIN_EMALFORMED;
+	return judge(&r);
+}
+
+void
+msg_have_encode(struct buf *out, const struct msg_have *m)
+{
+	buf_u64(out, m->have);
+	buf_u8(out, m->complete);
+}
+
+enum tocsin_err
+msg_have_decode(struct msg_have *out, struct span rest)
+{
+	struct rd r = rd_init(rest);
+
+	out->have = rd_u64(&r);
+	out->complete = take_flag(&r);
+	return judge(&r);
+}
+
+void
+msg_get_encode(struct buf *out, const struct msg_get *m)
+{
+	buf_u8(out, MSG_GET);
+	buf_add(out, SPAN(m->id));
+	buf_add(out, SPAN(m->hash));
+	buf_u64(out, m->offset);
+	buf_u32(out, m->max);
+}
+
+enum tocsin_err
+msg_get_decode(struct msg_get *out, struct span body)
+{
+	struct rd r = rd_init(body);
+
+	rd_copy(&r, out->id, sizeof(out->id));
+	rd_copy(&r, out->hash, sizeof(out->hash));
+	out->offset = rd_u64(&r);
+	out->max = rd_u32(&r);
+	return judge(&r);
+}
+
+void
+msg_range_encode(struct buf *out, const struct msg_range *m)
+{
+	buf_u64(out, m->total);
+	buf_u64(out, m->have);
+	buf_add(out, m->bytes);
+}
+
+enum tocsin_err
+msg_range_decode(struct msg_range *out, struct span rest)
+{
+	struct rd r = rd_init(rest);
+
+	out->total = rd_u64(&r);
+	out->have = rd_u64(&r);
+	out->bytes = rd_rest(&r);
+	if (out->have > out->total || out->bytes.n > out->have)
+		return TOCSIN_EMALFORMED;
+	return judge(&r);
+}
+
+void
+msg_roster_encode(struct buf *out, const struct msg_roster *m)
+{
+	buf_u8(out, MSG_ROSTER);
+	buf_u64(out, m->serial);
+	buf_u32(out, m->offset);
+}
+
+enum tocsin_err
+msg_roster_decode(struct msg_roster *out, struct span body)
+{
+	struct rd r = rd_init(body);
+
+	out->serial = rd_u64(&r);
+	out->offset = rd_u32(&r);
+	return judge(&r);
+}
+
+void
+msg_roster_range_encode(struct buf *out, const struct msg_roster_range *m)
+{
+	buf_u64(out, m->current);
+	buf_u64(out, m->serial);
+	buf_u32(out, m->total);
+	buf_add(out, m->bytes);
+}
+
+enum tocsin_err
+msg_roster_range_decode(struct msg_roster_range *out, struct span rest)
+{
+	struct rd r = rd_init(rest);
+
+	out->current = rd_u64(&r);
+	out->serial = rd_u64(&r);
+	out->total = rd_u32(&r);
+	out->bytes = rd_rest(&r);
+	if (out->bytes.n > out->total)
+		return TOCSIN_EMALFORMED;
+	return judge(&r);
+}
+
+void
+msg_proof_encode(struct buf *out, const struct msg_proof *m)
+{
+	buf_u64(out, m->index);
+	buf_u8(out, (uint8_t)(m->hashes.n / 32));
+	buf_add(out, m->hashes);
+	buf_add(out, m->checkpoint);
+}
+
+enum tocsin_err
+msg_proof_decode(struct msg_proof *out, struct span rest)
+{
+	struct rd r = rd_init(rest);
+	size_t n;
+
+	out->index = rd_u64(&r);
+	n = rd_u8(&r);
+	out->hashes = rd_span(&r, n * 32);
+	out->checkpoint = rd_rest(&r);
+	if (n > 64)
+		return TOCSIN_EMALFORMED;
+	return judge(&r);
+}
+
+void
+msg_hello_encode(struct buf *out, const struct msg_hello *m)
+{
+	buf_u32(out, m->version);
+	buf_u64(out, (uint64_t)m->time);
+	buf_u64(out, m->part_max);
+	buf_u64(out, m->roster);
+}
+
+enum tocsin_err
+msg_hello_decode(struct msg_hello *out, struct span rest)
+{
+	struct rd r = rd_init(rest);
+
+	out->version = rd_u32(&r);
+	out->time = (int64_t)rd_u64(&r);
+	out->part_max = rd_u64(&r);
+	out->roster = rd_u64(&r);
+	return judge(&r);
+}
+
+static void
+add_cursors(struct buf *out, const struct msg_cursors *c)
+{
+	size_t i;
+
+	for (i = 0; i < MSG_LANES; i++) {
+		buf_u64(out, c->item[i]);
+		buf_u64(out, c->offset[i]);
+	}
+}
+
+static struct msg_cursors
+take_cursors(struct rd *r)
+{
+	struct msg_cursors c;
+	size_t i;
+
+	for (i = 0; i < MSG_LANES; i++) {
+		c.item[i] = rd_u64(r);
+		c.offset[i] = rd_u64(r);
+	}
+	return c;
+}
+
+void
+msg_relay_encode(struct buf *out, const struct msg_relay *m)
+{
+	buf_add(out, SPAN(m->link));
+	buf_add(out, SPAN(m->key));
+	buf_u32(out, m->window);
+	add_cursors(out, &m->at);
+}
+
+enum tocsin_err
+msg_relay_decode(struct msg_relay *out, struct span rest)
+{
+	struct rd r = rd_init(rest);
+
+	rd_copy(&r, out->link, sizeof(out->link));
+	rd_copy(&r, out->key, sizeof(out->key));
+	out->window = rd_u32(&r);
+	out->at = take_cursors(&r);
+	return judge(&r);
+}
+
+void
+msg_relay_wait_encode(struct buf *out, const struct msg_relay_wait *m)
+{
+	buf_u8(out, MSG_RELAY_WAIT);
+	buf_add(out, SPAN(m->link));
+	buf_u32(out, m->wait_ms);
+	add_cursors(out, &m->known);
+}
+
+enum tocsin_err
+msg_relay_wait_decode(struct msg_relay_wait *out, struct span body)
+{
+	struct rd r = rd_init(body);
+
+	rd_copy(&r, out->link, sizeof(out->link));
+	out->wait_ms = rd_u32(&r);
+	out->known = take_cursors(&r);
+	if (out->wait_ms > MSG_WAIT_MAX)
+		return TOCSIN_EMALFORMED;
+	return judge(&r);
+}
+
+void
+msg_relay_at_encode(struct buf *out, const struct msg_relay_at *m)
+{
+	buf_u8(out, m->repeat ? RELAY_REPEAT : 0);
+	add_cursors(out, &m->at);
+}
+
+enum tocsin_err
+msg_relay_at_decode(struct msg_relay_at *out, struct span rest)
+{
+	struct rd r = rd_init(rest);
+
+	out->repeat = take_flag(&r);
+	out->at = take_cursors(&r);
+	return judge(&r);
+}
