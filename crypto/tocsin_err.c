@@ -69,6 +69,10 @@ static const struct reason reasons[TOCSIN_ERR_COUNT] = {
 	    "others may read or own the key file; make it yours and mode 0600" },
 	[TOCSIN_EAMBIGUOUS] = { "ambiguous", 1,
 	    "the id names several tickets; give more of it" },
+	[TOCSIN_EHEADERMISMATCH] = { "header-mismatch", 1,
+	    "the body was sealed for another header than this one; do not trust the ticket, tell both teams" },
+	[TOCSIN_ERECIPIENTMISMATCH] = { "recipient-mismatch", 1,
+	    "the body is not sealed to exactly the readers that the header names; do not trust the ticket, tell its sender" },
 };
 /* clang-format on */
 

@@ -45,10 +45,12 @@ enum tocsin_err {
 	TOCSIN_ECLOCKSKEW = 23,
 	TOCSIN_EEXERCISEMISMATCH = 24,
 	TOCSIN_EINTERNAL = 25,
-	TOCSIN_EUSAGE = 26,	  /* the caller asked for what cannot be */
-	TOCSIN_EPASSPHRASE = 27,  /* a key file does not open with it */
-	TOCSIN_EPERMISSIONS = 28, /* a key file that others can read */
-	TOCSIN_EAMBIGUOUS = 29,	  /* a short id that names several tickets */
+	TOCSIN_EUSAGE = 26,	     /* the caller asked for what cannot be */
+	TOCSIN_EPASSPHRASE = 27,     /* a key file does not open with it */
+	TOCSIN_EPERMISSIONS = 28,    /* a key file that others can read */
+	TOCSIN_EAMBIGUOUS = 29,	     /* a short id that names several tickets */
+	TOCSIN_EHEADERMISMATCH = 30, /* sealed for another header */
+	TOCSIN_ERECIPIENTMISMATCH = 31, /* sealed to others than it names */
 	TOCSIN_ERR_COUNT
 };
 
