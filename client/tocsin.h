@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * tocsin.h - send, read and answer incident tickets from a program
+ *
+ * A handle is one device of one member: its keys, its roster and its desk, a
+ * folder ($TOCSIN_HOME) in which everything that was sent or received is kept.
+ * Each call works on the desk; a thread of the handle moves what is in it to
+ * and from the broker. So posting succeeds without a network, and what was
+ * fetched can be read without one.
+ *
+ * A ticket is a thread: one message opens it, later ones (acknowledgements,
+ * updates, escalations, a close) refer to it. Every message is signed by the
+ * device that wrote it and encrypted to the members it names; the library
+ * opens a message only after all checks of PROTOCOL.md 7 and 8 have passed.
+ *
+ * Rules. Strings are UTF-8, from others hostile: not to be sent to a terminal
+ * raw. Ids are 44 characters of base64; where an id is asked for, a short id or
+ * an unambiguous prefix of one ("7k2m-9xq4-t0af") is taken too. Times are
+ * seconds since 1970, 0 for none. A handle may be used by several threads, and
+ * a home by several processes. Nothing here prints or exits. What a call
+ * returns in a struct belongs to that struct and dies with its _free().
+ * libtocsin(3) has an example.
+ */
+#ifndef TOCSIN_H
+#define TOCSIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tocsin_err.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct tocsin;
+
+#define TOCSIN_ID_TEXT 45    /* an id with its NUL */
+#define TOCSIN_SHORT_TEXT 15 /* a short id with its NUL */
+
+/*
+ * Open a home that `tocsin init` made; NULL takes $TOCSIN_HOME or the default.
+ * The passphrase opens the key files if they are locked (EPASSPHRASE); NULL if
+ * they are not.
+ */
+TOCSIN_API enum tocsin_err tocsin_open(struct tocsin **out, const char *home,
+    const char *passphrase) TOCSIN_MUST_USE;
+TOCSIN_API void tocsin_close(struct tocsin *t);
+
+/* The sentence of this thread's last failed call, with the names it is about.
+ */
+TOCSIN_API const char *tocsin_error(const struct tocsin *t);
+
+/* "mycert@my/night" */
+TOCSIN_API const char *tocsin_device(const struct tocsin *t);
+
+/*
+ * Exchange with the broker until the outbox is empty and nothing newer is to
+ * fetch, or until the time is over: EUNAVAILABLE or ETIMEOUT; what did not
+ * leave, waits. Calls that write return before; this is how to wait for them.
+ */
+TOCSIN_API enum tocsin_err tocsin_sync(struct tocsin *t, int timeout_ms);
+
+/* --- writing ------------------------------------------------------------- */
+
+struct tocsin_attachment {
+	const char *path;
+	const char *name;  /* NULL: the path's last component */
+	const char *media; /* NULL: application/octet-stream */
+};
+
+struct tocsin_draft {
+	const char *kind;	/* report request update query result escalate
+				   close recall share; ack is tocsin_ack() */
+	const char *const *to;	/* members, "mycert@my"; NULL-terminated. In a
+				   thread NULL means its participants */
+	const char *tlp;	/* RED AMBER+STRICT AMBER GREEN CLEAR; needed.
+				   In a thread NULL takes the thread's */
+	const char *precedence; /* flash immediate priority routine */
+	const char *thread;	/* id of the ticket; NULL opens a new one */
+	const char *exercise;	/* name, or NULL: live */
+	const char *const *labels;
+	int64_t ackby; /* an answer is expected by then */
+
+	const char *subject;
+	const char *text;
+	const char *severity;	    /* "II" or "GB/T 20986:II" */
+	const char *classification; /* RSIT: "malicious-code:c2-server" */
+	const char *json; /* an object whose members join ticket.json */
+	const struct tocsin_attachment *attachments;
+	size_t nattachments;
+};
+
+/*
+ * Seal, sign and put into the outbox; done when it is on this disk. The id is
+ * final. Fails without a trace: unknown member ENOTENROLLED, member without
+ * keys EKEYSEXPIRED, expired roster EROSTEREXPIRED, wrong word EUSAGE,
+ * attachment ETOOLARGE or ENOTFOUND.
+ */
+TOCSIN_API enum tocsin_err tocsin_post(struct tocsin *t,
+    const struct tocsin_draft *draft, char id[TOCSIN_ID_TEXT]) TOCSIN_MUST_USE;
+
+enum tocsin_answer {
+	TOCSIN_OPENED,
+	TOCSIN_ACCEPTED,
+	TOCSIN_DEFERRED,
+	TOCSIN_REFUSED, /* with a reason word of RID, or one of ours */
+	TOCSIN_INVALID,
+};
+
+/* Answer a ticket. */
+TOCSIN_API enum tocsin_err tocsin_ack(struct tocsin *t, const char *id,
+    enum tocsin_answer answer, const char *reason, const char *text,
+    char ack[TOCSIN_ID_TEXT]) TOCSIN_MUST_USE;
+
+/* --- reading ------------------------------------------------------------- */
+
+struct tocsin_part {
+	const char *name;
+	const char *media;
+	uint64_t size;
+};
+
+/* One message, opened and verified. */
+struct tocsin_message {
+	uint64_t number; /* in this desk's order of arrival, from 1 */
+	char id[TOCSIN_ID_TEXT];
+	char thread[TOCSIN_ID_TEXT]; /* its own id if it opened one */
+	char short_id[TOCSIN_SHORT_TEXT];
+	const char *from;      /* device: "singcert@sg/desk1" */
+	const char *const *to; /* members, NULL-terminated */
+	const char *kind;
+	const char *tlp;
+	const char *precedence;
+	const char *exercise; /* NULL: live */
+	int64_t time;	      /* the sender's */
+	int64_t received;     /* 0: not yet at a broker */
+	int64_t ackby;
+	bool own;		 /* sent by this member */
+	enum tocsin_err refused; /* not OK: kept, but not opened, and why */
+
+	const char *subject;
+	const char *text;
+	const char *json; /* ticket.json as it came, unknown members included */
+	const struct tocsin_part *parts;
+	size_t nparts;
+};
+
+TOCSIN_API void tocsin_message_free(struct tocsin_message *m);
+
+/* A message by its id. EAMBIGUOUS: tocsin_error() lists the candidates. */
+TOCSIN_API enum tocsin_err tocsin_get(struct tocsin *t, const char *id,
+    struct tocsin_message **out) TOCSIN_MUST_USE;
+
+/*
+ * The next message after what the reader of this name has committed; waits up
+ * to timeout_ms (-1: for ever), ETIMEOUT if there is none. Until it commits, a
+ * reader gets the same message again, also after a crash; after that, never.
+ * Readers of different names don't disturb each other. A new reader starts with
+ * the oldest message.
+ */
+TOCSIN_API enum tocsin_err tocsin_next(struct tocsin *t, const char *reader,
+    int timeout_ms, struct tocsin_message **out) TOCSIN_MUST_USE;
+TOCSIN_API enum tocsin_err tocsin_commit(
+    struct tocsin *t, const char *reader, uint64_t number) TOCSIN_MUST_USE;
+
+/* All messages of one thread, oldest first; all tickets, newest last. */
+struct tocsin_list {
+	size_t n;
+	struct tocsin_message **message;
+};
+TOCSIN_API enum tocsin_err tocsin_thread(
+    struct tocsin *t, const char *id, struct tocsin_list **out) TOCSIN_MUST_USE;
+TOCSIN_API enum tocsin_err tocsin_tickets(
+    struct tocsin *t, struct tocsin_list **out) TOCSIN_MUST_USE;
+TOCSIN_API void tocsin_list_free(struct tocsin_list *l);
+
+/* --- who has it ---------------------------------------------------------- */
+
+enum tocsin_rung {
+	TOCSIN_RUNG_QUEUED,    /* in our outbox */
+	TOCSIN_RUNG_POSTED,    /* our broker has it */
+	TOCSIN_RUNG_RELAYED,   /* a broker of theirs has it */
+	TOCSIN_RUNG_DELIVERED, /* a device of theirs has it */
+	TOCSIN_RUNG_OPENED,
+	TOCSIN_RUNG_ACCEPTED,
+	TOCSIN_RUNG_DEFERRED,
+	TOCSIN_RUNG_REFUSED,
+	TOCSIN_RUNG_INVALID,
+	TOCSIN_RUNG_CLOSED,
+};
+
+struct tocsin_place {
+	const char *member;
+	enum tocsin_rung rung;
+	int64_t since;
+	const char *by;	    /* the broker or device whose word it is */
+	const char *reason; /* of a refusal, by them or by a broker */
+	bool overdue;	    /* no answer, and ackby is past */
+};
+
+struct tocsin_status {
+	char id[TOCSIN_ID_TEXT];
+	int64_t ackby;
+	bool closed;
+	unsigned escalated; /* how often */
+	size_t n;
+	const struct tocsin_place *place; /* one per recipient member */
+};
+
+TOCSIN_API enum tocsin_err tocsin_status(struct tocsin *t, const char *id,
+    int64_t now, struct tocsin_status **out) TOCSIN_MUST_USE;
+TOCSIN_API void tocsin_status_free(struct tocsin_status *s);
+TOCSIN_API const char *tocsin_rung_name(enum tocsin_rung rung);
+
+/* --- attachments --------------------------------------------------------- */
+
+/*
+ * Fetch an attachment into `dir` under its name (made safe) or under `as`; it
+ * appears there only when it is whole and verified. Resumes where an earlier
+ * try ended. EUNAVAILABLE: not all of it is at the broker yet.
+ * progress may be NULL; returning false stops.
+ */
+TOCSIN_API enum tocsin_err tocsin_save(struct tocsin *t, const char *id,
+    const char *name, const char *dir, const char *as,
+    bool (*progress)(void *arg, uint64_t done, uint64_t total),
+    void *arg) TOCSIN_MUST_USE;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
