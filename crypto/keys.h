@@ -18,6 +18,7 @@
 #ifndef TOCSIN_CRYPTO_KEYS_H
 #define TOCSIN_CRYPTO_KEYS_H
 
+#include "crypto/age.h"
 #include "crypto/roster.h"
 
 #define KEYS_DEVICES 64
@@ -25,7 +26,6 @@
 #define KEYS_LIFE_MAX (100 * 86400)
 #define KEYS_EPOCH_MAX (45 * 86400)
 #define KEYS_FILE_MAX (TEXT_MAX + NOTE_SIGS * NOTE_LINE_MAX)
-#define AGE_RECIPIENT_TEXT 62 /* age1... */
 
 enum keys_role {
 	KEYS_OFFICER, /* sends every kind */
@@ -42,8 +42,7 @@ struct keys_device {
 
 struct keys_recipient {
 	char epoch[TOKEN_MAX + 1];
-	char age[AGE_RECIPIENT_TEXT + 1];
-	uint8_t pk[32]; /* the X25519 key that `age` spells */
+	uint8_t pk[AGE_KEY]; /* written as age1... */
 	int64_t notbefore;
 	int64_t notafter; /* no longer used from then on */
 };
