@@ -15,8 +15,7 @@
 #include "crypto/roster.h"
 
 #define RECEIPT_LINES 256
-#define RECEIPT_TEXT_MAX (64 * 1024)
-#define RECEIPT_FILE_MAX (RECEIPT_TEXT_MAX + NOTE_SIGS * NOTE_LINE_MAX)
+#define RECEIPT_FILE_MAX (TEXT_MAX + NOTE_SIGS * NOTE_LINE_MAX)
 
 enum receipt_kind {
 	RECEIPT_STORED,
@@ -39,6 +38,7 @@ struct receipt {
 	int64_t time;
 	struct receipt_line line[RECEIPT_LINES];
 	size_t nline;
+	size_t room;	    /* bytes left of TEXT_MAX, while building */
 	uint8_t id[ID_LEN]; /* set by parsing */
 };
 
@@ -46,7 +46,7 @@ struct receipt {
 void receipt_init(struct receipt *r, const char *federation, const char *broker,
     int64_t time);
 
-/* False if it is full: sign it and start another. */
+/* False if it is full, by lines or by bytes: sign it and start another. */
 MUST_USE bool receipt_stored(
     struct receipt *r, const uint8_t id[ID_LEN], uint64_t index);
 MUST_USE bool receipt_delivered(struct receipt *r, const uint8_t id[ID_LEN],

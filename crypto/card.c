@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: ISC */
+#include "crypto/card.h"
+
+#include <string.h>
+
+static const char head[] = "card/v1";
+
+void
+card_print(struct buf *b, const struct card *c)
+{
+	buf_addf(b, "%s/%s\n", c->federation, head);
+	if (c->kind == CARD_BROKER) {
+		roster_print_broker(b, &c->broker);
+		return;
+	}
+	buf_addf(b, "member %s ", c->member.name);
+	vkey_print(b, &c->member.root);
+	buf_addz(b, "\n");
+	if (c->has_device)
+		keys_print_device(b, &c->device);
+}
+
+/* A member line of a card has no standing: that is the authorities' to say. */
+static void
+read_member(struct text *t, struct card *c)
+{
+	struct roster_member *m = &c->member;
+	struct span f[2];
+
+	text_line(t, "member", 2, f);
+	text_copy(t, f[0], name_member, m->name, sizeof(m->name));
+	text_check(t, f[1].n > 0 && vkey_parse(&m->root, f[1]) == TOCSIN_OK);
+	text_check(t,
+	    m->root.type == VKEY_ED25519 && strcmp(m->root.name, m->name) == 0);
+	c->has_device = text_has(t, "device");
+	if (c->has_device)
+		keys_read_device(t, m->name, &c->device);
+}
+
+static enum tocsin_err
+prints_back(const struct card *c, struct span text)
+{
+	struct buf b = { .max = TEXT_MAX };
+	enum tocsin_err err = TOCSIN_EMALFORMED;
+
+	card_print(&b, c);
+	if (buf_ok(&b) && span_eq(buf_span(&b), text))
+		err = TOCSIN_OK;
+	buf_release(&b);
+	return err;
+}
+
+enum tocsin_err
+card_parse(struct card *out, struct span text)
+{
+	struct text t = text_init(text);
+
+	memset(out, 0, sizeof(*out));
+	if (text.n > TEXT_MAX)
+		return TOCSIN_ETOOLARGE;
+	text_head(&t, head, out->federation);
+	if (text_has(&t, "broker")) {
+		out->kind = CARD_BROKER;
+		roster_read_broker(&t, &out->broker);
+	} else {
+		out->kind = CARD_MEMBER;
+		read_member(&t, out);
+	}
+	return text_done(&t) ? prints_back(out, text) : TOCSIN_EMALFORMED;
+}
