@@ -62,7 +62,7 @@ TOCSIN_API const char *tocsin_device(const struct tocsin *t);
  */
 TOCSIN_API enum tocsin_err tocsin_sync(struct tocsin *t, int timeout_ms);
 
-/* --- writing ------------------------------------------------------------- */
+/* ---- writing ---- */
 
 struct tocsin_attachment {
 	const char *path;
@@ -114,7 +114,7 @@ TOCSIN_API enum tocsin_err tocsin_ack(struct tocsin *t, const char *id,
     enum tocsin_answer answer, const char *reason, const char *text,
     char ack[TOCSIN_ID_TEXT]) TOCSIN_MUST_USE;
 
-/* --- reading ------------------------------------------------------------- */
+/* ---- reading ---- */
 
 struct tocsin_part {
 	const char *name;
@@ -176,7 +176,7 @@ TOCSIN_API enum tocsin_err tocsin_tickets(
     struct tocsin *t, struct tocsin_list **out) TOCSIN_MUST_USE;
 TOCSIN_API void tocsin_list_free(struct tocsin_list *l);
 
-/* --- who has it ---------------------------------------------------------- */
+/* ---- who has it ---- */
 
 enum tocsin_rung {
 	TOCSIN_RUNG_QUEUED,    /* in our outbox */
@@ -214,7 +214,7 @@ TOCSIN_API enum tocsin_err tocsin_status(struct tocsin *t, const char *id,
 TOCSIN_API void tocsin_status_free(struct tocsin_status *s);
 TOCSIN_API const char *tocsin_rung_name(enum tocsin_rung rung);
 
-/* --- attachments --------------------------------------------------------- */
+/* ---- attachments ---- */
 
 /*
  * Fetch an attachment into `dir` under its name (made safe) or under `as`; it

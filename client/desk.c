@@ -1,0 +1,736 @@
+/* SPDX-License-Identifier: ISC */
+#include "client/desk.h"
+
+#include "crypto/buf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <lmdb.h>
+#include <pthread.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAP_SIZE ((size_t)64 << 30) /* address space; the file grows by use */
+#define HASH_LEN 16
+#define WATCH_MS 250 /* how soon another process's change is seen */
+
+enum table { MSG, ID, THREAD, OUTBOX, UPLOAD, PLACE, VALUE, TABLES };
+
+static const struct {
+	const char *name;
+	unsigned flags;
+} tables[TABLES] = {
+	[MSG] = { "messages", MDB_INTEGERKEY },
+	[ID] = { "ids", 0 },
+	[THREAD] = { "threads", 0 },
+	[OUTBOX] = { "outbox", MDB_INTEGERKEY },
+	[UPLOAD] = { "uploads", 0 },
+	[PLACE] = { "places", 0 },
+	[VALUE] = { "values", 0 },
+};
+
+struct desk {
+	MDB_env *env;
+	MDB_dbi dbi[TABLES];
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	uint64_t wakes;
+};
+
+struct desk_tx {
+	struct desk *desk;
+	MDB_txn *txn;
+	bool writes;
+};
+
+static enum tocsin_err
+from_mdb(int rc)
+{
+	switch (rc) {
+	case 0:
+		return TOCSIN_OK;
+	case MDB_NOTFOUND:
+		return TOCSIN_ENOTFOUND;
+	case MDB_KEYEXIST:
+		return TOCSIN_EDUPLICATE;
+	case MDB_MAP_FULL:
+	case ENOSPC:
+	case EDQUOT:
+	case EIO: /* how LMDB reports a short write */
+		return TOCSIN_ENOSPACE;
+	case ENOENT:
+		return TOCSIN_ENOTFOUND;
+	case EACCES:
+	case EPERM:
+		return TOCSIN_EPERMISSIONS;
+	case MDB_READERS_FULL:
+		return TOCSIN_EBUSY;
+	default:
+		return TOCSIN_EINTERNAL;
+	}
+}
+
+static MDB_val
+val(struct span s)
+{
+	return (MDB_val){ s.n, (void *)(uintptr_t)s.p };
+}
+
+static struct span
+unval(MDB_val v)
+{
+	return (struct span){ v.mv_size > 0 ? v.mv_data : NULL, v.mv_size };
+}
+
+static int
+open_tables(struct desk *d)
+{
+	MDB_txn *txn = NULL;
+	int rc = mdb_txn_begin(d->env, NULL, 0, &txn);
+	int i;
+
+	for (i = 0; !rc && i < TABLES; i++)
+		rc = mdb_dbi_open(txn, tables[i].name,
+		    tables[i].flags | MDB_CREATE, &d->dbi[i]);
+	if (rc) {
+		mdb_txn_abort(txn);
+		return rc;
+	}
+	return mdb_txn_commit(txn);
+}
+
+/* LMDB never syncs the folder that holds a new file. */
+static void
+sync_dir(const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		(void)fsync(fd);
+		close(fd);
+	}
+}
+
+enum tocsin_err
+desk_open(struct desk **out, const char *dir)
+{
+	struct desk *d = calloc(1, sizeof(*d));
+	pthread_condattr_t attr;
+	int dead, rc;
+
+	if (d == NULL)
+		return TOCSIN_EINTERNAL;
+	pthread_mutex_init(&d->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&d->changed, &attr);
+	pthread_condattr_destroy(&attr);
+
+	if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
+		rc = errno;
+		goto out;
+	}
+	rc = mdb_env_create(&d->env);
+	if (rc)
+		goto out;
+	mdb_env_set_maxdbs(d->env, TABLES);
+	mdb_env_set_mapsize(d->env, MAP_SIZE);
+	rc = mdb_env_open(d->env, dir, MDB_NOTLS, 0600);
+	if (rc)
+		goto out;
+	(void)mdb_reader_check(d->env, &dead);
+	rc = open_tables(d);
+	if (!rc)
+		sync_dir(dir);
+out:
+	if (rc) {
+		desk_close(d);
+		return from_mdb(rc);
+	}
+	*out = d;
+	return TOCSIN_OK;
+}
+
+void
+desk_close(struct desk *d)
+{
+	if (d == NULL)
+		return;
+	if (d->env != NULL)
+		mdb_env_close(d->env);
+	pthread_cond_destroy(&d->changed);
+	pthread_mutex_destroy(&d->lock);
+	free(d);
+}
+
+static enum tocsin_err
+begin(struct desk *d, bool writes, struct desk_tx **out)
+{
+	struct desk_tx *tx = calloc(1, sizeof(*tx));
+	int rc;
+
+	if (tx == NULL)
+		return TOCSIN_EINTERNAL;
+	tx->desk = d;
+	tx->writes = writes;
+	rc = mdb_txn_begin(d->env, NULL, writes ? 0 : MDB_RDONLY, &tx->txn);
+	if (rc) {
+		free(tx);
+		return from_mdb(rc);
+	}
+	*out = tx;
+	return TOCSIN_OK;
+}
+
+enum tocsin_err
+desk_read(struct desk *d, struct desk_tx **tx)
+{
+	return begin(d, false, tx);
+}
+
+enum tocsin_err
+desk_write(struct desk *d, struct desk_tx **tx)
+{
+	return begin(d, true, tx);
+}
+
+enum tocsin_err
+desk_commit(struct desk_tx *tx)
+{
+	struct desk *d = tx->desk;
+	bool writes = tx->writes;
+	int rc = mdb_txn_commit(tx->txn);
+
+	free(tx);
+	if (!rc && writes)
+		desk_wake(d);
+	return from_mdb(rc);
+}
+
+void
+desk_end(struct desk_tx *tx)
+{
+	if (tx == NULL)
+		return;
+	mdb_txn_abort(tx->txn);
+	free(tx);
+}
+
+/* ---- waiting ---- */
+
+    void
+    desk_wake(struct desk *d)
+{
+	pthread_mutex_lock(&d->lock);
+	d->wakes++;
+	pthread_cond_broadcast(&d->changed);
+	pthread_mutex_unlock(&d->lock);
+}
+
+static uint64_t
+changes(struct desk *d)
+{
+	MDB_envinfo info;
+
+	/* The last transaction's number counts all processes' changes. */
+	mdb_env_info(d->env, &info);
+	return info.me_last_txnid + d->wakes;
+}
+
+uint64_t
+desk_changes(struct desk *d)
+{
+	uint64_t n;
+
+	pthread_mutex_lock(&d->lock);
+	n = changes(d);
+	pthread_mutex_unlock(&d->lock);
+	return n;
+}
+
+static struct timespec
+in_ms(int64_t ms)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += ms / 1000;
+	t.tv_nsec += (ms % 1000) * 1000000;
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_sec++;
+		t.tv_nsec -= 1000000000;
+	}
+	return t;
+}
+
+static bool
+before(const struct timespec *a, const struct timespec *b)
+{
+	if (a->tv_sec != b->tv_sec)
+		return a->tv_sec < b->tv_sec;
+	return a->tv_nsec < b->tv_nsec;
+}
+
+void
+desk_wait(struct desk *d, uint64_t seen, int timeout_ms)
+{
+	struct timespec end = in_ms(timeout_ms < 0 ? 0 : timeout_ms);
+
+	pthread_mutex_lock(&d->lock);
+	while (changes(d) == seen) {
+		struct timespec now = in_ms(0), look = in_ms(WATCH_MS);
+
+		if (timeout_ms >= 0 && !before(&now, &end))
+			break;
+		if (timeout_ms >= 0 && before(&end, &look))
+			look = end;
+		pthread_cond_timedwait(&d->changed, &d->lock, &look);
+	}
+	pthread_mutex_unlock(&d->lock);
+}
+
+/* ---- tables ---- */
+
+    static enum tocsin_err
+    put(struct desk_tx *tx, enum table t, struct span key, struct span value,
+	unsigned flags)
+{
+	MDB_val k = val(key), v = val(value);
+
+	return from_mdb(mdb_put(tx->txn, tx->desk->dbi[t], &k, &v, flags));
+}
+
+static enum tocsin_err
+get(struct desk_tx *tx, enum table t, struct span key, struct span *value)
+{
+	MDB_val k = val(key), v;
+	int rc = mdb_get(tx->txn, tx->desk->dbi[t], &k, &v);
+
+	if (!rc)
+		*value = unval(v);
+	return from_mdb(rc);
+}
+
+static enum tocsin_err
+del(struct desk_tx *tx, enum table t, struct span key)
+{
+	MDB_val k = val(key);
+
+	return from_mdb(mdb_del(tx->txn, tx->desk->dbi[t], &k, NULL));
+}
+
+/* The first row at or after `key`. */
+static enum tocsin_err
+seek(struct desk_tx *tx, enum table t, struct span *key, struct span *value)
+{
+	MDB_cursor *c = NULL;
+	MDB_val k = val(*key), v;
+	int rc = mdb_cursor_open(tx->txn, tx->desk->dbi[t], &c);
+
+	if (rc)
+		return from_mdb(rc);
+	rc = mdb_cursor_get(c, &k, &v, key->n > 0 ? MDB_SET_RANGE : MDB_FIRST);
+	mdb_cursor_close(c);
+	if (rc)
+		return from_mdb(rc);
+	*key = unval(k);
+	*value = unval(v);
+	return TOCSIN_OK;
+}
+
+/* Integer keys are in the machine's order: the home stays on its machine. */
+static enum tocsin_err
+seek_number(struct desk_tx *tx, enum table t, uint64_t after, uint64_t *out)
+{
+	uint64_t n = after + 1;
+	struct span key = { (const uint8_t *)&n, sizeof(n) }, value;
+	enum tocsin_err err;
+
+	if (n == 0)
+		return TOCSIN_ENOTFOUND;
+	err = seek(tx, t, &key, &value);
+	if (err == TOCSIN_OK)
+		memcpy(out, key.p, sizeof(*out));
+	return err;
+}
+
+static struct span
+number_key(const uint64_t *n)
+{
+	return (struct span){ (const uint8_t *)n, sizeof(*n) };
+}
+
+/* ---- messages ---- */
+
+#define MESSAGE_OWN 1
+
+    static void
+    encode(struct buf *b, const struct desk_message *m)
+{
+	uint8_t hash[HASH_LEN];
+
+	buf_u64(b, m->seq);
+	buf_u64(b, (uint64_t)m->posted);
+	buf_u64(b, (uint64_t)m->arrived);
+	buf_u16(b, (uint16_t)m->refused);
+	buf_u8(b, m->own ? MESSAGE_OWN : 0);
+	buf_add(b, SPAN(m->id));
+	buf_add(b, SPAN(m->thread));
+	buf_u32(b, (uint32_t)m->note.n);
+	buf_add(b, m->note);
+	buf_add(b, m->body);
+	if (!buf_ok(b))
+		return;
+	crypto_generichash(hash, sizeof(hash), b->p, b->n, NULL, 0);
+	buf_add(b, SPAN(hash));
+}
+
+static enum tocsin_err
+decode(struct desk_message *out, uint64_t number, struct span row)
+{
+	struct desk_message m = { .number = number };
+	struct span rest = row.n < HASH_LEN
+			       ? (struct span){ 0 }
+			       : span_cut(row, 0, row.n - HASH_LEN);
+	struct rd r = rd_init(rest);
+	uint8_t hash[HASH_LEN];
+
+	if (row.n < HASH_LEN)
+		return TOCSIN_EBODYMISMATCH;
+	crypto_generichash(hash, sizeof(hash), rest.p, rest.n, NULL, 0);
+	if (memcmp(hash, row.p + rest.n, HASH_LEN) != 0)
+		return TOCSIN_EBODYMISMATCH;
+	m.seq = rd_u64(&r);
+	m.posted = (int64_t)rd_u64(&r);
+	m.arrived = (int64_t)rd_u64(&r);
+	m.refused = tocsin_err_from_wire(rd_u16(&r));
+	m.own = rd_u8(&r) == MESSAGE_OWN;
+	rd_copy(&r, m.id, sizeof(m.id));
+	rd_copy(&r, m.thread, sizeof(m.thread));
+	m.note = rd_span(&r, rd_u32(&r));
+	m.body = rd_rest(&r);
+	if (!rd_done(&r))
+		return TOCSIN_EBODYMISMATCH;
+	*out = m;
+	return TOCSIN_OK;
+}
+
+static enum tocsin_err
+put_row(struct desk_tx *tx, const struct desk_message *m, unsigned flags)
+{
+	struct buf b = { 0 };
+	enum tocsin_err err = TOCSIN_EINTERNAL;
+
+	encode(&b, m);
+	if (buf_ok(&b))
+		err = put(tx, MSG, number_key(&m->number), buf_span(&b), flags);
+	buf_release(&b);
+	return err;
+}
+
+static uint64_t
+last_number(struct desk_tx *tx)
+{
+	MDB_cursor *c = NULL;
+	MDB_val k, v;
+	uint64_t n = 0;
+
+	if (mdb_cursor_open(tx->txn, tx->desk->dbi[MSG], &c) != 0)
+		return 0;
+	if (mdb_cursor_get(c, &k, &v, MDB_LAST) == 0)
+		memcpy(&n, k.mv_data, sizeof(n));
+	mdb_cursor_close(c);
+	return n;
+}
+
+static void
+thread_key(uint8_t key[ID_LEN + 8], const uint8_t thread[ID_LEN], uint64_t n)
+{
+	size_t i;
+
+	memcpy(key, thread, ID_LEN);
+	for (i = 0; i < 8; i++)
+		key[ID_LEN + i] = (uint8_t)(n >> (56 - 8 * i));
+}
+
+enum tocsin_err
+desk_put(struct desk_tx *tx, struct desk_message *m)
+{
+	uint8_t key[ID_LEN + 8];
+	enum tocsin_err err;
+
+	err = desk_find(tx, m->id, &m->number);
+	if (err == TOCSIN_OK)
+		return TOCSIN_EDUPLICATE;
+	if (err != TOCSIN_ENOTFOUND)
+		return err;
+	m->number = last_number(tx) + 1;
+	thread_key(key, m->thread, m->number);
+	err = put_row(tx, m, MDB_APPEND);
+	if (err == TOCSIN_OK)
+		err = put(tx, ID, SPAN(m->id), number_key(&m->number), 0);
+	if (err == TOCSIN_OK)
+		err = put(tx, THREAD, SPAN(key), (struct span){ 0 }, 0);
+	return err;
+}
+
+enum tocsin_err
+desk_update(struct desk_tx *tx, const struct desk_message *m)
+{
+	return put_row(tx, m, 0);
+}
+
+enum tocsin_err
+desk_get(struct desk_tx *tx, uint64_t number, struct desk_message *out)
+{
+	struct span row;
+	enum tocsin_err err = get(tx, MSG, number_key(&number), &row);
+
+	return err == TOCSIN_OK ? decode(out, number, row) : err;
+}
+
+enum tocsin_err
+desk_find(struct desk_tx *tx, const uint8_t id[ID_LEN], uint64_t *number)
+{
+	struct span row;
+	enum tocsin_err err;
+
+	err = get(tx, ID, (struct span){ id, ID_LEN }, &row);
+	if (err == TOCSIN_OK && row.n != sizeof(*number))
+		err = TOCSIN_EBODYMISMATCH;
+	if (err == TOCSIN_OK)
+		memcpy(number, row.p, sizeof(*number));
+	return err;
+}
+
+enum tocsin_err
+desk_next(struct desk_tx *tx, uint64_t after, uint64_t *number)
+{
+	return seek_number(tx, MSG, after, number);
+}
+
+enum tocsin_err
+desk_thread_next(struct desk_tx *tx, const uint8_t thread[ID_LEN],
+    uint64_t after, uint64_t *number)
+{
+	uint8_t from[ID_LEN + 8];
+	struct span key = SPAN(from), value;
+	enum tocsin_err err;
+	struct rd r;
+
+	if (after == UINT64_MAX)
+		return TOCSIN_ENOTFOUND;
+	thread_key(from, thread, after + 1);
+	err = seek(tx, THREAD, &key, &value);
+	if (err != TOCSIN_OK)
+		return err;
+	r = rd_init(key);
+	if (!span_eq(rd_span(&r, ID_LEN), (struct span){ thread, ID_LEN }))
+		return TOCSIN_ENOTFOUND;
+	*number = rd_u64(&r);
+	return TOCSIN_OK;
+}
+
+size_t
+desk_match(struct desk_tx *tx, const struct id_prefix *prefix,
+    uint8_t (*ids)[ID_LEN], size_t max)
+{
+	MDB_cursor *c = NULL;
+	MDB_val k = val(SPAN(prefix->bits)), v;
+	size_t n = 0;
+	int rc;
+
+	if (mdb_cursor_open(tx->txn, tx->desk->dbi[ID], &c) != 0)
+		return 0;
+	for (rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE); rc == 0;
+	     rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) {
+		if (k.mv_size != ID_LEN || !shortid_fits(prefix, k.mv_data))
+			break;
+		if (n < max)
+			memcpy(ids[n], k.mv_data, ID_LEN);
+		n++;
+	}
+	mdb_cursor_close(c);
+	return n;
+}
+
+/* ---- outbox and uploads ---- */
+
+    enum tocsin_err
+    desk_outbox_add(struct desk_tx *tx, uint64_t number)
+{
+	return put(tx, OUTBOX, number_key(&number), (struct span){ 0 }, 0);
+}
+
+enum tocsin_err
+desk_outbox_next(struct desk_tx *tx, uint64_t after, uint64_t *number)
+{
+	return seek_number(tx, OUTBOX, after, number);
+}
+
+enum tocsin_err
+desk_outbox_done(struct desk_tx *tx, uint64_t number)
+{
+	return del(tx, OUTBOX, number_key(&number));
+}
+
+enum tocsin_err
+desk_upload_add(struct desk_tx *tx, const uint8_t hash[ID_LEN], uint64_t size)
+{
+	return put(
+	    tx, UPLOAD, (struct span){ hash, ID_LEN }, number_key(&size), 0);
+}
+
+enum tocsin_err
+desk_upload_next(struct desk_tx *tx, const uint8_t *after, uint8_t hash[ID_LEN],
+    uint64_t *size)
+{
+	uint8_t from[ID_LEN + 1] = { 0 }; /* the key right after `after` */
+	struct span key = { 0 }, value;
+	enum tocsin_err err;
+
+	if (after != NULL) {
+		memcpy(from, after, ID_LEN);
+		key = SPAN(from);
+	}
+	err = seek(tx, UPLOAD, &key, &value);
+	if (err != TOCSIN_OK)
+		return err;
+	if (key.n != ID_LEN || value.n != sizeof(*size))
+		return TOCSIN_EBODYMISMATCH;
+	memcpy(hash, key.p, ID_LEN);
+	memcpy(size, value.p, sizeof(*size));
+	return TOCSIN_OK;
+}
+
+enum tocsin_err
+desk_upload_done(struct desk_tx *tx, const uint8_t hash[ID_LEN])
+{
+	return del(tx, UPLOAD, (struct span){ hash, ID_LEN });
+}
+
+/* ---- receipts ---- */
+
+    static void
+    add_short(struct buf *b, struct span s)
+{
+	buf_u8(b, (uint8_t)s.n);
+	buf_add(b, span_cut(s, 0, UINT8_MAX));
+}
+
+enum tocsin_err
+desk_place_put(
+    struct desk_tx *tx, const uint8_t id[ID_LEN], const struct desk_place *p)
+{
+	struct buf key = { 0 }, row = { 0 };
+	enum tocsin_err err = TOCSIN_EINTERNAL;
+
+	buf_add(&key, (struct span){ id, ID_LEN });
+	buf_u8(&key, p->kind);
+	buf_add(&key, span_cut(p->who, 0, 128));
+	buf_u64(&row, (uint64_t)p->time);
+	add_short(&row, p->by);
+	add_short(&row, p->reason);
+	if (buf_ok(&key) && buf_ok(&row))
+		err = put(
+		    tx, PLACE, buf_span(&key), buf_span(&row), MDB_NOOVERWRITE);
+	if (err == TOCSIN_EDUPLICATE) /* the first word stands */
+		err = TOCSIN_OK;
+	buf_release(&key);
+	buf_release(&row);
+	return err;
+}
+
+/* The i-th row whose key begins with `prefix`. */
+static enum tocsin_err
+nth(struct desk_tx *tx, enum table t, struct span prefix, size_t i,
+    struct span *key, struct span *value)
+{
+	MDB_cursor *c = NULL;
+	MDB_val k = val(prefix), v;
+	int rc = mdb_cursor_open(tx->txn, tx->desk->dbi[t], &c);
+
+	if (rc)
+		return from_mdb(rc);
+	rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
+	while (!rc && i-- > 0)
+		rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
+	mdb_cursor_close(c);
+	if (rc)
+		return from_mdb(rc);
+	*key = unval(k);
+	*value = unval(v);
+	if (!span_eq(span_cut(*key, 0, prefix.n), prefix))
+		return TOCSIN_ENOTFOUND;
+	return TOCSIN_OK;
+}
+
+enum tocsin_err
+desk_place_get(struct desk_tx *tx, const uint8_t id[ID_LEN], size_t i,
+    struct desk_place *out)
+{
+	struct span key, row;
+	enum tocsin_err err;
+	struct rd r;
+
+	err = nth(tx, PLACE, (struct span){ id, ID_LEN }, i, &key, &row);
+	if (err != TOCSIN_OK)
+		return err;
+	r = rd_init(key);
+	rd_span(&r, ID_LEN);
+	out->kind = rd_u8(&r);
+	out->who = rd_rest(&r);
+	r = rd_init(row);
+	out->time = (int64_t)rd_u64(&r);
+	out->by = rd_span(&r, rd_u8(&r));
+	out->reason = rd_span(&r, rd_u8(&r));
+	return rd_done(&r) ? TOCSIN_OK : TOCSIN_EBODYMISMATCH;
+}
+
+/* ---- named values ---- */
+
+    enum tocsin_err
+    desk_value_put(struct desk_tx *tx, const char *name, struct span value)
+{
+	enum tocsin_err err;
+
+	if (value.n > 0)
+		return put(tx, VALUE, span_of(name), value, 0);
+	err = del(tx, VALUE, span_of(name));
+	return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
+}
+
+enum tocsin_err
+desk_value_get(struct desk_tx *tx, const char *name, struct span *out)
+{
+	return get(tx, VALUE, span_of(name), out);
+}
+
+enum tocsin_err
+desk_u64_put(struct desk_tx *tx, const char *name, uint64_t v)
+{
+	return desk_value_put(tx, name, number_key(&v));
+}
+
+uint64_t
+desk_u64_get(struct desk_tx *tx, const char *name)
+{
+	struct span s;
+	uint64_t v = 0;
+
+	if (desk_value_get(tx, name, &s) == TOCSIN_OK && s.n == sizeof(v))
+		memcpy(&v, s.p, sizeof(v));
+	return v;
+}
+
+enum tocsin_err
+desk_value_at(struct desk_tx *tx, const char *prefix, size_t i,
+    struct span *name, struct span *value)
+{
+	return nth(tx, VALUE, span_of(prefix), i, name, value);
+}

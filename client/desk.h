@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * desk.h - what one device keeps: messages, outbox, readers' places
+ *
+ * A small database in the home. A message is an envelope as it was sent or
+ * received, never its plaintext; it gets a number in the order of its arrival
+ * here, and that number is what readers count by. Everything else is an index
+ * or a place: the outbox, what must still be uploaded, who is known to have a
+ * ticket, how far each reader has come, what we believe of the roster and of
+ * others' keys.
+ *
+ * Several processes and threads may use a home. A change is a transaction: all
+ * of it is synced, or nothing is there. A reading transaction is a snapshot;
+ * its spans die with it, and it must not be held while waiting. Records carry a
+ * hash: a damaged one is TOCSIN_EBODYMISMATCH and never handed out.
+ */
+#ifndef TOCSIN_CLIENT_DESK_H
+#define TOCSIN_CLIENT_DESK_H
+
+#include "crypto/shortid.h"
+#include "crypto/tocsin_err.h"
+#include "crypto/wire.h"
+
+struct desk;
+struct desk_tx;
+
+/* Makes the folder's database if there is none. */
+enum tocsin_err MUST_USE desk_open(struct desk **out, const char *dir);
+void desk_close(struct desk *d);
+
+enum tocsin_err MUST_USE desk_read(struct desk *d, struct desk_tx **tx);
+enum tocsin_err MUST_USE desk_write(struct desk *d, struct desk_tx **tx);
+enum tocsin_err MUST_USE desk_commit(struct desk_tx *tx); /* frees tx */
+void desk_end(struct desk_tx *tx); /* snapshot or unwanted change; NULL is ok */
+
+/*
+ * Wait until somebody's change after `seen` is there, or for timeout_ms;
+ * desk_changes() before reading tells what to wait beyond. Sees the changes of
+ * other processes within a quarter of a second.
+ */
+uint64_t desk_changes(struct desk *d);
+void desk_wait(struct desk *d, uint64_t seen, int timeout_ms);
+void desk_wake(struct desk *d); /* those who wait look again */
+
+/* ---- messages ---- */
+
+struct desk_message {
+	uint64_t number;	 /* set by desk_put; from 1 */
+	uint64_t seq;		 /* at the broker; 0: not there yet */
+	int64_t posted;		 /* when the broker took it; 0: not yet */
+	int64_t arrived;	 /* when it came to this desk */
+	enum tocsin_err refused; /* kept, not to be opened, and why */
+	bool own;		 /* written by this device */
+	uint8_t id[ID_LEN];
+	uint8_t thread[ID_LEN];
+	struct span note;
+	struct span body; /* empty while it is still to be fetched */
+};
+
+/* Keep a message. EDUPLICATE if its id is there; m->number tells where. */
+enum tocsin_err MUST_USE desk_put(struct desk_tx *tx, struct desk_message *m);
+
+/* Replace what may change: seq, posted, refused, body. */
+enum tocsin_err MUST_USE desk_update(
+    struct desk_tx *tx, const struct desk_message *m);
+
+enum tocsin_err MUST_USE desk_get(
+    struct desk_tx *tx, uint64_t number, struct desk_message *out);
+enum tocsin_err MUST_USE desk_find(
+    struct desk_tx *tx, const uint8_t id[ID_LEN], uint64_t *number);
+
+/* Numbers in ascending order: the first beyond `after`, or NOTFOUND. */
+enum tocsin_err MUST_USE desk_next(
+    struct desk_tx *tx, uint64_t after, uint64_t *number);
+enum tocsin_err MUST_USE desk_thread_next(struct desk_tx *tx,
+    const uint8_t thread[ID_LEN], uint64_t after, uint64_t *number);
+
+/* Ids that a prefix fits, at most max of them; how many there are. */
+size_t desk_match(struct desk_tx *tx, const struct id_prefix *prefix,
+    uint8_t (*ids)[ID_LEN], size_t max);
+
+/* ---- outbox and uploads ---- */
+
+enum tocsin_err MUST_USE desk_outbox_add(struct desk_tx *tx, uint64_t number);
+enum tocsin_err MUST_USE desk_outbox_next(
+    struct desk_tx *tx, uint64_t after, uint64_t *number);
+enum tocsin_err MUST_USE desk_outbox_done(struct desk_tx *tx, uint64_t number);
+
+/* A part that lies sealed in the spool, home/spool/HEX, until it is put. */
+enum tocsin_err MUST_USE desk_upload_add(
+    struct desk_tx *tx, const uint8_t hash[ID_LEN], uint64_t size);
+/* The first beyond `after` (NULL: from the start). */
+enum tocsin_err MUST_USE desk_upload_next(struct desk_tx *tx,
+    const uint8_t *after, uint8_t hash[ID_LEN], uint64_t *size);
+enum tocsin_err MUST_USE desk_upload_done(
+    struct desk_tx *tx, const uint8_t hash[ID_LEN]);
+
+/* ---- receipts ---- */
+
+/* What a broker said of one recipient of one message; the newest of a kind. */
+struct desk_place {
+	uint8_t kind; /* enum receipt_kind */
+	int64_t time;
+	struct span who; /* member, or nation for what a broker stored */
+	struct span by;	 /* broker; for delivered: "broker device" */
+	struct span reason;
+};
+
+enum tocsin_err MUST_USE desk_place_put(
+    struct desk_tx *tx, const uint8_t id[ID_LEN], const struct desk_place *p);
+/* The i-th place of a message. */
+enum tocsin_err MUST_USE desk_place_get(struct desk_tx *tx,
+    const uint8_t id[ID_LEN], size_t i, struct desk_place *out);
+
+/* ---- named values ---- */
+
+/* Names up to 128 bytes; a value of any size. An empty value removes. */
+enum tocsin_err MUST_USE desk_value_put(
+    struct desk_tx *tx, const char *name, struct span value);
+enum tocsin_err MUST_USE desk_value_get(
+    struct desk_tx *tx, const char *name, struct span *out);
+enum tocsin_err MUST_USE desk_u64_put(
+    struct desk_tx *tx, const char *name, uint64_t v);
+uint64_t desk_u64_get(struct desk_tx *tx, const char *name); /* 0: none */
+
+/* The i-th value whose name begins with `prefix`; *name aliases the map. */
+enum tocsin_err MUST_USE desk_value_at(struct desk_tx *tx, const char *prefix,
+    size_t i, struct span *name, struct span *value);
+
+#endif
