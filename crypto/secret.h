@@ -20,10 +20,8 @@ struct secret;
 void secret_free(struct secret *s);
 
 /* n zero bytes to fill in; and a copy, whose origin the caller wipes. */
-struct secret *secret_new(size_t n)
-    __attribute__((malloc, malloc(secret_free, 1))) MUST_USE;
-struct secret *secret_of(struct span bytes)
-    __attribute__((malloc, malloc(secret_free, 1))) MUST_USE;
+MUST_USE struct secret *secret_new(size_t n);
+MUST_USE struct secret *secret_of(struct span bytes);
 
 uint8_t *secret_bytes(struct secret *s);
 struct span secret_span(const struct secret *s);
