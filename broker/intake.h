@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * intake.h - the one place where an entry is judged and stored
+ *
+ * A ticket that a device posts, an announcement, a roster that the operator
+ * installs and whatever a peer relays all come in here, so there is one set of
+ * rules. Judging is pure and costs a signature: it is done in the caller's
+ * thread, in parallel. Applying is done by the writer.
+ *
+ *	intake_judge()	what the entry says and whether to believe it
+ *	intake_apply()	duplicate, chain, log, mailboxes, outboxes, parts
+ *
+ * `note` and `body` are not copied: they outlive the intake. A judged entry is
+ * small (a few hundred bytes for a ticket); it holds a snapshot of trust.
+ */
+#ifndef TOCSIN_BROKER_INTAKE_H
+#define TOCSIN_BROKER_INTAKE_H
+
+#include "broker/trust.h"
+#include "broker/writer.h"
+
+struct intake;
+
+/* Whence an entry comes. */
+enum intake_source_kind {
+	INTAKE_DEVICE,	 /* posted over a device's link */
+	INTAKE_PEER,	 /* relayed by another broker */
+	INTAKE_OPERATOR, /* installed here: rosters, announcements */
+};
+
+struct intake_source {
+	enum intake_source_kind kind;
+	const struct trust_who *who; /* of the link; NULL for the operator */
+};
+
+/*
+ * `kind` is what it claims to be. On success *out is to be freed. Refusals are
+ * those of ticket_check(), ticket_check_body(), keys_accept(), roster_accept()
+ * and receipt_open(), and
+ *
+ *	kind-not-allowed	this source may not bring such an entry
+ *	not-enrolled		the sender is not the link's device, or is of
+ *				another nation than the peer
+ *	not-recipient		nothing in it is for us (from a peer)
+ *	body-mismatch		an empty body, and it was not put before
+ *
+ * With a refusal *id, if not NULL, is the id where the signature of a ticket
+ * was good (so that the refusal can be told in a receipt), else zeros.
+ */
+struct intake_refused {
+	uint8_t id[ID_LEN];
+	char member[MEMBER_MAX + 1]; /* the ticket's sender */
+	bool known;		     /* signed by whom it says: may be told */
+};
+MUST_USE enum tocsin_err intake_judge(struct intake **out, struct broker *b,
+    struct trust *trust, const struct intake_source *src, enum store_kind kind,
+    struct span note, struct span body, int64_t now,
+    struct intake_refused *refused);
+void intake_free(struct intake *in);
+
+const uint8_t *intake_id(const struct intake *in);
+size_t intake_weight(const struct intake *in); /* bytes, for struct job */
+
+/*
+ * In the writer. OK with the new seq; EDUPLICATE with the seq of the first,
+ * which for a relayed entry is as good as stored; ECHAINCONFLICT and other
+ * refusals with nothing written; ENOSPACE, EINTERNAL spoil the batch.
+ */
+MUST_USE enum tocsin_err intake_apply(
+    struct intake *in, struct batch *batch, uint64_t *seq);
+
+/*
+ * A part has become complete, by put or by relay: what waits for it moves on
+ * to the peers of the tickets that name it (lane 4).
+ */
+MUST_USE enum tocsin_err intake_part_complete(
+    struct batch *batch, const uint8_t hash[32]);
+
+/* Install a roster or announcement: judge, store, wait. For admin sockets. */
+MUST_USE enum tocsin_err intake_install(
+    struct broker *b, enum store_kind kind, struct span file);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * net.h - the only part of the broker that includes nng
+ *
+ *	rpc.ipc     REP, many contexts: requests of devices and peers
+ *	relay.ipc   SUB: relay frames from peers
+ *	per peer    PUB and REQ sockets that dial the peer's door
+ *
+ * The listeners are local sockets in a folder of mode 0700, behind the door: no
+ * nng 1.5 listener may face strangers. Sockets are made once and closed only
+ * when the process ends. Every socket has RECVMAXSZ, and REQ never repeats by
+ * itself.
+ *
+ * Callbacks of this header run in nng's threads and must not wait.
+ */
+#ifndef TOCSIN_BROKER_NET_H
+#define TOCSIN_BROKER_NET_H
+
+#include "crypto/tocsin_err.h"
+#include "crypto/wire.h"
+
+struct broker;
+struct net;
+
+struct net_options {
+	const char *dir;     /* for rpc.ipc and relay.ipc, mode 0700 */
+	unsigned contexts;   /* of REP; 1024 */
+	unsigned reserve;    /* of them never parked; 128 */
+	unsigned sub_buffer; /* messages; at most 8192 */
+	unsigned pub_buffer; /* messages; at most 8192 */
+};
+
+/*
+ * Open the sockets. In the main thread, with all signals blocked: nng's threads
+ * inherit that. Frames are taken from net_listen() on.
+ */
+MUST_USE enum tocsin_err net_open(
+    struct net **out, struct broker *b, const struct net_options *opt);
+MUST_USE enum tocsin_err net_listen(struct net *n);
+
+/* Take no more requests; those in hand may still be answered. */
+void net_pause(struct net *n);
+
+/* Closes everything, in tests; a daemon leaves with _exit() instead, because a
+ * peer can make nng's close hang. */
+void net_close(struct net *n);
+
+/*
+ * A peer: where it is dialled. To be called again when its addresses change;
+ * "-" or "" is no address. Any thread but nng's.
+ */
+MUST_USE enum tocsin_err net_peer(struct net *n, const char *peer,
+    const char *rpc_url, const char *relay_url);
+
+/* Publish to that peer alone. Never waits; nng may drop it silently. */
+void net_publish(struct net *n, const char *peer, struct span frame);
+
+/*
+ * Send a frame to the peer's REP and call back once, with OK and its answer
+ * (valid during the callback), or TIMEOUT, or UNAVAILABLE. The time-out frees
+ * the caller, not the call: an answer that comes later is dropped.
+ */
+typedef void net_reply_fn(void *arg, enum tocsin_err err, struct span answer);
+void net_call(struct net *n, const char *peer, struct span frame,
+    unsigned timeout_ms, net_reply_fn *fn, void *arg);
+
+/*
+ * Take relay frames that begin with this link id; others nng discards. Each is
+ * handed to relay_frame().
+ */
+MUST_USE enum tocsin_err net_subscribe(struct net *n, const uint8_t link[16]);
+void net_unsubscribe(struct net *n, const uint8_t link[16]);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * receipts.h - our word on tickets, given in the commit that makes it true
+ *
+ * During a batch, lines are collected by the member that sent the tickets they
+ * are about: a receipt tells one member about its own and nobody about another.
+ * At its end each member's lines are signed as entries of kind receipt, which
+ * go into its mailbox if it is ours, and into the outbox of every broker of its
+ * nation if it is not (PROTOCOL.md 6).
+ */
+#ifndef TOCSIN_BROKER_RECEIPTS_H
+#define TOCSIN_BROKER_RECEIPTS_H
+
+#include "broker/writer.h"
+#include "crypto/receipt.h"
+
+struct receipts *receipts_new(void);
+void receipts_free(struct receipts *r);
+
+/* A line about a ticket of `member`. EINTERNAL: memory. */
+MUST_USE enum tocsin_err receipts_stored(struct receipts *r, struct span member,
+    const uint8_t id[ID_LEN], uint64_t index);
+MUST_USE enum tocsin_err receipts_delivered(struct receipts *r,
+    struct span member, const uint8_t id[ID_LEN], const char *to_member,
+    const char *to_device);
+MUST_USE enum tocsin_err receipts_refused(struct receipts *r,
+    struct span member, const uint8_t id[ID_LEN], enum tocsin_err reason);
+
+/* Sign, append and route all lines; the set is empty then. */
+MUST_USE enum tocsin_err receipts_flush(
+    struct receipts *r, struct batch *batch);
+
+/* Forget what was collected: the batch is not going to be committed. */
+void receipts_drop(struct receipts *r);
+
+#endif
