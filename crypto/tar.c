@@ -103,7 +103,7 @@ tar_add(struct buf *out, const char *name, struct span content)
 		return;
 	}
 	make_header(&h, s, content.n);
-	buf_add(out, SPAN(&h));
+	buf_add(out, (struct span){ (const uint8_t *)&h, sizeof(h) });
 	buf_add(out, content);
 	add_zeros(out, filling(content.n));
 }
