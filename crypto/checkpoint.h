@@ -53,4 +53,35 @@ MUST_USE enum tocsin_err checkpoint_cosign(struct buf *out,
 MUST_USE enum tocsin_err checkpoint_cosigned(
     const struct note *n, const struct vkey *witness, int64_t *time);
 
+/*
+ * A proof that an entry is in a log, as a file that stands by itself
+ * (tlog-proof v1): the index, the hashes and a checkpoint note.
+ *
+ *	c2sp.org/tlog-proof@v1
+ *	index 2
+ *	base64 of a hash			a line each
+ *
+ *	the checkpoint note
+ *
+ * The parsed one has its hashes inside and its checkpoint aliasing the file.
+ * An `extra` line is refused: it would be unsigned. log_proof_open() says that
+ * the entry with this id is in the log, and gives the checkpoint that it was
+ * proved by.
+ */
+#define LOG_PROOF_MAX 65536
+
+struct log_proof {
+	uint64_t index;
+	uint8_t hashes[MERKLE_PROOF_MAX * MERKLE_HASH];
+	size_t n; /* bytes of hashes */
+	struct span checkpoint;
+};
+
+void log_proof_print(
+    struct buf *b, uint64_t index, struct span hashes, struct span checkpoint);
+MUST_USE enum tocsin_err log_proof_parse(
+    struct log_proof *out, struct span file);
+MUST_USE enum tocsin_err log_proof_open(struct checkpoint *out,
+    struct span file, const uint8_t id[ID_LEN], const struct vkey *log);
+
 #endif

@@ -117,6 +117,12 @@ vkey_make(struct vkey *out, struct span name, const uint8_t pk[32])
 	return vkey_set(out, name, VKEY_ED25519, pk);
 }
 
+enum tocsin_err
+vkey_make_cosigner(struct vkey *out, struct span name, const uint8_t pk[32])
+{
+	return vkey_set(out, name, VKEY_COSIGNER, pk);
+}
+
 bool
 vkey_eq(const struct vkey *a, const struct vkey *b)
 {

@@ -70,6 +70,10 @@ void vkey_print(struct buf *b, const struct vkey *k);
 MUST_USE enum tocsin_err vkey_make(
     struct vkey *out, struct span name, const uint8_t pk[32]);
 
+/* The same key in a witness's role: a VKEY_COSIGNER, with an id of its own. */
+MUST_USE enum tocsin_err vkey_make_cosigner(
+    struct vkey *out, struct span name, const uint8_t pk[32]);
+
 /* Same name, id, type and key. */
 bool vkey_eq(const struct vkey *a, const struct vkey *b);
 
