@@ -24,6 +24,13 @@ is_alnum(uint8_t c)
 	return is_lower(c) || (c >= 'A' && c <= 'Z') || is_digit(c);
 }
 
+/* strchr() finds the NUL too. */
+static bool
+is_in(const char *set, uint8_t c)
+{
+	return c != '\0' && strchr(set, c) != NULL;
+}
+
 /* [a-z0-9-] from the second character on; the first is the caller's. */
 static bool
 tail_ok(struct span s, size_t max)
@@ -130,7 +137,7 @@ name_exercise(struct span s)
 	if (s.n == 0 || s.n > EXERCISE_MAX || !is_alnum(s.p[0]))
 		return false;
 	for (i = 1; i < s.n; i++)
-		if (!is_alnum(s.p[i]) && strchr("._-", s.p[i]) == NULL)
+		if (!is_alnum(s.p[i]) && !is_in("._-", s.p[i]))
 			return false;
 	return true;
 }
@@ -161,8 +168,7 @@ host_ok(struct span s)
 	if (s.n == 0)
 		return false;
 	for (i = 0; i < s.n; i++)
-		if (!is_alnum(s.p[i]) &&
-		    strchr(v6 ? ".:" : ".-", s.p[i]) == NULL)
+		if (!is_alnum(s.p[i]) && !is_in(v6 ? ".:" : ".-", s.p[i]))
 			return false;
 	return true;
 }
