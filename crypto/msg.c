@@ -175,12 +175,13 @@ msg_fetch_decode(struct msg_fetch *out, struct span body)
 }
 
 size_t
-msg_entries_begin(struct buf *out)
+msg_entries_begin(struct buf *out, uint64_t from)
 {
 	size_t mark = out->n;
 
 	buf_u8(out, 0);
 	buf_u16(out, 0);
+	buf_u64(out, from);
 	return mark;
 }
 
@@ -227,11 +228,14 @@ msg_entries_decode(struct msg_entries *out, struct span rest)
 
 	out->more = take_flag(&r);
 	out->n = rd_u16(&r);
+	out->from = rd_u64(&r);
 	if (out->n > MSG_ENTRIES_MAX)
 		return TOCSIN_EMALFORMED;
 	for (i = 0; i < out->n; i++) {
+		uint64_t before = i > 0 ? out->entry[i - 1].seq : out->from;
+
 		out->entry[i] = take_entry(&r);
-		if (i > 0 && out->entry[i].seq <= out->entry[i - 1].seq)
+		if (out->entry[i].seq <= before)
 			return TOCSIN_EMALFORMED;
 	}
 	return judge(&r);

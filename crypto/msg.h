@@ -83,7 +83,9 @@ enum tocsin_err MUST_USE msg_posted_decode(
 /*
  * fetch: `acked` says up to which seq everything is safe at the device;
  * `after` where to begin, or MSG_AFTER_CONTINUE: after what this link was
- * sent already. An empty answer means the wait ended.
+ * sent already. An empty answer means the wait ended. Answers to several
+ * fetches may overtake one another; `from` in the answer chains them: a reader
+ * uses one only when it has come as far as its `from`.
  */
 struct msg_fetch {
 	uint64_t acked;
@@ -106,12 +108,13 @@ struct msg_entry {
 };
 #define MSG_ENTRY_HEAD 26 /* bytes of an entry beside note and body */
 struct msg_entries {
-	bool more; /* ask again at once */
+	bool more;     /* ask again at once */
+	uint64_t from; /* these are all there are for us beyond this seq */
 	size_t n;
 	struct msg_entry entry[MSG_ENTRIES_MAX];
 };
 /* Written piecewise: head, then each entry, then nothing. */
-size_t msg_entries_begin(struct buf *out);
+size_t msg_entries_begin(struct buf *out, uint64_t from);
 void msg_entries_add(struct buf *out, const struct msg_entry *e);
 void msg_entries_end(struct buf *out, size_t mark, bool more, size_t n);
 enum tocsin_err MUST_USE msg_entries_decode(
