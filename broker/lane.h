@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * lane.h - what to send next to a peer, and what to take from one
+ *
+ * Items (entries, parts) flow to a peer in five lanes; in each they are
+ * numbered from 1 and arrive in order. An item is cut into pieces that nng
+ * publishes and may lose. The receiver has a cursor per lane, which says what
+ * it has for good; the sender sends from the cursor on, so many bytes ahead as
+ * the window allows, and goes back to the cursor when the receiver misses
+ * something, when nothing is acknowledged in time, and when a new link begins.
+ * So nothing depends on a piece arriving. PROTOCOL.md 6.
+ *
+ * Two state machines, one for each end. They are pure: no clock, no network,
+ * no store. Time comes as an argument, in milliseconds of any clock that does
+ * not go back; bytes come and go by the caller, who serialises his calls.
+ *
+ * A position (item, offset) means: all items up to `item` and `offset` bytes of
+ * the one after it.
+ */
+#ifndef TOCSIN_BROKER_LANE_H
+#define TOCSIN_BROKER_LANE_H
+
+#include "crypto/msg.h"
+#include "crypto/relay_frame.h"
+
+struct lane_pos {
+	uint64_t item;
+	uint64_t offset;
+};
+
+/* < 0, 0, > 0 as memcmp */
+int lane_cmp(struct lane_pos a, struct lane_pos b);
+
+/*
+ * ---- the sender ----
+ *
+ * The caller pumps:
+ *
+ *	while (lane_tx_pick(&tx, &want))
+ *		if (there is an item want.item in want.lane)
+ *			publish up to want.max bytes of it from want.offset,
+ *			lane_tx_sent(&tx, ...);
+ *		else
+ *			lane_tx_empty(&tx, want.lane);
+ *
+ * and pumps again after lane_tx_wake() (something was queued), an
+ * acknowledgement, or lane_tx_timer().
+ */
+#define LANE_FLIGHTS 1024 /* pieces on the way at once */
+#define LANE_WINDOW \
+	(1 << 20)	  /* bytes on the way, unless the peer grants less */
+#define LANE_RTO_MIN 1000 /* ms without progress until all is sent again */
+#define LANE_RTO_MAX 30000
+#define LANE_PROBE_MIN 50 /* ms without progress until we ask */
+
+/* A piece on the way; a list per lane, by index, oldest first. */
+struct lane_flight {
+	struct lane_pos end; /* acknowledged by a cursor at or beyond it */
+	int64_t sent;
+	uint32_t bytes;
+	uint16_t next;
+	bool again; /* not the first time: says nothing about the delay */
+};
+
+struct lane_tx_lane {
+	struct lane_pos acked; /* the receiver's cursor */
+	struct lane_pos next;  /* the first byte to send */
+	struct lane_pos high;  /* the furthest ever sent on this link */
+	uint16_t first, last;  /* flights; LANE_FLIGHTS: none */
+	bool idle;	       /* nothing there at `next` when we last looked */
+};
+
+struct lane_tx {
+	struct lane_tx_lane lane[LANE_COUNT];
+	uint32_t window;
+	uint64_t bytes; /* on the way */
+	unsigned pieces;
+	int64_t progress; /* when the last byte was acknowledged, or the first
+			     one sent after nothing was on the way */
+	bool probed;	  /* since then */
+	bool started;	  /* a delay was measured */
+	int64_t srtt, rttvar, rto;
+	uint64_t repeats; /* how often we went back; for the log */
+	uint16_t spare;	  /* flights that are free */
+	struct lane_flight flight[LANE_FLIGHTS];
+};
+
+struct lane_want {
+	unsigned lane;
+	uint64_t item;
+	uint64_t offset;
+	size_t max; /* at least 1, at most RELAY_BYTES_MAX */
+};
+
+/* A new link: the receiver is at `at`, which may be before our last cursor. */
+void lane_tx_open(struct lane_tx *tx, const struct msg_cursors *at,
+    uint32_t window, int64_t now);
+
+/*
+ * The most urgent lane that may send now; false: none. A lower lane leaves a
+ * part of the window to the higher ones, so that bulk never makes flash wait.
+ */
+bool lane_tx_pick(const struct lane_tx *tx, struct lane_want *want);
+
+/*
+ * n bytes at the lane's position were published, of an item of `total` bytes.
+ * An item that has shrunk below our offset is begun anew: n may be 0, and the
+ * position goes to its beginning.
+ */
+void lane_tx_sent(
+    struct lane_tx *tx, unsigned lane, size_t n, uint64_t total, int64_t now);
+
+/* There is no item at the lane's position; until lane_tx_wake(). */
+void lane_tx_empty(struct lane_tx *tx, unsigned lane);
+void lane_tx_wake(struct lane_tx *tx);
+
+/*
+ * The receiver's word. EMALFORMED: it claims items that we have not sent on
+ * this link; nothing is changed, and the link is not to be trusted.
+ */
+enum tocsin_err MUST_USE lane_tx_ack(
+    struct lane_tx *tx, const struct msg_relay_at *at, int64_t now);
+
+/* Everything that is not acknowledged is sent again. */
+void lane_tx_rewind(struct lane_tx *tx, int64_t now);
+
+enum lane_due {
+	LANE_NOTHING,
+	LANE_PROBE, /* publish a heartbeat for each lane with something begun */
+	LANE_AGAIN, /* it went back: pump */
+};
+enum lane_due lane_tx_timer(struct lane_tx *tx, int64_t now);
+
+/* When lane_tx_timer() has something to say; INT64_MAX: never. */
+int64_t lane_tx_deadline(const struct lane_tx *tx);
+
+/* The last item that was begun in a lane: what a heartbeat says. */
+uint64_t lane_tx_begun(const struct lane_tx *tx, unsigned lane);
+
+/*
+ * ---- the receiver ----
+ *
+ * Lanes 0 to 3 carry entries, which are assembled in memory and given to the
+ * caller whole. Lane 4 carries parts, whose pieces are given out as they come,
+ * to be written at once. In both the caller makes durable what it got, in
+ * order, and says so with lane_rx_durable(); or drops it with lane_rx_reset().
+ */
+#define LANE_ITEM_MAX (3u << 20) /* bytes of an item that is assembled */
+#define LANE_NEWS (64u << 10)	 /* bytes of a partial item worth a word */
+
+enum lane_got {
+	LANE_DROPPED, /* was here before, or does not follow what is here */
+	LANE_TAKEN,   /* of an item that is not whole yet */
+	LANE_ITEM,    /* `whole` is the item; the caller releases it */
+	LANE_RANGE,   /* lane 4: `bytes` at `offset` of an item of `total` */
+	LANE_TOOBIG,  /* the item is not to be had: pass it over */
+};
+
+enum lane_gap { LANE_GAP_NONE, LANE_GAP_SEEN, LANE_GAP_TOLD };
+
+struct lane_rx_lane {
+	struct lane_pos durable; /* the cursor */
+	struct lane_pos head;	 /* what is here, in memory or on disk */
+	struct lane_pos last;	 /* where the last piece began */
+	enum lane_gap gap;
+	uint8_t kind; /* of the item that head.offset is in */
+	uint64_t total;
+	struct buf part; /* its bytes, lanes 0 to 3 */
+};
+
+struct lane_rx {
+	struct lane_rx_lane lane[LANE_COUNT];
+	uint64_t bytes; /* given out as items and not durable yet */
+	uint64_t limit; /* of that and of what is assembled */
+};
+
+/* What a piece has led to. */
+struct lane_take {
+	unsigned lane;
+	uint64_t item;
+	uint8_t kind;
+	uint64_t total;
+	uint64_t offset;   /* of a range */
+	struct span bytes; /* of a range; they alias the piece */
+	struct buf whole;
+};
+
+/* From durable cursors. `limit` bytes are held in memory at most. */
+void lane_rx_open(
+    struct lane_rx *rx, const struct msg_cursors *durable, uint64_t limit);
+void lane_rx_release(struct lane_rx *rx);
+
+/* A piece that was authentic. *out is set for ITEM, RANGE and TOOBIG. */
+enum lane_got lane_rx_piece(
+    struct lane_rx *rx, const struct relay_piece *p, struct lane_take *out);
+
+/*
+ * The position of the lane that is on disk now; never goes back. `bytes` of
+ * items given out are no longer in memory.
+ */
+void lane_rx_durable(
+    struct lane_rx *rx, unsigned lane, struct lane_pos pos, uint64_t bytes);
+
+/*
+ * What was given out of this lane and is not durable was dropped by the caller:
+ * ask for it again. `bytes` as above.
+ */
+void lane_rx_reset(struct lane_rx *rx, unsigned lane, uint64_t bytes);
+
+/* Is there something to tell a sender who knows `known`? */
+bool lane_rx_news(const struct lane_rx *rx, const struct msg_cursors *known);
+
+/* Tell it. A gap is told once, until the sender has gone back. */
+struct msg_relay_at lane_rx_tell(struct lane_rx *rx);
+
+#endif
