@@ -28,7 +28,8 @@ b64_read(uint8_t *out, size_t cap, size_t *n, struct span s)
 	*n = 0;
 	if (s.n == 0)
 		return true;
-	return sodium_base642bin(out, cap, (const char *)s.p, s.n, NULL, n,
+	return span_ascii(s) &&
+	       sodium_base642bin(out, cap, (const char *)s.p, s.n, NULL, n,
 		   NULL, sodium_base64_VARIANT_ORIGINAL_NO_PADDING) == 0;
 }
 

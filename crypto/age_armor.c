@@ -69,7 +69,7 @@ take_line(struct rd *r)
 static bool
 read_columns(uint8_t bytes[LINE_BYTES], size_t *n, struct span line)
 {
-	return line.n > 0 && line.n <= COLUMNS &&
+	return line.n > 0 && line.n <= COLUMNS && span_ascii(line) &&
 	       sodium_base642bin(bytes, LINE_BYTES, (const char *)line.p,
 		   line.n, NULL, n, NULL, sodium_base64_VARIANT_ORIGINAL) == 0;
 }

@@ -11,7 +11,7 @@ static const char dash[] = "\xe2\x80\x94 "; /* U+2014 and a space */
 static bool
 unbase64(struct span s, uint8_t *out, size_t max, size_t *n)
 {
-	return s.n > 0 &&
+	return s.n > 0 && span_ascii(s) &&
 	       sodium_base642bin(out, max, (const char *)s.p, s.n, NULL, n,
 		   NULL, sodium_base64_VARIANT_ORIGINAL) == 0;
 }

@@ -335,7 +335,7 @@ id_parse(struct span s, uint8_t out[ID_LEN])
 	uint8_t id[ID_LEN];
 	size_t n;
 
-	if (s.n != ID_TEXT ||
+	if (s.n != ID_TEXT || !span_ascii(s) ||
 	    sodium_base642bin(id, sizeof(id), (const char *)s.p, s.n, NULL, &n,
 		NULL, sodium_base64_VARIANT_ORIGINAL) != 0 ||
 	    n != ID_LEN)

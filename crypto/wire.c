@@ -120,3 +120,14 @@ span_is(struct span a, const char *s)
 {
 	return span_eq(a, span_of(s));
 }
+
+bool
+span_ascii(struct span s)
+{
+	size_t i;
+
+	for (i = 0; i < s.n; i++)
+		if (s.p[i] > 0x7f)
+			return false;
+	return true;
+}

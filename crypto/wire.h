@@ -55,4 +55,11 @@ bool span_eq(struct span a, struct span b);
 bool span_is(struct span a, const char *s);
 int span_cmp(struct span a, struct span b); /* by bytes, as memcmp */
 
+/*
+ * No byte above 0x7f. Ask before sodium_base642bin(): that of libsodium 1.0.18
+ * reads every such byte as one digit or another, so a signature line, or an id,
+ * would have many spellings.
+ */
+bool span_ascii(struct span s);
+
 #endif

@@ -182,6 +182,7 @@ test_ids(void)
 {
 	uint8_t id[ID_LEN], back[ID_LEN];
 	char s[ID_TEXT + 1], bent[ID_TEXT + 1];
+	unsigned i;
 
 	memset(id, 0xfb, sizeof(id));
 	id_print(s, id);
@@ -199,6 +200,12 @@ test_ids(void)
 	ok(!id_parse(span_of(bent), back), "the URL alphabet is not ours");
 	bent[3] = '\n';
 	ok(!id_parse(span_of(bent), back), "there is no line break in an id");
+	for (i = 0x80; i < 0x100; i++) {
+		bent[3] = (char)i;
+		if (id_parse(span_of(bent), back))
+			break;
+	}
+	ok(i == 0x100, "nor a byte beyond ASCII (got to %#x)", i);
 	ok(!id_parse(span_cut(span_of(s), 0, 43), back),
 	    "the padding is there");
 }
