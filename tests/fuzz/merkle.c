@@ -36,7 +36,8 @@ inclusion(uint64_t index, uint64_t size, struct span proof)
 	static const uint8_t leaf[32] = { 1 }, root[32] = { 2 };
 	enum tocsin_err err =
 	    merkle_verify_inclusion(index, size, leaf, proof, root);
-	bool shaped = index < size && proof.n % 32 == 0 &&
+	bool shaped = index < size && size <= MERKLE_SIZE_MAX &&
+		      proof.n % 32 == 0 &&
 		      proof.n / 32 == inclusion_length(index, size);
 
 	MUST(err == (shaped ? TOCSIN_EBADSIGNATURE : TOCSIN_EMALFORMED));
@@ -48,7 +49,8 @@ consistency(uint64_t old, uint64_t size, struct span proof)
 	static const uint8_t before[32] = { 1 }, root[32] = { 2 };
 	enum tocsin_err err =
 	    merkle_verify_consistency(old, size, proof, before, root);
-	bool shaped = old <= size && proof.n % 32 == 0;
+	bool shaped =
+	    old <= size && size <= MERKLE_SIZE_MAX && proof.n % 32 == 0;
 
 	if (old == 0 || old == size)
 		shaped = shaped && proof.n == 0;
