@@ -62,10 +62,15 @@ const struct keys *trust_keys_at(const struct trust *t, size_t i);
 /* Whether a roster was ours at some time; an in_chain() for ticket_trust. */
 bool trust_in_chain(void *t, uint64_t serial, const uint8_t id[ID_LEN]);
 
+/* Whose announcement lists this link key; false: nobody's. */
+bool trust_link_owner(
+    const struct trust *t, const uint8_t noise[32], struct span *member);
+
 /*
  * Who holds a link key: a device of a member, a broker, or nobody we know. A
- * device counts if its member is active and its announcement in force; a key
- * that the roster revoked does not.
+ * device counts if its member is active and neither its key nor the root key
+ * behind it is revoked. An announcement that ran out still opens a link, on
+ * which the member can read and renew it; a post under it is refused.
  */
 enum trust_kind {
 	TRUST_NOBODY,
@@ -84,6 +89,10 @@ struct trust_who {
 
 void trust_identify(struct trust_who *out, const struct trust *t,
     const uint8_t noise[32], int64_t now);
+
+/* Note in the store that a roster was appended as `seq`: the values above. */
+MUST_USE enum tocsin_err trust_store_roster(
+    struct store_tx *tx, const struct roster *r, uint64_t seq);
 
 /*
  * Store the first roster of a federation, in a store that has none: `file` is a

@@ -42,6 +42,7 @@ struct batch {
 	int64_t now;	       /* seconds of UTC */
 	struct trust *trust;   /* with what this batch changed; see trust.h */
 	struct receipts *receipts;
+	bool trust_changed;
 	struct names members; /* whose mailbox grew; "*" is everybody's */
 	struct names peers;   /* whose outbox grew */
 };
@@ -73,13 +74,12 @@ MUST_USE enum tocsin_err writer_submit(struct writer *w, struct job *job);
 MUST_USE enum tocsin_err writer_call(struct writer *w, struct job *job);
 
 /*
- * Called in the writer's thread after each commit that touched somebody, with
- * the batch's sets; before the first submit. Must not wait.
+ * Called in the writer's thread after each commit, when the done() of its jobs
+ * have run: what it touched is in the batch, and its transaction is over. Set
+ * before the first submit. Must not wait.
  */
-void writer_listen(struct writer *w,
-    void (*fn)(
-	void *arg, const struct names *members, const struct names *peers),
-    void *arg);
+typedef void writer_fn(void *arg, const struct batch *batch);
+void writer_listen(struct writer *w, writer_fn *fn, void *arg);
 
 /*
  * Refuse new jobs, finish the commit that is under way, answer what is queued

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: ISC */
+#include "broker/receipts.h"
+
+#include "broker/broker.h"
+#include "crypto/relay_frame.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A receipt in the making. One member may have several: the newest is first. */
+struct open_receipt {
+	struct open_receipt *next;
+	struct name member;
+	struct receipt r;
+};
+
+struct receipts {
+	struct open_receipt *open;
+};
+
+struct receipts *
+receipts_new(void)
+{
+	return calloc(1, sizeof(struct receipts));
+}
+
+void
+receipts_drop(struct receipts *r)
+{
+	struct open_receipt *next;
+
+	for (; r->open; r->open = next) {
+		next = r->open->next;
+		free(r->open);
+	}
+}
+
+void
+receipts_free(struct receipts *r)
+{
+	if (!r)
+		return;
+	receipts_drop(r);
+	free(r);
+}
+
+static struct open_receipt *
+begin(struct receipts *r, struct span member)
+{
+	struct open_receipt *o = malloc(sizeof(*o));
+
+	if (!o || member.n == 0 || member.n > STORE_NAME_MAX) {
+		free(o);
+		return NULL;
+	}
+	receipt_init(&o->r, "", "", 0);
+	o->member.n = (uint8_t)member.n;
+	memcpy(o->member.bytes, member.p, member.n);
+	o->next = r->open;
+	r->open = o;
+	return o;
+}
+
+/* The one with room for a line more. */
+static struct receipt *
+with_room(struct receipts *r, struct span member)
+{
+	struct open_receipt *o;
+
+	for (o = r->open; o; o = o->next)
+		if (span_eq((struct span){ o->member.bytes, o->member.n },
+			member) &&
+		    o->r.nline < RECEIPT_LINES)
+			return &o->r;
+	o = begin(r, member);
+	return o ? &o->r : NULL;
+}
+
+enum tocsin_err
+receipts_stored(struct receipts *r, struct span member,
+    const uint8_t id[ID_LEN], uint64_t index)
+{
+	struct receipt *to = with_room(r, member);
+
+	return to && receipt_stored(to, id, index) ? TOCSIN_OK
+						   : TOCSIN_EINTERNAL;
+}
+
+enum tocsin_err
+receipts_delivered(struct receipts *r, struct span member,
+    const uint8_t id[ID_LEN], const char *to_member, const char *to_device)
+{
+	struct receipt *to = with_room(r, member);
+
+	return to && receipt_delivered(to, id, to_member, to_device)
+		   ? TOCSIN_OK
+		   : TOCSIN_EINTERNAL;
+}
+
+enum tocsin_err
+receipts_refused(struct receipts *r, struct span member,
+    const uint8_t id[ID_LEN], enum tocsin_err reason)
+{
+	struct receipt *to = with_room(r, member);
+
+	return to && receipt_refused(to, id, reason) ? TOCSIN_OK
+						     : TOCSIN_EINTERNAL;
+}
+
+/* ---- the end of a batch ---- */
+
+static enum tocsin_err
+route(struct batch *batch, struct span member, uint64_t seq)
+{
+	struct span nation = member_nation(member);
+	const struct roster_broker *peer;
+	enum tocsin_err err;
+	size_t i;
+
+	if (span_is(nation, batch->b->conf.nation)) {
+		names_add(&batch->members, member);
+		return store_mail(batch->tx, member, seq);
+	}
+	for (i = 0;
+	     (peer = roster_broker_of(trust_roster(batch->trust), nation, i));
+	     i++) {
+		struct store_out out = { .seq = seq };
+
+		err = store_out_add(
+		    batch->tx, span_of(peer->name), LANE_IMMEDIATE, &out);
+		if (err)
+			return err;
+		names_add(&batch->peers, span_of(peer->name));
+	}
+	return TOCSIN_OK;
+}
+
+static enum tocsin_err
+sign(struct buf *note, uint8_t id[ID_LEN], struct receipt *r,
+    const struct batch *batch)
+{
+	const struct broker_config *c = &batch->b->conf;
+	char name[KEYNAME_MAX + 1];
+	struct buf text = { 0 };
+	enum tocsin_err err;
+
+	memcpy(r->federation, c->federation, sizeof(r->federation));
+	memcpy(r->broker, c->name, sizeof(r->broker));
+	r->time = batch->now;
+	receipt_print(&text, r);
+	snprintf(name, sizeof(name), "%s/sign", c->name);
+	err = buf_ok(&text)
+		  ? note_sign(note, buf_span(&text), span_of(name), c->sign_sk)
+		  : TOCSIN_EINTERNAL;
+	if (!err)
+		note_id(id, buf_span(&text));
+	buf_release(&text);
+	return err;
+}
+
+static enum tocsin_err
+issue(struct open_receipt *o, struct batch *batch)
+{
+	struct span member = { o->member.bytes, o->member.n };
+	struct store_entry e = {
+		.kind = STORE_RECEIPT, .time = batch->now, .member = member
+	};
+	struct buf note = { 0 };
+	enum tocsin_err err;
+	uint64_t seq;
+
+	err = sign(&note, e.id, &o->r, batch);
+	e.note = buf_span(&note);
+	if (!err)
+		err = store_append(batch->tx, &e, &seq);
+	if (!err)
+		err = route(batch, member, seq);
+	buf_release(&note);
+	return err == TOCSIN_EDUPLICATE ? TOCSIN_OK : err;
+}
+
+enum tocsin_err
+receipts_flush(struct receipts *r, struct batch *batch)
+{
+	struct open_receipt *o;
+	enum tocsin_err err = TOCSIN_OK;
+
+	for (o = r->open; o && !err; o = o->next)
+		err = issue(o, batch);
+	receipts_drop(r);
+	return err;
+}

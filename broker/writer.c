@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: ISC */
+#include "broker/writer.h"
+
+#include "broker/broker.h"
+#include "broker/clock.h"
+#include "broker/log.h"
+#include "broker/receipts.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define LISTENERS 4
+
+struct writer {
+	struct broker *b;
+	struct writer_options opt;
+	pthread_t thread;
+	bool running;
+
+	pthread_mutex_t lock; /* what follows, up to the blank line */
+	pthread_cond_t more;
+	struct job *head;
+	struct job **tail;
+	size_t jobs; /* waiting */
+	size_t bytes;
+	bool stopping;
+	uint64_t commits;
+	uint64_t jobs_done;
+
+	struct batch batch; /* the writer's thread alone */
+	struct {
+		writer_fn *fn;
+		void *arg;
+	} listener[LISTENERS];
+	size_t nlistener;
+};
+
+/* ---- a batch: one transaction ---- */
+
+/* What leaves the transaction in doubt, rather than the job refused. */
+static bool
+spoils(enum tocsin_err err)
+{
+	return err == TOCSIN_ENOSPACE || err == TOCSIN_EINTERNAL;
+}
+
+static enum tocsin_err
+batch_begin(struct writer *w)
+{
+	struct batch *batch = &w->batch;
+	enum tocsin_err err = store_begin(w->b->store, &batch->tx);
+
+	if (err)
+		return err;
+	batch->view = store_tx_view(batch->tx);
+	batch->now = clock_now();
+	batch->trust = trust_get(w->b->trust);
+	batch->trust_changed = false;
+	names_clear(&batch->members);
+	names_clear(&batch->peers);
+	return TOCSIN_OK;
+}
+
+static void
+batch_abort(struct writer *w)
+{
+	store_abort(w->batch.tx);
+	receipts_drop(w->batch.receipts);
+	trust_put(w->batch.trust);
+	w->batch.tx = NULL;
+	w->batch.trust = NULL;
+}
+
+static enum tocsin_err
+apply_all(struct writer *w, struct job *jobs)
+{
+	struct job *j;
+
+	for (j = jobs; j; j = j->next) {
+		j->result = j->apply(j, &w->batch);
+		if (spoils(j->result))
+			return j->result;
+	}
+	return receipts_flush(w->batch.receipts, &w->batch);
+}
+
+/* It is not known what is on disk: only opening it again will tell. */
+static _Noreturn void
+give_up(enum tocsin_err err)
+{
+	log_event(LOG_ERROR, "commit-failed", LOG_ERR(err), LOG_END);
+	_exit(1);
+}
+
+static enum tocsin_err
+batch_try(struct writer *w, struct job *jobs)
+{
+	enum tocsin_err err = batch_begin(w);
+
+	if (err)
+		return err;
+	err = apply_all(w, jobs);
+	if (err) {
+		batch_abort(w);
+		return err;
+	}
+	err = store_commit(w->batch.tx);
+	w->batch.tx = NULL;
+	w->batch.view = NULL;
+	if (err == TOCSIN_EINTERNAL)
+		give_up(err);
+	if (err)
+		batch_abort(w);
+	return err;
+}
+
+static void
+tell(struct writer *w, struct job *jobs)
+{
+	struct job *next;
+	size_t i;
+
+	if (w->batch.trust_changed)
+		trust_publish(w->b->trust, w->batch.trust);
+	else
+		trust_put(w->batch.trust);
+	w->batch.trust = NULL;
+	for (; jobs; jobs = next) {
+		next = jobs->next;
+		jobs->done(jobs, jobs->result);
+	}
+	for (i = 0; i < w->nlistener; i++)
+		w->listener[i].fn(w->listener[i].arg, &w->batch);
+}
+
+/* One by one, so that a bad job doesn't cost its neighbours. */
+static void
+run_singly(struct writer *w, struct job *jobs)
+{
+	struct job *next;
+	enum tocsin_err err;
+
+	for (; jobs; jobs = next) {
+		next = jobs->next;
+		jobs->next = NULL;
+		err = batch_try(w, jobs);
+		if (err)
+			jobs->done(jobs, err);
+		else
+			tell(w, jobs);
+	}
+}
+
+static void
+run(struct writer *w, struct job *jobs)
+{
+	enum tocsin_err err = batch_try(w, jobs);
+
+	if (err == TOCSIN_OK) {
+		broker_count(w->b, BROKER_commits);
+		tell(w, jobs);
+	} else if (jobs->next) {
+		log_event(LOG_WARN, "batch-again", LOG_ERR(err), LOG_END);
+		run_singly(w, jobs);
+	} else {
+		jobs->done(jobs, err);
+	}
+}
+
+/* ---- the queue ---- */
+
+/* At least one job, and as many more as fit into one commit. */
+static struct job *
+take(struct writer *w)
+{
+	struct job *first = w->head, **end = &w->head;
+	size_t bytes = 0;
+	unsigned posts = 0;
+
+	while (*end && (end == &w->head || (posts < w->opt.max_posts &&
+					       bytes < w->opt.max_bytes))) {
+		bytes += (*end)->weight;
+		posts += (*end)->posts;
+		w->jobs--;
+		end = &(*end)->next;
+	}
+	w->bytes -= bytes;
+	w->head = *end;
+	*end = NULL;
+	if (!w->head)
+		w->tail = &w->head;
+	return first;
+}
+
+static void
+refuse_rest(struct job *jobs)
+{
+	struct job *next;
+
+	for (; jobs; jobs = next) {
+		next = jobs->next;
+		jobs->done(jobs, TOCSIN_EUNAVAILABLE);
+	}
+}
+
+static void *
+writer_main(void *arg)
+{
+	struct writer *w = arg;
+	struct job *jobs;
+
+	pthread_mutex_lock(&w->lock);
+	while (!w->stopping) {
+		if (!w->head) {
+			pthread_cond_wait(&w->more, &w->lock);
+			continue;
+		}
+		jobs = take(w);
+		pthread_mutex_unlock(&w->lock);
+		run(w, jobs);
+		pthread_mutex_lock(&w->lock);
+		w->commits++;
+	}
+	jobs = w->head;
+	w->head = NULL;
+	w->tail = &w->head;
+	pthread_mutex_unlock(&w->lock);
+	refuse_rest(jobs);
+	return NULL;
+}
+
+enum tocsin_err
+writer_submit(struct writer *w, struct job *job)
+{
+	enum tocsin_err err = TOCSIN_OK;
+	bool idle = false;
+
+	job->next = NULL;
+	pthread_mutex_lock(&w->lock);
+	if (w->stopping) {
+		err = TOCSIN_EUNAVAILABLE;
+	} else if (w->jobs >= w->opt.queue_jobs ||
+		   (w->head && w->bytes + job->weight > w->opt.queue_bytes)) {
+		err = TOCSIN_EBUSY;
+	} else {
+		idle = w->head == NULL;
+		*w->tail = job;
+		w->tail = &job->next;
+		w->jobs++;
+		w->bytes += job->weight;
+		w->jobs_done++;
+	}
+	pthread_mutex_unlock(&w->lock);
+	if (idle)
+		pthread_cond_signal(&w->more);
+	return err;
+}
+
+/* A job around a job, whose submitter waits. */
+struct call {
+	struct job job;
+	struct job *inner;
+	pthread_mutex_t lock;
+	pthread_cond_t done;
+	bool is_done;
+	enum tocsin_err err;
+};
+
+static enum tocsin_err
+call_apply(struct job *job, struct batch *batch)
+{
+	struct call *c = (struct call *)job;
+
+	return c->inner->apply(c->inner, batch);
+}
+
+static void
+call_done(struct job *job, enum tocsin_err err)
+{
+	struct call *c = (struct call *)job;
+
+	if (c->inner->done)
+		c->inner->done(c->inner, err);
+	pthread_mutex_lock(&c->lock);
+	c->err = err;
+	c->is_done = true;
+	pthread_cond_signal(&c->done);
+	pthread_mutex_unlock(&c->lock);
+}
+
+enum tocsin_err
+writer_call(struct writer *w, struct job *job)
+{
+	struct call c = {
+		.job = { .weight = job->weight,
+		    .posts = job->posts,
+		    .apply = call_apply,
+		    .done = call_done },
+		.inner = job,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.done = PTHREAD_COND_INITIALIZER,
+	};
+	enum tocsin_err err = writer_submit(w, &c.job);
+
+	if (err)
+		return err;
+	pthread_mutex_lock(&c.lock);
+	while (!c.is_done)
+		pthread_cond_wait(&c.done, &c.lock);
+	pthread_mutex_unlock(&c.lock);
+	return c.err;
+}
+
+/* ---- life ---- */
+
+void
+writer_listen(struct writer *w, writer_fn *fn, void *arg)
+{
+	if (w->nlistener < LISTENERS) {
+		w->listener[w->nlistener].fn = fn;
+		w->listener[w->nlistener++].arg = arg;
+	}
+}
+
+enum tocsin_err
+writer_start(
+    struct writer **out, struct broker *b, const struct writer_options *opt)
+{
+	struct writer *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return TOCSIN_EINTERNAL;
+	w->b = b;
+	w->opt = *opt;
+	w->tail = &w->head;
+	w->batch.b = b;
+	w->batch.receipts = receipts_new();
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->more, NULL);
+	if (!w->batch.receipts ||
+	    pthread_create(&w->thread, NULL, writer_main, w) != 0) {
+		writer_free(w);
+		return TOCSIN_EINTERNAL;
+	}
+	w->running = true;
+	*out = w;
+	return TOCSIN_OK;
+}
+
+void
+writer_stop(struct writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->stopping = true;
+	pthread_cond_signal(&w->more);
+	pthread_mutex_unlock(&w->lock);
+	if (w->running)
+		pthread_join(w->thread, NULL);
+	w->running = false;
+}
+
+void
+writer_free(struct writer *w)
+{
+	if (!w)
+		return;
+	if (w->running)
+		writer_stop(w);
+	receipts_free(w->batch.receipts);
+	names_release(&w->batch.members);
+	names_release(&w->batch.peers);
+	pthread_cond_destroy(&w->more);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+}
+
+void
+writer_stats(struct writer *w, struct writer_stats *out)
+{
+	pthread_mutex_lock(&w->lock);
+	out->commits = w->commits;
+	out->jobs = w->jobs_done;
+	out->queued = w->jobs;
+	pthread_mutex_unlock(&w->lock);
+}
