@@ -8,8 +8,8 @@
  * prefix of it, without (replay.c). A crash that `make fuzz` finds is put into
  * the corpus with its repair.
  *
- * It is linked with crypto.a and testlib.a; a target named client-NAME or
- * broker-NAME also with that side's archive.
+ * It is linked with crypto.a and testlib.a, and with broker.a or client.a if it
+ * includes a header of that side.
  */
 #ifndef TOCSIN_TESTS_FUZZ_H
 #define TOCSIN_TESTS_FUZZ_H
