@@ -210,26 +210,12 @@ ack_lane(struct lane_tx *tx, struct lane_tx_lane *l, struct lane_pos p,
 	return true;
 }
 
-/* The furthest that the receiver can be: the end of what has been begun. */
-static bool
-claim_ok(const struct lane_tx_lane *l, struct lane_pos p)
-{
-	struct lane_pos most = l->high;
-
-	if (most.offset > 0)
-		most = (struct lane_pos){ most.item + 1, 0 };
-	return lane_cmp(p, most) <= 0;
-}
-
-enum tocsin_err
+void
 lane_tx_ack(struct lane_tx *tx, const struct msg_relay_at *at, int64_t now)
 {
 	bool moved = false;
 	unsigned i;
 
-	for (i = 0; i < LANE_COUNT; i++)
-		if (!claim_ok(&tx->lane[i], cursor_of(&at->at, i)))
-			return TOCSIN_EMALFORMED;
 	for (i = 0; i < LANE_COUNT; i++)
 		if (ack_lane(tx, &tx->lane[i], cursor_of(&at->at, i),
 			at->repeat, now))
@@ -241,7 +227,6 @@ lane_tx_ack(struct lane_tx *tx, const struct msg_relay_at *at, int64_t now)
 	}
 	if (at->repeat)
 		lane_tx_rewind(tx, now);
-	return TOCSIN_OK;
 }
 
 void
@@ -312,12 +297,13 @@ lane_tx_begun(const struct lane_tx *tx, unsigned lane)
 
 void
 lane_rx_open(
-    struct lane_rx *rx, const struct msg_cursors *durable, uint64_t limit)
+    struct lane_rx *rx, const struct msg_cursors *durable, uint32_t window)
 {
 	unsigned i;
 
 	memset(rx, 0, sizeof(*rx));
-	rx->limit = limit;
+	rx->limit = (uint64_t)window * LANE_HOLD;
+	rx->news = window / 4 < LANE_NEWS ? window / 4 : LANE_NEWS;
 	for (i = 0; i < LANE_COUNT; i++) {
 		struct lane_rx_lane *l = &rx->lane[i];
 
@@ -528,7 +514,7 @@ lane_rx_news(const struct lane_rx *rx, const struct msg_cursors *known)
 
 	for (i = 0; i < LANE_COUNT; i++) {
 		struct lane_pos at = reached(rx, i), was = cursor_of(known, i);
-		uint64_t least = i == LANE_BULK ? 1 : LANE_NEWS;
+		uint64_t least = i == LANE_BULK ? 1 : rx->news;
 
 		if (rx->lane[i].gap == LANE_GAP_SEEN || at.item != was.item)
 			return true;

@@ -115,10 +115,11 @@ void lane_tx_empty(struct lane_tx *tx, unsigned lane);
 void lane_tx_wake(struct lane_tx *tx);
 
 /*
- * The receiver's word. EMALFORMED: it claims items that we have not sent on
- * this link; nothing is changed, and the link is not to be trusted.
+ * The receiver's word. It may be further than what was sent on this link, by
+ * what it had in hand from the last one, and by a part that it has already.
+ * Whether it claims items that don't exist is for the caller to judge.
  */
-enum tocsin_err MUST_USE lane_tx_ack(
+void lane_tx_ack(
     struct lane_tx *tx, const struct msg_relay_at *at, int64_t now);
 
 /* Everything that is not acknowledged is sent again. */
@@ -146,7 +147,9 @@ uint64_t lane_tx_begun(const struct lane_tx *tx, unsigned lane);
  * order, and says so with lane_rx_durable(); or drops it with lane_rx_reset().
  */
 #define LANE_ITEM_MAX (3u << 20) /* bytes of an item that is assembled */
-#define LANE_NEWS (64u << 10)	 /* bytes of a partial item worth a word */
+#define LANE_NEWS (64u << 10)	 /* bytes of a partial item worth a word, or */
+				 /* a quarter of the window, if that is less */
+#define LANE_HOLD 4		 /* windows that are kept in memory at most */
 
 enum lane_got {
 	LANE_DROPPED, /* was here before, or does not follow what is here */
@@ -172,6 +175,7 @@ struct lane_rx {
 	struct lane_rx_lane lane[LANE_COUNT];
 	uint64_t bytes; /* given out as items and not durable yet */
 	uint64_t limit; /* of that and of what is assembled */
+	uint32_t news;
 };
 
 /* What a piece has led to. */
@@ -185,9 +189,9 @@ struct lane_take {
 	struct buf whole;
 };
 
-/* From durable cursors. `limit` bytes are held in memory at most. */
+/* From durable cursors; `window` is what the sender was told. */
 void lane_rx_open(
-    struct lane_rx *rx, const struct msg_cursors *durable, uint64_t limit);
+    struct lane_rx *rx, const struct msg_cursors *durable, uint32_t window);
 void lane_rx_release(struct lane_rx *rx);
 
 /* A piece that was authentic. *out is set for ITEM, RANGE and TOOBIG. */

@@ -305,18 +305,22 @@ static enum tocsin_err
 begin_link(struct sync *s, struct buf *frame)
 {
 	struct buf prologue = { 0 };
-	const struct roster_broker *b;
+	const struct roster_broker *b = NULL;
 	struct desk_tx *tx = NULL;
 	enum tocsin_err err;
 
 	pthread_mutex_lock(s->p.lock);
-	if (desk_read(s->p.desk, &tx) == TOCSIN_OK)
-		(void)belief_load(s->p.belief, tx);
+	err = desk_read(s->p.desk, &tx);
+	if (err == TOCSIN_OK)
+		err = belief_load(s->p.belief, tx);
 	desk_end(tx);
-	b = s->p.belief->roster != NULL
-		? our_broker(s->p.belief->roster, s->p.keys)
-		: NULL;
-	if (b != NULL) {
+	if (err == TOCSIN_OK && s->p.belief->roster == NULL)
+		err = TOCSIN_EROSTERUNKNOWN;
+	if (err == TOCSIN_OK) {
+		b = our_broker(s->p.belief->roster, s->p.keys);
+		err = b != NULL ? TOCSIN_OK : TOCSIN_ENOTENROLLED;
+	}
+	if (err == TOCSIN_OK) {
 		noise_prologue(&prologue, span_of(s->p.keys->federation),
 		    span_of(b->name), s->p.belief->genesis);
 		err = link_hello(&s->link, secret_span(s->p.keys->noise).p,

@@ -247,7 +247,7 @@ merkle_verify_inclusion(uint64_t index, uint64_t size, const uint8_t leaf[32],
 	uint8_t r[32];
 	size_t left;
 
-	if (index >= size || !is_proof(proof))
+	if (index >= size || size > MERKLE_SIZE_MAX || !is_proof(proof))
 		return TOCSIN_EMALFORMED;
 	memcpy(r, leaf, 32);
 	for (left = proof.n; left > 0; left -= 32, p += 32) {
@@ -286,7 +286,7 @@ merkle_verify_consistency(uint64_t old, uint64_t size, struct span proof,
 	size_t left = proof.n;
 	uint8_t fr[32], sr[32];
 
-	if (old > size || !is_proof(proof))
+	if (old > size || size > MERKLE_SIZE_MAX || !is_proof(proof))
 		return TOCSIN_EMALFORMED;
 	if (old == size || old == 0)
 		return verify_trivial(old, proof, old_root, root);

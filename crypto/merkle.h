@@ -24,8 +24,8 @@
 #include "crypto/tocsin_err.h"
 
 #define MERKLE_HASH 32
-#define MERKLE_PROOF_MAX 64
 #define MERKLE_SIZE_MAX (UINT64_C(1) << 62)
+#define MERKLE_PROOF_MAX 64 /* one more than that size can need */
 
 struct merkle_store {
 	void *arg;
@@ -65,8 +65,9 @@ MUST_USE enum tocsin_err merkle_consistency(const struct merkle_store *s,
 
 /*
  * RFC 9162, 2.1.3.2 and 2.1.4.2, without a tree. EMALFORMED if the proof cannot
- * be one of those numbers: its length is wrong, index or old beyond size.
- * EBADSIGNATURE if it does not lead to the root. `leaf` is a merkle_leaf().
+ * be one of those numbers: its length is wrong, index or old beyond size, size
+ * beyond MERKLE_SIZE_MAX. EBADSIGNATURE if it does not lead to the root. `leaf`
+ * is a merkle_leaf().
  */
 MUST_USE enum tocsin_err merkle_verify_inclusion(uint64_t index, uint64_t size,
     const uint8_t leaf[32], struct span proof, const uint8_t root[32]);

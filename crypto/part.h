@@ -61,8 +61,12 @@ void part_sealer_release(struct part_sealer *s);
  * then all of the file was there, it is the part that the header names, and
  * what follows plain_size bytes was zeros.
  *
- * body-mismatch: not the file that was signed. malformed: its sender made it
- * wrong, or stated another size.
+ *	body-mismatch	not the file that was signed, or damaged on the way
+ *	not-recipient	its stanza is not for this identity
+ *	malformed	its sender made it wrong, or stated another size
+ *
+ * Damage in a header can look like either of the last two: compare the hash of
+ * the whole file first, if there is the choice.
  */
 struct part_opener {
 	struct age_opener age;

@@ -32,6 +32,8 @@ judge(const struct relay_piece *p)
 		return p->total == 0 && p->offset == 0 && p->bytes.n == 0
 			   ? TOCSIN_OK
 			   : TOCSIN_EMALFORMED;
+	if ((p->kind == RELAY_PART) != (p->lane == LANE_BULK))
+		return TOCSIN_EMALFORMED;
 	if (p->item == 0 || p->bytes.n == 0 || p->offset >= p->total ||
 	    p->bytes.n > p->total - p->offset)
 		return TOCSIN_EMALFORMED;

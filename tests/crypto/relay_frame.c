@@ -55,6 +55,8 @@ test_rules(void)
 		{ "nothing", piece(3, 9, 4, 5, 1, 0), TOCSIN_EMALFORMED },
 		{ "an empty item", piece(3, 9, 4, 0, 0, 0), TOCSIN_EMALFORMED },
 		{ "item 0", piece(3, 0, 4, 5, 0, 5), TOCSIN_EMALFORMED },
+		{ "a part on its own lane only", piece(3, 9, 5, 5, 0, 5), TOCSIN_EMALFORMED },
+		{ "a ticket there", piece(4, 9, 1, 5, 0, 5), TOCSIN_EMALFORMED },
 		{ "lane 5", piece(5, 1, 1, 5, 0, 5), TOCSIN_EUNSUPPORTED },
 		{ "kind 6", piece(0, 1, 6, 5, 0, 5), TOCSIN_EUNSUPPORTED },
 		{ "a heartbeat", piece(0, 0, 0, 0, 0, 0), TOCSIN_OK },
