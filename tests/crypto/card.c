@@ -44,6 +44,10 @@ test_member(void)
 		back.kind == CARD_MEMBER && !back.has_device &&
 		vkey_eq(&back.member.root, &c.member.root),
 	    "a member hands in its root key");
+	bent = edit(buf_span(&text), "member mycert@my ", "member mycert@sg ");
+	is_int(parse_copy(&back, buf_span(&bent)), TOCSIN_EMALFORMED,
+	    "a root key of another name is refused");
+	buf_release(&bent);
 	buf_release(&text);
 
 	c.has_device = true;

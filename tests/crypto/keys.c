@@ -211,6 +211,14 @@ test_one_key_one_role(void)
 		abort();
 	want(k, TOCSIN_EMALFORMED, "refused: two devices, one signing key");
 	k = fed_keys_fields(me);
+	k->device[1] = k->device[2];
+	memcpy(k->device[1].name, "desk1", 6);
+	if (vkey_make(&k->device[1].sign, span_of("mycert@my/desk1"),
+		signer("mycert@my/wall").vkey.pk) != TOCSIN_OK)
+		abort();
+	k->ndevice = 2;
+	want(k, TOCSIN_EMALFORMED, "refused: one device, two keys");
+	k = fed_keys_fields(me);
 	memset(k->device[0].noise, 0, 32);
 	want(k, TOCSIN_EMALFORMED, "refused: a link key of small order");
 	k = fed_keys_fields(me);

@@ -202,6 +202,10 @@ test_full(void)
 	receipt_init(&receipt, FED, "my", FED_NOW);
 	is_int(receipt_sign(&text, &receipt, signer("my/sign").sk),
 	    TOCSIN_EUSAGE, "a receipt of nothing is none");
+	receipt_print(&text, &receipt);
+	is_int(receipt_parse(&back, buf_span(&text)), TOCSIN_EMALFORMED,
+	    "nor is it read");
+	buf_release(&text);
 	for (n = 0; n < 300; n++) {
 		id[0] = (uint8_t)n;
 		id[1] = (uint8_t)(n >> 8);

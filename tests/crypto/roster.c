@@ -253,6 +253,30 @@ test_bad_points(void)
 	r->authority[0].key.type = VKEY_COSIGNER;
 	rekey(&r->authority[0].key, signer("aa").vkey.pk);
 	refuse(r, "an authority with a cosigner's key");
+	r = fed_fields();
+	r->member[0].root.type = VKEY_COSIGNER;
+	rekey(&r->member[0].root, signer("mycert@my").vkey.pk);
+	refuse(r, "a member with a cosigner's key");
+}
+
+/* What the text of a second roster with three authorities cannot show. */
+static void
+test_numbers(void)
+{
+	struct roster_authority dd = { .key = signer("dd").vkey };
+	struct roster *r = fed_fields();
+
+	r->serial = 0;
+	refuse(r, "serial 0 without a predecessor");
+	r = fed_fields();
+	r->serial = 2;
+	refuse(r, "serial 2 without one");
+	r = fed_fields();
+	r->expires = r->issued;
+	refuse(r, "a roster of no time");
+	r = fed_fields();
+	ok(roster_put_authority(r, &dd) == TOCSIN_OK, "a fourth authority");
+	refuse(r, "half of four is not more than half");
 }
 
 static void
@@ -430,6 +454,10 @@ test_chain(void)
 	f->previous[0] ^= 1;
 	is_int(ACCEPT(second, f, "aa", "bb"), TOCSIN_ECHAINCONFLICT,
 	    "a successor names its predecessor");
+	f = fed_next(second);
+	f->serial--;
+	is_int(ACCEPT(second, f, "aa", "bb"), TOCSIN_ECHAINCONFLICT,
+	    "nor does it take its place");
 	f = fed_next(r);
 	snprintf(f->federation, sizeof(f->federation), "other.example");
 	is_int(ACCEPT(r, f, "aa", "bb"), TOCSIN_EROSTERUNKNOWN,
@@ -595,6 +623,7 @@ main(void)
 	test_grammar();
 	test_one_key_one_role();
 	test_bad_points();
+	test_numbers();
 	test_lists();
 	test_put();
 	test_revoked();

@@ -30,6 +30,10 @@ test_print(void)
 	ok(fits("0123456789abcdefghjkmnpqrstvwxyz", id),
 	    "all 32 characters, to the last");
 	ok(fits(s, id), "what is printed fits");
+	ok(fits("0123456789abcdefghjkmnpqrstvwxyzg000000000000000000", id) &&
+		!fits(
+		    "0123456789abcdefghjkmnpqrstvwxyzg000000000000000001", id),
+	    "so do 51 characters, all but the last bit");
 }
 
 static void
