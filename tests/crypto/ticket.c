@@ -354,7 +354,7 @@ full_draft(struct ticket *t)
 		t->part[i].size = i ? 100000 : 2000;
 		memset(t->part[i].hash, (int)i, 32);
 	}
-	t->body_size = 70 + 98 * 3 + 16 + 4096 + 16;
+	t->body_size = 9000; /* room for a few more stanzas */
 	memset(t->body_hash, 0x44, 32);
 	ticket_sort(t);
 }
@@ -444,6 +444,12 @@ static const struct edit {
 	    TOCSIN_EMALFORMED },
 	{ "no exercise line", "exercise Tabletop.2026\n", "",
 	    TOCSIN_EMALFORMED },
+	{ "an exercise of another alphabet", "Tabletop.2026", "Table/top",
+	    TOCSIN_EMALFORMED },
+	{ "a label in upper case", "label legal", "label LEGAL",
+	    TOCSIN_EMALFORMED },
+	{ "an epoch of another alphabet", "singcert@sg 2026-11",
+	    "singcert@sg 2026/11", TOCSIN_EMALFORMED },
 	{ "labels out of order", "label legal\nlabel personal-data\n",
 	    "label personal-data\nlabel legal\n", TOCSIN_EMALFORMED },
 	{ "a label twice", "label legal\n", "label legal\nlabel legal\n",
@@ -485,12 +491,13 @@ static const struct edit {
 	    TOCSIN_ETOOLARGE },
 	{ "a part of 2^64", "part 2000 ", "part 18446744073709551616 ",
 	    TOCSIN_EMALFORMED },
-	{ "a body of 1 MiB and one", "body 4492 ", "body 1048577 ",
+	{ "a body of 1 MiB and one", "body 9000 ", "body 1048577 ",
 	    TOCSIN_ETOOLARGE },
-	{ "an empty body", "body 4492 ", "body 0 ", TOCSIN_EMALFORMED },
-	{ "a body too small for its stanzas", "body 4492 ", "body 4491 ",
+	{ "an empty body", "body 9000 ", "body 0 ", TOCSIN_EMALFORMED },
+	{ "a body too small for its stanzas", "body 9000 ", "body 4491 ",
 	    TOCSIN_EMALFORMED },
-	{ "a line behind the body", "body 4492 ", "body 4492 -\nbody 4492 ",
+	{ "a body just large enough", "body 9000 ", "body 4492 ", TOCSIN_OK },
+	{ "a line behind the body", "body 9000 ", "body 9000 -\nbody 9000 ",
 	    TOCSIN_EMALFORMED },
 };
 
@@ -624,12 +631,36 @@ test_lines(void)
 	is_err(judge(buf_span(&other), NULL), TOCSIN_EMALFORMED,
 	    "signed under another's name");
 	is_err(judge(t.text, NULL), TOCSIN_EMALFORMED, "not signed at all");
+	buf_cut(&other, 0);
+	if (!replace(&other, buf_span(&p.note), "\xe2\x80\x94 mycert@my/desk1 ",
+		"\xe2\x80\x94 mycert@my/desk2 "))
+		diag("nothing to edit");
+	is_err(judge(buf_span(&other), NULL), TOCSIN_EMALFORMED,
+	    "signed under the name of another device");
 	drop(&p);
 	buf_release(&two);
 	buf_release(&other);
 }
 
 /* ---- what can be checked without opening ---- */
+
+static void
+test_keys_in_time(struct span note)
+{
+	struct ticket_trust t = trust_now();
+	struct keys *k = world.fx.keys[0];
+	int64_t expires = k->expires;
+
+	k->expires = NOW + 1;
+	t.now = NOW + 1;
+	is_err(judge(note, &t), TOCSIN_EKEYSEXPIRED,
+	    "an announcement that is over now");
+	t.reading = true;
+	is_err(judge(note, &t), TOCSIN_OK, "read, it was in force then");
+	k->expires = NOW;
+	is_err(judge(note, &t), TOCSIN_EKEYSEXPIRED, "read, it was over then");
+	k->expires = expires;
+}
 
 static void
 test_trust(void)
@@ -655,6 +686,7 @@ test_trust(void)
 	t.reading = true;
 	is_err(judge(note, &t), TOCSIN_OK,
 	    "the same when it is only read, by keys of its time");
+	test_keys_in_time(note);
 	t = trust_now();
 	t.now = NOW - 600;
 	is_err(judge(note, &t), TOCSIN_OK, "ten minutes ahead");
