@@ -229,7 +229,8 @@ session_new(struct sessions *s, int64_t now_ms)
 		return NULL;
 	x->refs = 1;
 	x->all = s;
-	x->begun_ms = x->used_ms = now_ms;
+	x->begun_ms = now_ms;
+	x->used_ms = now_ms;
 	pthread_mutex_init(&x->lock, NULL);
 	pthread_mutex_init(&x->sent_lock, NULL);
 	randombytes_buf(x->id, sizeof(x->id));

@@ -134,8 +134,8 @@ struct stanza {
 };
 
 struct header {
-	struct span signed_part; /* all up to and including "---" */
-	struct span stanzas;	 /* their bytes */
+	struct span signed_part;      /* all up to and including "---" */
+	uint16_t at[AGE_STANZAS_MAX]; /* where in it each stanza begins */
 	uint8_t mac[32];
 	size_t count;
 	size_t x25519;
@@ -275,16 +275,16 @@ at_end(const struct rd *r)
 static enum tocsin_err
 read_stanzas(struct rd *r, struct header *h)
 {
-	const uint8_t *start = r->rest.p;
+	size_t all = r->rest.n + strlen(version_line);
 	struct stanza st;
 
 	while (!at_end(r)) {
+		if (h->count == AGE_STANZAS_MAX)
+			return TOCSIN_ETOOLARGE;
+		h->at[h->count] = (uint16_t)(all - r->rest.n);
 		if (!take_stanza(r, &st) || !count_stanza(h, &st))
 			return TOCSIN_EMALFORMED;
-		if (h->count > AGE_STANZAS_MAX)
-			return TOCSIN_ETOOLARGE;
 	}
-	h->stanzas = (struct span){ start, (size_t)(r->rest.p - start) };
 	/* A passphrase beside other keys would bind the file to none. */
 	if (h->count == 0 || (h->scrypt > 0 && h->count > 1))
 		return TOCSIN_EMALFORMED;
@@ -404,22 +404,32 @@ try_stanza(
 	return err;
 }
 
-/* The stanza at `hint` alone, or all the others. */
+/* Stanza i of a header that was read. */
+static bool
+stanza_at(struct stanza *st, const struct header *h, size_t i)
+{
+	struct rd r = rd_init(span_cut(h->signed_part, h->at[i], SIZE_MAX));
+
+	return take_stanza(&r, st);
+}
+
+/* The stanza at `hint` first, then the others; *found is which one opens. */
 static enum tocsin_err
 try_stanzas(uint8_t fk[FILE_KEY], const struct header *h,
-    const struct keypair *own, size_t hint, bool others)
+    const struct keypair *own, size_t hint, size_t *found)
 {
-	struct rd r = rd_init(h->stanzas);
 	struct stanza st;
 	enum tocsin_err err;
-	size_t i;
+	size_t i, k;
 
-	for (i = 0; i < h->count && (others || i <= hint); i++) {
-		if (!take_stanza(&r, &st))
+	if (hint >= h->count)
+		hint = 0;
+	for (k = 0; k < h->count; k++) {
+		i = k == 0 ? hint : k <= hint ? k - 1 : k;
+		if (!stanza_at(&st, h, i))
 			return TOCSIN_EMALFORMED;
-		if ((i == hint) == others)
-			continue;
 		err = try_stanza(fk, &st, own);
+		*found = i;
 		if (err != TOCSIN_ENOTRECIPIENT)
 			return err;
 	}
@@ -431,15 +441,13 @@ find_file_key(uint8_t fk[FILE_KEY], const struct header *h,
     const uint8_t sk[AGE_KEY], const struct age_rules *rules)
 {
 	struct keypair own = { .sk = sk };
-	size_t hint = rules != NULL ? rules->hint : 0;
+	size_t hint = rules != NULL ? rules->hint : 0, found;
 	enum tocsin_err err;
 
 	age_public(own.pk, sk);
-	err = try_stanzas(fk, h, &own, hint, false);
-	if (err != TOCSIN_ENOTRECIPIENT)
-		return err;
-	err = try_stanzas(fk, h, &own, hint, true);
-	if (err == TOCSIN_OK && rules != NULL && rules->exact_stanzas > 0)
+	err = try_stanzas(fk, h, &own, hint, &found);
+	if (err == TOCSIN_OK && rules != NULL && rules->exact_stanzas > 0 &&
+	    found != hint)
 		return TOCSIN_ERECIPIENTMISMATCH;
 	return err;
 }
@@ -448,7 +456,6 @@ static enum tocsin_err
 scrypt_file_key(
     uint8_t fk[FILE_KEY], const struct header *h, struct span passphrase)
 {
-	struct rd r = rd_init(h->stanzas);
 	uint8_t salt[SALT], key[32];
 	struct stanza st;
 	unsigned work_factor;
@@ -456,7 +463,7 @@ scrypt_file_key(
 
 	if (h->scrypt == 0)
 		return TOCSIN_ENOTRECIPIENT;
-	if (!take_stanza(&r, &st) || !read_scrypt(&st, salt, &work_factor))
+	if (!stanza_at(&st, h, 0) || !read_scrypt(&st, salt, &work_factor))
 		return TOCSIN_EMALFORMED;
 	if (work_factor > AGE_SCRYPT_MAX)
 		return TOCSIN_EUNSUPPORTED;
