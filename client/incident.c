@@ -49,20 +49,19 @@ static bool
 read_attachment(struct incident_attachment *a, const json_t *o)
 {
 	const json_t *size = json_object_get(o, "size");
-	const json_t *part = json_object_get(o, "part");
+	const char *part;
 	bool good = true;
 
 	a->name = string(o, "name", &good);
 	a->media = string(o, "media", &good);
-	if (!good || a->name == NULL || !json_is_integer(size) ||
-	    !json_is_integer(part) || json_integer_value(size) < 0 ||
-	    json_integer_value(part) < 0 ||
-	    json_integer_value(part) >= TICKET_PARTS_MAX)
+	part = string(o, "part", &good);
+	if (!good || a->name == NULL || part == NULL ||
+	    !id_parse(span_of(part), a->part) || !json_is_integer(size) ||
+	    json_integer_value(size) < 0)
 		return false;
 	if (a->media == NULL)
 		a->media = "application/octet-stream";
 	a->size = (uint64_t)json_integer_value(size);
-	a->part = (size_t)json_integer_value(part);
 	return true;
 }
 
@@ -177,10 +176,13 @@ set_attachments(json_t *o, const struct incident_draft *d)
 	for (i = 0; i < d->nattachment; i++) {
 		const struct incident_attachment *a = &d->attachment[i];
 
-		if (json_array_append_new(list,
-			json_pack("{s:s, s:s, s:I, s:I}", "name", a->name,
-			    "media", a->media, "size", (json_int_t)a->size,
-			    "part", (json_int_t)a->part)) != 0) {
+		char part[ID_TEXT + 1];
+
+		id_print(part, a->part);
+		if (json_array_append_new(
+			list, json_pack("{s:s, s:s, s:I, s:s}", "name", a->name,
+				  "media", a->media, "size",
+				  (json_int_t)a->size, "part", part)) != 0) {
 			json_decref(list);
 			return -1;
 		}

@@ -13,7 +13,7 @@
 #define TOCSIN_CLIENT_INCIDENT_H
 
 #include "client/tocsin.h"
-#include "crypto/buf.h"
+#include "crypto/text.h"
 
 #define INCIDENT_TEXT_MAX (256 * 1024)
 #define INCIDENT_DEPTH 16
@@ -24,7 +24,7 @@ struct incident_attachment {
 	const char *name;
 	const char *media;
 	uint64_t size;
-	size_t part; /* index of the header's part line */
+	uint8_t part[ID_LEN]; /* hash of its part line in the header */
 };
 
 /* Parsed content; strings belong to it. */
