@@ -28,7 +28,7 @@ struct composing {
 
 	struct opened *first; /* of the thread; NULL: this is the first */
 	struct incident_attachment *attachment;
-	struct parts_sealed *sealed;
+	struct ticket_part *sealed;
 	size_t nattachment;
 	struct buf parts_age;
 	struct buf json;
@@ -284,14 +284,14 @@ last_component(const char *path)
 }
 
 static enum tocsin_err
-seal_one(struct composing *c, size_t i, const uint8_t pk[32])
+seal_one(struct composing *c, size_t i, const uint8_t sk[32])
 {
 	const struct tocsin_attachment *a = &c->draft->attachments[i];
 	struct incident_attachment *out = &c->attachment[i];
-	struct parts_sealed *s = &c->sealed[i];
+	struct ticket_part *s = &c->sealed[i];
 	enum tocsin_err err;
 
-	err = parts_seal(c->t->parts.keys->home, a->path, pk, s);
+	err = parts_seal(c->t->parts.keys->home, a->path, sk, s, &out->size);
 	if (err == TOCSIN_EUSAGE)
 		return fail(err, "%s is not a file", a->path);
 	if (err == TOCSIN_ETOOLARGE)
@@ -304,10 +304,8 @@ seal_one(struct composing *c, size_t i, const uint8_t pk[32])
 						 : tocsin_err_text(err));
 	out->name = a->name != NULL ? a->name : last_component(a->path);
 	out->media = a->media != NULL ? a->media : "application/octet-stream";
-	out->size = s->plain_size;
 	memcpy(out->part, s->hash, sizeof(out->part));
-	memcpy(c->header.part[i].hash, s->hash, ID_LEN);
-	c->header.part[i].size = s->size;
+	c->header.part[i] = *s;
 	c->header.npart = i + 1;
 	return TOCSIN_OK;
 }
@@ -316,9 +314,8 @@ static enum tocsin_err
 seal_attachments(struct composing *c)
 {
 	size_t i, n = c->draft->nattachments;
-	char identity[AGE_IDENTITY_TEXT + 1];
 	enum tocsin_err err = TOCSIN_OK;
-	uint8_t sk[32], pk[32];
+	uint8_t sk[32];
 
 	if (n == 0)
 		return TOCSIN_OK;
@@ -330,13 +327,10 @@ seal_attachments(struct composing *c)
 	if (c->attachment == NULL || c->sealed == NULL)
 		return fail(TOCSIN_EINTERNAL, "no memory");
 	c->nattachment = n;
-	age_keygen(sk, pk);
-	age_identity_print(identity, sk);
-	buf_addf(&c->parts_age, "%s\n", identity);
-	sodium_memzero(identity, sizeof(identity));
-	sodium_memzero(sk, sizeof(sk));
+	part_identity(sk, &c->parts_age);
 	for (i = 0; err == TOCSIN_OK && i < n; i++)
-		err = seal_one(c, i, pk);
+		err = seal_one(c, i, sk);
+	sodium_memzero(sk, sizeof(sk));
 	return err;
 }
 

@@ -9,32 +9,27 @@
 #ifndef TOCSIN_CLIENT_PARTS_H
 #define TOCSIN_CLIENT_PARTS_H
 
-#include "crypto/ticket.h"
+#include "crypto/part.h"
 
 #include <stdbool.h>
 
 /* The largest attachment that is sealed, in bytes. */
 #define PARTS_FILE_MAX ((uint64_t)1 << 30)
 
-struct parts_sealed {
-	uint8_t hash[ID_LEN];
-	uint64_t size;	     /* of the sealed file */
-	uint64_t plain_size; /* of the attachment */
-};
-
 /*
- * Seal the file `path` into home/spool. ENOTFOUND, EPERMISSIONS, ETOOLARGE,
- * ENOSPACE; then nothing is left behind.
+ * Seal the file `path` into home/spool, to the ticket's one-time identity.
+ * ENOTFOUND, EPERMISSIONS, ETOOLARGE, ENOSPACE; then nothing is left behind.
  */
 enum tocsin_err MUST_USE parts_seal(const char *home, const char *path,
-    const uint8_t recipient[32], struct parts_sealed *out);
+    const uint8_t sk[32], struct ticket_part *out, uint64_t *plain_size);
 
 /*
  * Open the sealed file `from` into `dir`/`name`, which must not exist. It
  * appears whole and verified or not at all. EBODYMISMATCH: not what was sealed.
  */
-enum tocsin_err MUST_USE parts_open(const char *from, const uint8_t sk[32],
-    uint64_t plain_size, const char *dir, const char *name);
+enum tocsin_err MUST_USE parts_open(const char *from,
+    const struct ticket_part *part, const uint8_t sk[32], uint64_t plain_size,
+    const char *dir, const char *name);
 
 /*
  * What becomes of a file name from somebody else: its last component, without

@@ -72,31 +72,6 @@ fetch_rest(struct fetching *f)
 	return err;
 }
 
-static enum tocsin_err
-check_hash(struct fetching *f)
-{
-	crypto_hash_sha256_state state;
-	uint8_t *chunk = malloc(65536), hash[32];
-	enum tocsin_err err = TOCSIN_OK;
-	off_t at = 0;
-	ssize_t n;
-
-	if (chunk == NULL)
-		return TOCSIN_EINTERNAL;
-	crypto_hash_sha256_init(&state);
-	while ((n = pread(f->fd, chunk, 65536, at)) > 0) {
-		crypto_hash_sha256_update(&state, chunk, (size_t)n);
-		at += n;
-	}
-	crypto_hash_sha256_final(&state, hash);
-	if (n < 0)
-		err = file_error(errno);
-	else if (memcmp(hash, f->part.hash, sizeof(hash)) != 0)
-		err = TOCSIN_EBODYMISMATCH;
-	free(chunk);
-	return err;
-}
-
 /* Our own part, not yet uploaded, is in the spool as it is. */
 static bool
 in_spool(struct fetching *f, char path[768])
@@ -144,11 +119,6 @@ fetch(struct fetching *f, char path[800], bool *ours)
 	err = open_partial(f);
 	if (err == TOCSIN_OK)
 		err = fetch_rest(f);
-	if (err == TOCSIN_OK) {
-		err = check_hash(f);
-		if (err == TOCSIN_EBODYMISMATCH) /* begin anew next time */
-			unlink(path);
-	}
 	if (f->fd >= 0)
 		close(f->fd);
 	return err;
@@ -201,7 +171,9 @@ save(struct fetching *f, const struct opened *o,
 	if (err != TOCSIN_OK)
 		return fail(err, "%s: %s", a->name, tocsin_err_text(err));
 	parts_safe_name(name, as != NULL ? as : a->name);
-	err = parts_open(path, o->contents.parts_sk, a->size, dir, name);
+	err = parts_open(path, line, o->contents.parts_sk, a->size, dir, name);
+	if (ours && err == TOCSIN_EBODYMISMATCH) /* begin anew next time */
+		unlink(path);
 	if (err == TOCSIN_EDUPLICATE)
 		return fail(TOCSIN_EUSAGE,
 		    "%s/%s is there already; it is not replaced", dir, name);
