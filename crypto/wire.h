@@ -40,6 +40,12 @@ struct span rd_span(struct rd *r, size_t n);
 /* Copies n bytes to `out`; zeros if they are not there. */
 void rd_copy(struct rd *r, void *out, size_t n);
 
+/* Up to the next LF, which is taken and not given; bad if there is none. */
+struct span rd_line(struct rd *r);
+
+/* As editors leave it: ended by LF, CRLF or the end. Asks for no more. */
+struct span rd_text_line(struct rd *r);
+
 /* Everything that is left; never fails. */
 struct span rd_rest(struct rd *r);
 
