@@ -308,11 +308,10 @@ put(struct desk_tx *tx, enum table t, struct span key, struct span value,
 static enum tocsin_err
 get(struct desk_tx *tx, enum table t, struct span key, struct span *value)
 {
-	MDB_val k = val(key), v;
+	MDB_val k = val(key), v = { 0 };
 	int rc = mdb_get(tx->txn, tx->desk->dbi[t], &k, &v);
 
-	if (!rc)
-		*value = unval(v);
+	*value = unval(v);
 	return from_mdb(rc);
 }
 
