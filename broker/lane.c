@@ -323,6 +323,17 @@ lane_rx_release(struct lane_rx *rx)
 		buf_release(&rx->lane[i].part);
 }
 
+void
+lane_rx_relink(struct lane_rx *rx)
+{
+	unsigned i;
+
+	for (i = 0; i < LANE_COUNT; i++) {
+		rx->lane[i].gap = LANE_GAP_NONE;
+		rx->lane[i].last = (struct lane_pos){ 0 };
+	}
+}
+
 /*
  * The pieces behind a lost one do not follow either, and are no news. But a
  * piece that lies before the last one shows that the sender went back; if there
@@ -505,6 +516,15 @@ reached(const struct lane_rx *rx, unsigned lane)
 	if (lane != LANE_BULK && l->head.item == p.item)
 		p.offset = l->head.offset;
 	return p;
+}
+
+bool
+lane_rx_wants(const struct lane_rx *rx, unsigned lane)
+{
+	const struct lane_rx_lane *l = &rx->lane[lane];
+
+	return l->gap == LANE_GAP_SEEN ||
+	       (lane != LANE_BULK && l->head.offset > 0);
 }
 
 bool

@@ -194,6 +194,9 @@ void lane_rx_open(
     struct lane_rx *rx, const struct msg_cursors *durable, uint32_t window);
 void lane_rx_release(struct lane_rx *rx);
 
+/* The sender begins anew from what it is told now: no gap is open. */
+void lane_rx_relink(struct lane_rx *rx);
+
 /* A piece that was authentic. *out is set for ITEM, RANGE and TOOBIG. */
 enum lane_got lane_rx_piece(
     struct lane_rx *rx, const struct relay_piece *p, struct lane_take *out);
@@ -210,6 +213,9 @@ void lane_rx_durable(
  * ask for it again. `bytes` as above.
  */
 void lane_rx_reset(struct lane_rx *rx, unsigned lane, uint64_t bytes);
+
+/* A gap that was not told yet, or an entry that has come in part: look. */
+bool lane_rx_wants(const struct lane_rx *rx, unsigned lane);
 
 /* Is there something to tell a sender who knows `known`? */
 bool lane_rx_news(const struct lane_rx *rx, const struct msg_cursors *known);

@@ -24,7 +24,10 @@
 
 struct relay;
 
-/* After trust was loaded and the writer and net were opened. */
+/*
+ * After trust was loaded and the writer and net were opened. *out is set before
+ * the thread runs; let it be b->relay.
+ */
 MUST_USE enum tocsin_err relay_start(struct relay **out, struct broker *b);
 void relay_stop(struct relay *r); /* joins the thread */
 void relay_free(struct relay *r); /* after net_close() */
@@ -43,6 +46,10 @@ void relay_kick(
  * not acknowledged, since nng dropped it. From any thread, never waits.
  */
 void relay_alive(struct relay *r, const char *peer, bool connected);
+
+/* For relay_in.c: what receives, and a word to the thread to look at it. */
+struct relay_in *relay_receiver(struct relay *r);
+void relay_poke(struct relay *r);
 
 /* How a peer fares, for status and metrics. */
 struct relay_status {

@@ -22,7 +22,7 @@
 
 #include "broker/dispatch.h"
 
-struct relay_in;
+struct relay_in; /* one per broker; struct relay owns it */
 
 #define RELAY_HOLD_MS 30000
 

@@ -155,6 +155,9 @@ bool store_mail_has(struct store_rx *rx, struct span member, uint64_t seq);
 enum tocsin_err MUST_USE store_out_next(struct store_rx *rx, struct span peer,
     unsigned lane, uint64_t after, struct store_out *out);
 
+/* The highest n that this lane of the peer ever had, trimmed or not; or 0. */
+uint64_t store_out_last(struct store_rx *rx, struct span peer, unsigned lane);
+
 enum tocsin_err MUST_USE store_value_get(
     struct store_rx *rx, struct span name, struct span *value);
 

@@ -1,0 +1,564 @@
+/* SPDX-License-Identifier: ISC */
+#include "broker/relay_impl.h"
+
+#include "broker/clock.h"
+#include "broker/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define TRIM_MS 200
+
+static void
+copy_z(char *out, size_t size, const char *in)
+{
+	size_t n = strlen(in);
+
+	n = n < size ? n : size - 1;
+	memcpy(out, in, n);
+	out[n] = '\0';
+}
+
+/* ---- who the peers are ---- */
+
+static struct relay_peer *
+find(struct relay *r, const char *name)
+{
+	struct relay_peer *p;
+
+	for (p = r->peers; p; p = p->next)
+		if (strcmp(p->name, name) == 0)
+			return p;
+	return NULL;
+}
+
+static struct relay_peer *
+add(struct relay *r, const char *name)
+{
+	struct relay_peer *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	copy_z(p->name, sizeof(p->name), name);
+	copy_z(p->trim.peer, sizeof(p->trim.peer), name);
+	pthread_mutex_lock(&r->lock);
+	p->next = r->peers;
+	r->peers = p;
+	pthread_mutex_unlock(&r->lock);
+	return p;
+}
+
+/* A broker of the roster: where it is, and by which key it is known. */
+static void
+peer_update(struct relay *r, struct relay_peer *p,
+    const struct roster_broker *rb, int64_t now)
+{
+	bool moved =
+	    strcmp(p->rpc, rb->rpc) != 0 || strcmp(p->relay, rb->relay) != 0;
+	bool other = memcmp(p->noise, rb->noise, sizeof(p->noise)) != 0;
+
+	copy_z(p->nation, sizeof(p->nation), rb->nation);
+	copy_z(p->rpc, sizeof(p->rpc), rb->rpc);
+	copy_z(p->relay, sizeof(p->relay), rb->relay);
+	memcpy(p->noise, rb->noise, sizeof(p->noise));
+	p->listed = strcmp(p->rpc, "-") != 0 && strcmp(p->relay, "-") != 0;
+	if (moved && net_peer(r->b->net, p->name, p->rpc, p->relay)) {
+		log_event(LOG_ERROR, "relay-address", LOG_Z("peer", p->name),
+		    LOG_Z("rpc", p->rpc), LOG_Z("relay", p->relay), LOG_END);
+		p->listed = false;
+		p->rpc[0] = '\0'; /* try again with the next roster */
+	}
+	if (moved || other) {
+		p->failures = 0;
+		if (p->state != PEER_DOWN)
+			link_down(p, TOCSIN_EUNAVAILABLE, now);
+		p->retry_at = now;
+	}
+}
+
+static void
+peer_gone(struct relay *r, struct relay_peer *p, int64_t now)
+{
+	if (!p->listed)
+		return;
+	p->listed = false;
+	if (p->state != PEER_DOWN)
+		link_down(p, TOCSIN_ENOTENROLLED, now);
+	log_event(
+	    LOG_INFO, "relay-peer-removed", LOG_Z("peer", p->name), LOG_END);
+	p->rpc[0] = '\0';
+	if (net_peer(r->b->net, p->name, "-", "-") != TOCSIN_OK)
+		log_event(
+		    LOG_WARN, "relay-address", LOG_Z("peer", p->name), LOG_END);
+}
+
+static void
+peers_update(struct relay *r, int64_t now)
+{
+	const struct roster *roster;
+	struct relay_peer *p;
+	size_t i;
+
+	trust_put(r->trust);
+	r->trust = trust_get(r->b->trust);
+	roster = trust_roster(r->trust);
+	for (i = 0; i < roster->nbroker; i++) {
+		const struct roster_broker *rb = &roster->broker[i];
+
+		if (strcmp(rb->name, r->b->conf.name) == 0)
+			continue;
+		p = find(r, rb->name);
+		if (!p)
+			p = add(r, rb->name);
+		if (p)
+			peer_update(r, p, rb, now);
+	}
+	for (p = r->peers; p; p = p->next)
+		if (!roster_broker(roster, span_of(p->name)))
+			peer_gone(r, p, now);
+}
+
+/* ---- forgetting what the peer has ---- */
+
+static enum tocsin_err
+trim_apply(struct job *job, struct batch *batch)
+{
+	struct trim *t = (struct trim *)job;
+	enum tocsin_err err = TOCSIN_OK;
+	unsigned i;
+
+	for (i = 0; i < LANE_COUNT && !err; i++)
+		if (t->upto[i] > 0)
+			err = store_out_trim(
+			    batch->tx, span_of(t->peer), i, t->upto[i]);
+	return err;
+}
+
+/* If it failed, a later one does its work. */
+static void
+trim_done(struct job *job, enum tocsin_err err)
+{
+	struct trim *t = (struct trim *)job;
+
+	(void)err;
+	atomic_store(&t->busy, false);
+}
+
+static bool
+trim_due(const struct relay_peer *p)
+{
+	unsigned i;
+
+	for (i = 0; i < LANE_COUNT; i++)
+		if (p->state == PEER_UP &&
+		    p->tx.lane[i].acked.item > p->trimmed[i])
+			return true;
+	return false;
+}
+
+/* Seldom: it is a commit of its own, and nothing waits for it. */
+static void
+trim(struct relay *r, struct relay_peer *p, int64_t now)
+{
+	unsigned i;
+
+	if (!trim_due(p))
+		return;
+	if (p->trim_at == 0 || atomic_load(&p->trim.busy))
+		p->trim_at = now + TRIM_MS;
+	if (now < p->trim_at)
+		return;
+	for (i = 0; i < LANE_COUNT; i++)
+		p->trim.upto[i] = p->tx.lane[i].acked.item;
+	p->trim.job = (struct job){
+		.weight = 1024, .apply = trim_apply, .done = trim_done
+	};
+	p->trim_at = 0;
+	atomic_store(&p->trim.busy, true);
+	if (writer_submit(r->b->writer, &p->trim.job) != TOCSIN_OK)
+		atomic_store(&p->trim.busy, false);
+	else
+		memcpy(p->trimmed, p->trim.upto, sizeof(p->trimmed));
+}
+
+/* ---- the thread ---- */
+
+/* What others left in the post box. */
+struct mail {
+	struct names kicked, alive, connected;
+	struct answer *answers;
+	bool trust_changed;
+};
+
+static void
+swap(struct names *a, struct names *b)
+{
+	struct names x = *a;
+
+	*a = *b;
+	*b = x;
+}
+
+static void
+mail_take(struct relay *r, struct mail *m)
+{
+	swap(&r->kicked, &m->kicked);
+	swap(&r->alive, &m->alive);
+	swap(&r->connected, &m->connected);
+	m->answers = r->answers;
+	r->answers = NULL;
+	m->trust_changed = r->trust_changed;
+	r->trust_changed = false;
+	r->poked = false;
+}
+
+static void
+mail_done(struct mail *m)
+{
+	names_clear(&m->kicked);
+	names_clear(&m->alive);
+	names_clear(&m->connected);
+}
+
+static void
+answers_free(struct answer *a)
+{
+	struct answer *next;
+
+	for (; a; a = next) {
+		next = a->next;
+		buf_release(&a->frame);
+		free(a);
+	}
+}
+
+/* Oldest first. */
+static struct answer *
+answers_turn(struct answer *a)
+{
+	struct answer *turned = NULL, *next;
+
+	for (; a; a = next) {
+		next = a->next;
+		a->next = turned;
+		turned = a;
+	}
+	return turned;
+}
+
+static void
+mail_read(struct relay *r, struct mail *m, int64_t now)
+{
+	struct relay_peer *p;
+	struct answer *a;
+
+	if (m->trust_changed)
+		peers_update(r, now);
+	for (p = r->peers; p; p = p->next) {
+		struct span name = span_of(p->name);
+		bool connected = names_has(&m->connected, name);
+
+		if (p->state == PEER_UP && names_has(&m->kicked, name))
+			lane_tx_wake(&p->tx);
+		if (p->state == PEER_UP && connected)
+			lane_tx_rewind(&p->tx, now);
+		if (p->state == PEER_DOWN && !p->barred &&
+		    (connected || names_has(&m->alive, name)))
+			p->retry_at = now;
+	}
+	m->answers = answers_turn(m->answers);
+	for (a = m->answers; a; a = a->next)
+		link_answered(r, a->peer, a, now);
+	answers_free(m->answers);
+	m->answers = NULL;
+}
+
+/* True if there is more to send at once. */
+static bool
+serve(struct relay *r, struct relay_peer *p, int64_t now)
+{
+	if (p->state == PEER_DOWN) {
+		if (p->listed && now >= p->retry_at)
+			link_begin(r, p, now);
+		return false;
+	}
+	if (p->state != PEER_UP)
+		return false;
+	if (lane_tx_timer(&p->tx, now) == LANE_PROBE)
+		send_heartbeats(r, p);
+	trim(r, p, now);
+	return send_pump(r, p, now);
+}
+
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int64_t
+deadline(const struct relay_peer *p)
+{
+	int64_t at = INT64_MAX;
+
+	if (p->state == PEER_DOWN && p->listed)
+		at = p->retry_at;
+	if (p->state == PEER_UP) {
+		at = lane_tx_deadline(&p->tx);
+		if (trim_due(p))
+			at = earlier(at, p->trim_at);
+		if (p->pump_at > 0)
+			at = earlier(at, p->pump_at);
+	}
+	return at;
+}
+
+static void
+show(struct relay_peer *p, int64_t now)
+{
+	struct relay_status *s = &p->shown;
+
+	copy_z(s->peer, sizeof(s->peer), p->name);
+	copy_z(s->nation, sizeof(s->nation), p->nation);
+	s->up = p->state == PEER_UP;
+	s->in_flight = s->up ? p->tx.bytes : 0;
+	s->repeats = p->tx.repeats;
+	s->frames_out = p->frames_out;
+	s->bytes_out = p->bytes_out;
+	s->heard_ms = p->heard > 0 ? now - p->heard : -1;
+}
+
+/* Serves everybody; returns when it has to do so again. */
+static int64_t
+round_of(struct relay *r, struct mail *m)
+{
+	int64_t now = clock_ms(), at;
+	struct relay_peer *p;
+	bool more = false;
+
+	at = relay_in_look(r->in, m->trust_changed, now);
+	mail_read(r, m, now);
+	for (p = r->peers; p; p = p->next)
+		if (serve(r, p, now))
+			more = true;
+	pthread_mutex_lock(&r->lock);
+	for (p = r->peers; p; p = p->next) {
+		show(p, now);
+		at = earlier(at, deadline(p));
+	}
+	pthread_mutex_unlock(&r->lock);
+	return more ? now : at;
+}
+
+static bool
+anything(const struct relay *r)
+{
+	return r->stop || r->poked || r->trust_changed || r->answers ||
+	       r->kicked.n > 0 || r->kicked.all || r->alive.n > 0 ||
+	       r->alive.all || r->connected.n > 0 || r->connected.all;
+}
+
+static void
+wait_until(struct relay *r, int64_t at)
+{
+	struct timespec t = { .tv_sec = (time_t)(at / 1000),
+		.tv_nsec = (long)(at % 1000) * 1000000 };
+
+	while (!anything(r))
+		if (at == INT64_MAX)
+			pthread_cond_wait(&r->wake, &r->lock);
+		else if (pthread_cond_timedwait(&r->wake, &r->lock, &t) != 0)
+			return;
+}
+
+static void *
+relay_main(void *arg)
+{
+	struct relay *r = arg;
+	struct mail m = { .trust_changed = true };
+	int64_t at = 0;
+
+	for (;;) {
+		pthread_mutex_lock(&r->lock);
+		wait_until(r, at);
+		if (r->stop)
+			break;
+		mail_take(r, &m);
+		if (at == 0)
+			m.trust_changed = true;
+		pthread_mutex_unlock(&r->lock);
+		at = round_of(r, &m);
+		mail_done(&m);
+	}
+	pthread_mutex_unlock(&r->lock);
+	names_release(&m.kicked);
+	names_release(&m.alive);
+	names_release(&m.connected);
+	return NULL;
+}
+
+/* ---- what others call ---- */
+
+void
+relay_kick(
+    struct relay *r, const struct names *members, const struct names *peers)
+{
+	bool all = names_has(members, span_of("*"));
+
+	if (!all && peers->n == 0 && !peers->all)
+		return;
+	pthread_mutex_lock(&r->lock);
+	names_add_all(&r->kicked, peers);
+	if (all)
+		r->trust_changed = true;
+	pthread_cond_signal(&r->wake);
+	pthread_mutex_unlock(&r->lock);
+}
+
+void
+relay_alive(struct relay *r, const char *peer, bool connected)
+{
+	pthread_mutex_lock(&r->lock);
+	names_add(connected ? &r->connected : &r->alive, span_of(peer));
+	pthread_cond_signal(&r->wake);
+	pthread_mutex_unlock(&r->lock);
+}
+
+void
+relay_poke(struct relay *r)
+{
+	pthread_mutex_lock(&r->lock);
+	r->poked = true;
+	pthread_cond_signal(&r->wake);
+	pthread_mutex_unlock(&r->lock);
+}
+
+struct relay_in *
+relay_receiver(struct relay *r)
+{
+	return r->in;
+}
+
+/* ---- status ---- */
+
+#define COUNT_MAX 100000
+
+static uint64_t
+count_waiting(struct store_rx *rx, const char *peer)
+{
+	struct store_out row;
+	uint64_t n = 0;
+	unsigned i;
+
+	for (i = 0; i < LANE_COUNT; i++) {
+		row.n = 0;
+		while (n < COUNT_MAX && store_out_next(rx, span_of(peer), i,
+					    row.n, &row) == TOCSIN_OK)
+			n++;
+	}
+	return n;
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct relay_status *)a)->peer,
+	    ((const struct relay_status *)b)->peer);
+}
+
+size_t
+relay_status(struct relay *r, struct relay_status *out, size_t max)
+{
+	struct store_rx *rx;
+	struct relay_peer *p;
+	size_t n = 0, i;
+
+	pthread_mutex_lock(&r->lock);
+	for (p = r->peers; p; p = p->next)
+		if (p->shown.peer[0] != '\0' && n < max)
+			out[n++] = p->shown;
+	pthread_mutex_unlock(&r->lock);
+	if (n > 0)
+		qsort(out, n, sizeof(*out), by_name);
+	if (store_read(r->b->store, &rx) != TOCSIN_OK)
+		return n;
+	for (i = 0; i < n; i++)
+		out[i].waiting = count_waiting(rx, out[i].peer);
+	store_read_end(rx);
+	return n;
+}
+
+/* ---- life ---- */
+
+static bool
+start_thread(struct relay *r)
+{
+	pthread_condattr_t attr;
+
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&r->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	r->running = pthread_create(&r->thread, NULL, relay_main, r) == 0;
+	return r->running;
+}
+
+enum tocsin_err
+relay_start(struct relay **out, struct broker *b)
+{
+	struct relay *r = calloc(1, sizeof(*r));
+	enum tocsin_err err = r ? TOCSIN_OK : TOCSIN_EINTERNAL;
+
+	if (!err) {
+		r->b = b;
+		err = relay_in_new(&r->in, b);
+	}
+	if (err) {
+		free(r);
+		return err;
+	}
+	*out = r; /* before the thread: receiving finds it by the broker */
+	if (!start_thread(r)) {
+		*out = NULL;
+		relay_free(r);
+		return TOCSIN_EINTERNAL;
+	}
+	return TOCSIN_OK;
+}
+
+void
+relay_stop(struct relay *r)
+{
+	pthread_mutex_lock(&r->lock);
+	r->stop = true;
+	pthread_cond_signal(&r->wake);
+	pthread_mutex_unlock(&r->lock);
+	if (r->running)
+		pthread_join(r->thread, NULL);
+	r->running = false;
+}
+
+void
+relay_free(struct relay *r)
+{
+	struct relay_peer *p, *next;
+
+	if (!r)
+		return;
+	for (p = r->peers; p; p = next) {
+		next = p->next;
+		link_wipe(&p->link);
+		send_forget(p);
+		free(p);
+	}
+	answers_free(r->answers);
+	names_release(&r->kicked);
+	names_release(&r->alive);
+	names_release(&r->connected);
+	trust_put(r->trust);
+	relay_in_free(r->in);
+	pthread_cond_destroy(&r->wake);
+	pthread_mutex_destroy(&r->lock);
+	free(r);
+}

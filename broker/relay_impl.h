@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * relay_impl.h - what relay.c, relay_link.c and relay_send.c share
+ *
+ * Everything of a peer belongs to the relay thread, but for what says
+ * otherwise. Others leave word in the relay's post box, under its lock: names
+ * that were kicked, answers that came in.
+ */
+#ifndef TOCSIN_BROKER_RELAY_IMPL_H
+#define TOCSIN_BROKER_RELAY_IMPL_H
+
+#include "broker/item.h"
+#include "broker/lane.h"
+#include "broker/relay.h"
+#include "broker/relay_in.h"
+#include "crypto/link.h"
+
+#include <pthread.h>
+
+enum peer_state {
+	PEER_DOWN,    /* until retry_at */
+	PEER_HELLO,   /* a hello is out */
+	PEER_OPENING, /* the finish with relay.open is out */
+	PEER_UP,      /* a relay.wait is parked there */
+};
+
+/* The item that a lane is sending. */
+struct source {
+	uint64_t n; /* 0: none */
+	uint8_t kind;
+	bool detached;	 /* the rest is a part of the store: `hash` */
+	uint64_t seq;	 /* of the entry that the rest is in */
+	struct buf head; /* see item.h */
+	uint64_t rest;	 /* bytes after the head */
+	uint8_t hash[32];
+};
+
+/* Forgetting acknowledged rows: one job at a time. */
+struct trim {
+	struct job job;
+	char peer[LABEL_MAX + 1];
+	uint64_t upto[LANE_COUNT];
+	atomic_bool busy;
+};
+
+struct relay_peer {
+	struct relay_peer *next;
+	char name[LABEL_MAX + 1];
+	char nation[NATION_MAX + 1];
+	uint8_t noise[32];
+	char rpc[URL_MAX + 1];
+	char relay[URL_MAX + 1];
+	bool listed; /* in the current roster, with addresses */
+
+	enum peer_state state;
+	unsigned failures; /* in a row */
+	int64_t retry_at;
+	struct link link;
+	uint64_t number; /* of the request that is out */
+	uint64_t call;	 /* which call's answer counts */
+	bool barred;	 /* its cursors can't be: see link_up() */
+
+	uint8_t id[RELAY_LINK];
+	uint8_t key[32];
+	uint64_t counter; /* of the next frame */
+	struct lane_tx tx;
+	struct msg_cursors known;
+	struct source source[LANE_COUNT];
+	int64_t pump_at; /* reading failed: try again then */
+
+	uint64_t trimmed[LANE_COUNT];
+	int64_t trim_at;
+	struct trim trim;
+
+	struct relay_status shown; /* under the relay's lock */
+	uint64_t frames_out, bytes_out;
+	int64_t heard; /* clock_ms(); 0: never */
+};
+
+/* An answer to net_call(). */
+struct answer {
+	struct answer *next;
+	struct relay *r;
+	struct relay_peer *peer;
+	uint64_t call;
+	enum tocsin_err err;
+	struct buf frame;
+};
+
+struct relay {
+	struct broker *b;
+	struct relay_in *in;
+	pthread_t thread;
+	bool running;
+
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool stop;
+	bool poked;
+	bool trust_changed;
+	struct names kicked;
+	struct names alive;
+	struct names connected;
+	struct answer *answers; /* newest first */
+
+	/* the thread's; peers are added at the front and never freed, and the
+	 * list is changed under the lock */
+	struct relay_peer *peers;
+	struct trust *trust;
+};
+
+/* relay_link.c: from an address to an open relay link, and keeping it. */
+void link_begin(struct relay *r, struct relay_peer *p, int64_t now);
+void link_answered(
+    struct relay *r, struct relay_peer *p, struct answer *a, int64_t now);
+void link_down(struct relay_peer *p, enum tocsin_err why, int64_t now);
+
+/* relay_send.c: publish what may be sent; true if there is more. */
+bool send_pump(struct relay *r, struct relay_peer *p, int64_t now);
+void send_heartbeats(struct relay *r, struct relay_peer *p);
+void send_forget(struct relay_peer *p); /* the items at hand */
+
+#endif

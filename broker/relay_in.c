@@ -1,0 +1,976 @@
+/* SPDX-License-Identifier: ISC */
+#include "broker/relay_in.h"
+
+#include "broker/clock.h"
+#include "broker/intake.h"
+#include "broker/item.h"
+#include "broker/lane.h"
+#include "broker/log.h"
+#include "broker/receipts.h"
+#include "broker/relay.h"
+#include "broker/value.h"
+#include "crypto/relay_frame.h"
+#include "crypto/ticket.h"
+#include "crypto/window.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RETRY_MS 50	   /* the writer was busy */
+#define RETRY_FULL_MS 1000 /* the disk was full */
+#define RETRY_PART_MS 200  /* the ticket that names a part is not here yet */
+
+enum item_state {
+	ITEM_WAITS,  /* to be judged, or judged again at retry_at */
+	ITEM_JUDGED, /* somebody is at it */
+	ITEM_SENT,   /* the writer has it */
+};
+
+/* An entry that came whole, or a range of a part. */
+struct item {
+	struct job job;
+	struct item *next;
+	struct in_peer *peer;
+	unsigned lane;
+	uint64_t item;
+	uint8_t kind;
+	uint64_t total;
+	uint64_t offset; /* of a range */
+	struct buf bytes;
+
+	enum item_state state;
+	int64_t retry_at; /* ms; 0: now */
+	int64_t give_up;  /* 0: it did not have to wait yet */
+	struct intake *in;
+	enum tocsin_err pass; /* judged: it is passed over for that */
+	struct intake_refused who;
+
+	/* set by apply */
+	enum tocsin_err passed;
+	struct lane_pos reached;
+};
+
+struct in_lane {
+	struct item *first;
+	struct item **last;
+	bool busy; /* somebody judges: one at a time, to keep the order */
+};
+
+/* A broker that sends to us. Once made, it stays. */
+struct in_peer {
+	struct in_peer *next;
+	struct relay_in *in;
+	struct trust_who who;
+
+	pthread_mutex_t lock; /* what follows */
+	bool open;
+	uint8_t link[RELAY_LINK];
+	uint8_t key[32];
+	struct window window;
+	struct lane_rx rx;
+	struct in_lane lane[LANE_COUNT];
+};
+
+struct relay_in {
+	struct broker *b;
+	pthread_mutex_t lock; /* the list; never held together with a peer's */
+	struct in_peer *peers;
+};
+
+/* ---- cursors in the store ---- */
+
+struct cursor {
+	struct lane_pos at;
+	uint8_t hash[ITEM_HASH]; /* of a part that is not whole */
+	uint64_t total;
+};
+
+static enum tocsin_err
+cursor_get(
+    struct cursor *c, struct store_rx *rx, const char *peer, unsigned lane)
+{
+	struct span s;
+	struct rd r;
+	enum tocsin_err err = value_get(rx, &s, "relay/%s/%u", peer, lane);
+
+	memset(c, 0, sizeof(*c));
+	if (err == TOCSIN_ENOTFOUND)
+		return TOCSIN_OK;
+	if (err)
+		return err;
+	r = rd_init(s);
+	c->at.item = rd_u64(&r);
+	c->at.offset = rd_u64(&r);
+	if (c->at.offset > 0) {
+		rd_copy(&r, c->hash, sizeof(c->hash));
+		c->total = rd_u64(&r);
+	}
+	return rd_done(&r) ? TOCSIN_OK : TOCSIN_EINTERNAL;
+}
+
+static enum tocsin_err
+cursor_put(const struct cursor *c, struct store_tx *tx, const char *peer,
+    unsigned lane)
+{
+	struct buf b = { 0 };
+	enum tocsin_err err = TOCSIN_EINTERNAL;
+
+	buf_u64(&b, c->at.item);
+	buf_u64(&b, c->at.offset);
+	if (c->at.offset > 0) {
+		buf_add(&b, SPAN(c->hash));
+		buf_u64(&b, c->total);
+	}
+	if (buf_ok(&b))
+		err = value_put(tx, buf_span(&b), "relay/%s/%u", peer, lane);
+	buf_release(&b);
+	return err;
+}
+
+/* ---- items ---- */
+
+static void
+item_free(struct item *it)
+{
+	if (!it)
+		return;
+	intake_free(it->in);
+	buf_release(&it->bytes);
+	free(it);
+}
+
+/* What may be cured by a roster or announcement that is on its way. */
+static bool
+transient(enum tocsin_err err)
+{
+	return err == TOCSIN_EROSTERUNKNOWN || err == TOCSIN_ENOTENROLLED ||
+	       err == TOCSIN_EKEYSEXPIRED;
+}
+
+/* What says nothing about the item. */
+static bool
+ours(enum tocsin_err err)
+{
+	return err == TOCSIN_EINTERNAL || err == TOCSIN_EBUSY ||
+	       err == TOCSIN_ENOSPACE || err == TOCSIN_EUNAVAILABLE;
+}
+
+static void
+log_pass(const struct item *it, enum tocsin_err why)
+{
+	static struct log_limit limit = LOG_LIMIT(50, 60000);
+
+	log_limited(&limit, LOG_WARN, "relay-refused",
+	    LOG_Z("peer", it->peer->who.broker), LOG_U("lane", it->lane),
+	    LOG_U("item", it->item), LOG_U("kind", it->kind),
+	    LOG_S("from", span_of(it->who.member)),
+	    LOG_X("id", SPAN(it->who.id)), LOG_ERR(why));
+}
+
+/* ---- judging: pure, outside of locks ---- */
+
+static enum tocsin_err
+judge_entry(struct item *it, struct broker *b)
+{
+	struct intake_source src = { .kind = INTAKE_PEER,
+		.who = &it->peer->who };
+	struct item_entry e;
+	struct trust *t;
+	enum tocsin_err err = item_entry_parse(&e, buf_span(&it->bytes));
+
+	if (err)
+		return err;
+	if (e.gone)
+		return TOCSIN_ENOTFOUND;
+	if (it->kind < STORE_TICKET || it->kind > STORE_RECEIPT)
+		return TOCSIN_EMALFORMED;
+	if (it->kind == STORE_TICKET && e.body.n == 0)
+		return TOCSIN_EMALFORMED; /* the body travels with it */
+	t = trust_get(b->trust);
+	err = intake_judge(&it->in, b, t, &src, (enum store_kind)it->kind,
+	    e.note, e.body, clock_now(), &it->who);
+	trust_put(t);
+	return err;
+}
+
+static enum tocsin_err
+judge_range(const struct item *it)
+{
+	if (it->kind != RELAY_PART || it->total < ITEM_HASH)
+		return TOCSIN_EMALFORMED;
+	if (it->offset < ITEM_HASH && it->offset > 0)
+		return TOCSIN_EMALFORMED;
+	if (it->offset == 0 && it->bytes.n < ITEM_HASH)
+		return TOCSIN_EMALFORMED;
+	if (it->total == ITEM_HASH)
+		return TOCSIN_ENOTFOUND; /* gone; no part is empty */
+	return TOCSIN_OK;
+}
+
+/* OK: to the writer with it, be it to be passed over. Else it waits. */
+static enum tocsin_err
+judge(struct item *it, int64_t now_ms)
+{
+	enum tocsin_err err = it->pass;
+
+	if (err)
+		return TOCSIN_OK;
+	intake_free(it->in);
+	it->in = NULL;
+	err = it->lane == LANE_BULK ? judge_range(it)
+				    : judge_entry(it, it->peer->in->b);
+	if (ours(err))
+		return err;
+	if (transient(err) && it->give_up == 0)
+		it->give_up = now_ms + RELAY_HOLD_MS;
+	if (transient(err) && now_ms < it->give_up)
+		return err;
+	it->pass = err;
+	return TOCSIN_OK;
+}
+
+/* ---- applying: in the writer ---- */
+
+/* The sender of a ticket that was good until it met the log. */
+static void
+name_sender(struct item *it)
+{
+	struct item_entry e;
+	struct ticket t;
+	struct note n;
+
+	if (it->who.known || it->kind != STORE_TICKET ||
+	    item_entry_parse(&e, buf_span(&it->bytes)) != TOCSIN_OK ||
+	    ticket_parse(&t, &n, e.note) != TOCSIN_OK)
+		return;
+	it->who.known = true;
+	memcpy(it->who.id, t.id, ID_LEN);
+	memcpy(it->who.member, t.from.p, t.from.n);
+	it->who.member[t.from.n] = '\0';
+}
+
+static enum tocsin_err
+pass_over(struct item *it, struct batch *batch, enum tocsin_err why)
+{
+	it->passed = why;
+	it->reached = (struct lane_pos){ it->item, 0 };
+	if (!it->who.known || why == TOCSIN_EDUPLICATE)
+		return TOCSIN_OK;
+	return receipts_refused(
+	    batch->receipts, span_of(it->who.member), it->who.id, why);
+}
+
+static enum tocsin_err
+apply_entry(struct item *it, struct batch *batch)
+{
+	enum tocsin_err err;
+	uint64_t seq;
+
+	if (it->pass)
+		return pass_over(it, batch, it->pass);
+	err = intake_apply(it->in, batch, &seq);
+	if (err == TOCSIN_OK || err == TOCSIN_EDUPLICATE) {
+		it->reached = (struct lane_pos){ it->item, 0 };
+		return TOCSIN_OK;
+	}
+	if (ours(err))
+		return err;
+	if (transient(err)) {
+		int64_t now = clock_ms();
+
+		if (it->give_up == 0)
+			it->give_up = now + RELAY_HOLD_MS;
+		if (now < it->give_up)
+			return err;
+	}
+	name_sender(it);
+	return pass_over(it, batch, err);
+}
+
+/* A range whose place is ours: write it, or find that there is no need. */
+static enum tocsin_err
+write_range(struct item *it, struct batch *batch, struct cursor *c)
+{
+	struct span bytes = buf_span(&it->bytes);
+	uint64_t from = it->offset, have;
+	struct store_part part;
+	enum tocsin_err err;
+
+	if (from == 0) {
+		memcpy(c->hash, bytes.p, ITEM_HASH);
+		c->total = it->total;
+		bytes = span_cut(bytes, ITEM_HASH, bytes.n);
+		from = ITEM_HASH;
+	}
+	err = store_part_stat(batch->view, c->hash, &part);
+	if (err)
+		return err;
+	if (part.total != it->total - ITEM_HASH)
+		return TOCSIN_EBODYMISMATCH;
+	if (part.have < from - ITEM_HASH) /* it was emptied meanwhile */
+		return TOCSIN_EBODYMISMATCH;
+	have = part.have;
+	if (!part.complete && have < from - ITEM_HASH + bytes.n) {
+		bytes = span_cut(
+		    bytes, (size_t)(have - (from - ITEM_HASH)), bytes.n);
+		err = store_part_write(batch->tx, c->hash, have, bytes, &have);
+		if (!err && have == part.total)
+			err = intake_part_complete(batch, c->hash);
+		if (err)
+			return err;
+	}
+	it->reached = (struct lane_pos){ it->item - 1, ITEM_HASH + have };
+	if (part.complete || have == part.total)
+		it->reached = (struct lane_pos){ it->item, 0 };
+	return TOCSIN_OK;
+}
+
+static enum tocsin_err
+apply_range(struct item *it, struct batch *batch, struct cursor *c)
+{
+	enum tocsin_err err = it->pass;
+
+	if (it->offset > c->at.offset)
+		return TOCSIN_EBUSY; /* what was before it is not written */
+	if (!err)
+		err = write_range(it, batch, c);
+	if (err == TOCSIN_OK || ours(err))
+		return err;
+	if (err == TOCSIN_ENOTFOUND && !it->pass) {
+		int64_t now = clock_ms();
+
+		if (it->give_up == 0)
+			it->give_up = now + RELAY_HOLD_MS;
+		if (now < it->give_up)
+			return err;
+	}
+	return pass_over(it, batch, err);
+}
+
+/* With the cursor in the same transaction, each item is stored once. */
+static enum tocsin_err
+item_apply(struct job *job, struct batch *batch)
+{
+	struct item *it = (struct item *)job;
+	const char *peer = it->peer->who.broker;
+	struct cursor c;
+	enum tocsin_err err = cursor_get(&c, batch->view, peer, it->lane);
+
+	it->passed = TOCSIN_OK;
+	if (err)
+		return err;
+	it->reached = c.at;
+	if (it->item <= c.at.item)
+		return TOCSIN_OK;
+	if (it->item > c.at.item + 1)
+		return TOCSIN_EBUSY;
+	err = it->lane == LANE_BULK ? apply_range(it, batch, &c)
+				    : apply_entry(it, batch);
+	if (err)
+		return err;
+	c.at = it->reached;
+	return cursor_put(&c, batch->tx, peer, it->lane);
+}
+
+/* ---- from the callback to the writer ---- */
+
+static void item_done(struct job *job, enum tocsin_err err);
+
+/* The first item of the lane that can go on now, taken; NULL: none. */
+static struct item *
+lane_next(struct in_lane *l, int64_t now_ms)
+{
+	struct item *it = l->first;
+
+	while (it && it->state == ITEM_SENT)
+		it = it->next;
+	if (!it || it->retry_at > now_ms)
+		return NULL;
+	it->state = ITEM_JUDGED;
+	return it;
+}
+
+static int64_t
+retry_after(const struct item *it, enum tocsin_err err, int64_t now_ms)
+{
+	if (err == TOCSIN_ENOSPACE)
+		return now_ms + RETRY_FULL_MS;
+	if (transient(err)) /* or when trust changes */
+		return it->give_up;
+	if (err == TOCSIN_ENOTFOUND)
+		return now_ms + RETRY_PART_MS;
+	return now_ms + RETRY_MS;
+}
+
+/* Judge and hand over; false: it has to wait, and the lane behind it. */
+static bool
+lane_send(struct in_peer *p, struct item *it, int64_t now_ms)
+{
+	enum tocsin_err err = judge(it, now_ms);
+
+	if (!err) {
+		it->job = (struct job){ .weight = it->bytes.n + 256,
+			.posts = it->lane != LANE_BULK,
+			.apply = item_apply,
+			.done = item_done };
+		pthread_mutex_lock(&p->lock);
+		it->state = ITEM_SENT;
+		pthread_mutex_unlock(&p->lock);
+		err = writer_submit(p->in->b->writer, &it->job);
+	}
+	if (!err)
+		return true;
+	pthread_mutex_lock(&p->lock);
+	it->state = ITEM_WAITS;
+	it->retry_at = retry_after(it, err, now_ms);
+	pthread_mutex_unlock(&p->lock);
+	return false;
+}
+
+/* One thread at a time does a lane; whoever comes meanwhile leaves it to it. */
+static void
+lane_run(struct in_peer *p, unsigned lane)
+{
+	struct in_lane *l = &p->lane[lane];
+	bool waits = false;
+	struct item *it;
+
+	pthread_mutex_lock(&p->lock);
+	if (l->busy) {
+		pthread_mutex_unlock(&p->lock);
+		return;
+	}
+	l->busy = true;
+	while ((it = lane_next(l, clock_ms()))) {
+		pthread_mutex_unlock(&p->lock);
+		if (!lane_send(p, it, clock_ms()))
+			waits = true;
+		pthread_mutex_lock(&p->lock);
+	}
+	l->busy = false;
+	pthread_mutex_unlock(&p->lock);
+	if (waits)
+		relay_poke(p->in->b->relay);
+}
+
+static void
+lane_remove(struct in_lane *l, struct item *it)
+{
+	struct item **at = &l->first;
+
+	while (*at != it)
+		at = &(*at)->next;
+	*at = it->next;
+	if (l->last == &it->next)
+		l->last = at;
+}
+
+/* In the writer's thread, after the commit. */
+static void
+item_done(struct job *job, enum tocsin_err err)
+{
+	struct item *it = (struct item *)job;
+	struct in_peer *p = it->peer;
+	struct broker *b = p->in->b;
+	struct name link = { .n = RELAY_LINK };
+
+	pthread_mutex_lock(&p->lock);
+	memcpy(link.bytes, p->link, RELAY_LINK);
+	if (err) {
+		it->state = ITEM_WAITS;
+		it->retry_at = retry_after(it, err, clock_ms());
+	} else {
+		lane_rx_durable(&p->rx, it->lane, it->reached, it->bytes.n);
+		lane_remove(&p->lane[it->lane], it);
+	}
+	pthread_mutex_unlock(&p->lock);
+	if (err) {
+		relay_poke(b->relay);
+		return;
+	}
+	parks_wake_one(b->parks, (struct span){ link.bytes, link.n });
+	if (it->lane != LANE_BULK)
+		broker_count(b, BROKER_relay_items_in);
+	if (it->passed && it->passed != TOCSIN_EDUPLICATE) {
+		broker_count(b, BROKER_relay_items_refused);
+		log_pass(it, it->passed);
+	}
+	item_free(it);
+}
+
+/* ---- frames ---- */
+
+/* Links are few, and ids are random: it need not be constant in time. */
+static struct in_peer *
+peer_of_link(struct relay_in *in, const uint8_t link[RELAY_LINK])
+{
+	struct in_peer *p;
+	bool is = false;
+
+	pthread_mutex_lock(&in->lock);
+	p = in->peers;
+	pthread_mutex_unlock(&in->lock);
+	for (; p; p = p->next) { /* nobody leaves the list */
+		pthread_mutex_lock(&p->lock);
+		is = p->open && memcmp(p->link, link, RELAY_LINK) == 0;
+		pthread_mutex_unlock(&p->lock);
+		if (is)
+			return p;
+	}
+	return NULL;
+}
+
+/* Under the lock. The item that a piece made ready, or NULL. */
+static struct item *
+item_make(struct in_peer *p, enum lane_got got, struct lane_take *t)
+{
+	struct item *it = calloc(1, sizeof(*it));
+
+	if (it) {
+		it->peer = p;
+		it->lane = t->lane;
+		it->item = t->item;
+		it->kind = t->kind;
+		it->total = t->total;
+		it->offset = t->offset;
+	}
+	if (it && got == LANE_ITEM)
+		it->bytes = t->whole;
+	else if (it && got == LANE_RANGE)
+		buf_add(&it->bytes, t->bytes);
+	else if (it)
+		it->pass = TOCSIN_ETOOLARGE;
+	if (it && buf_ok(&it->bytes))
+		return it;
+	if (got == LANE_ITEM && !it)
+		buf_release(&t->whole);
+	item_free(it);
+	return NULL;
+}
+
+/* True if the lane has something to be judged. */
+static bool
+take_piece(struct in_peer *p, const struct relay_piece *piece)
+{
+	struct in_lane *l = &p->lane[piece->lane];
+	struct lane_take t = { 0 };
+	enum lane_got got = lane_rx_piece(&p->rx, piece, &t);
+	struct item *it;
+	size_t n;
+
+	if (got == LANE_DROPPED || got == LANE_TAKEN)
+		return false;
+	n = got == LANE_ITEM ? t.whole.n : t.bytes.n;
+	it = item_make(p, got, &t);
+	if (!it) { /* no memory: as if it had not come */
+		lane_rx_reset(&p->rx, t.lane, n);
+		return false;
+	}
+	*l->last = it;
+	l->last = &it->next;
+	return true;
+}
+
+static void
+take_frame(struct broker *b, struct in_peer *p, const struct relay_frame *f)
+{
+	struct buf plain = { .max = RELAY_FRAME_MAX };
+	struct relay_piece piece;
+	struct name link = { .n = RELAY_LINK };
+	uint8_t key[32];
+	bool fresh, ready = false, gap = false;
+	enum tocsin_err err;
+
+	pthread_mutex_lock(&p->lock);
+	fresh = window_check(&p->window, f->counter) == WINDOW_NEW;
+	memcpy(key, p->key, sizeof(key));
+	pthread_mutex_unlock(&p->lock);
+	err = fresh ? relay_frame_open(&piece, &plain, f, key)
+		    : TOCSIN_EDUPLICATE;
+	sodium_memzero(key, sizeof(key));
+	if (err) {
+		broker_count(b, BROKER_relay_bad_frames);
+		goto out;
+	}
+	broker_count(b, BROKER_relay_frames_in);
+	pthread_mutex_lock(&p->lock);
+	if (memcmp(p->link, f->link, RELAY_LINK) == 0 &&
+	    window_mark(&p->window, f->counter) == WINDOW_NEW) {
+		ready = take_piece(p, &piece);
+		gap = !ready && lane_rx_wants(&p->rx, piece.lane);
+		memcpy(link.bytes, p->link, RELAY_LINK);
+	}
+	pthread_mutex_unlock(&p->lock);
+	if (ready)
+		lane_run(p, piece.lane);
+	if (gap)
+		parks_wake_one(b->parks, (struct span){ link.bytes, link.n });
+out:
+	buf_release(&plain);
+}
+
+void
+relay_frame(struct broker *b, struct span frame)
+{
+	struct relay_frame f;
+	struct in_peer *p = NULL;
+
+	if (b->relay && relay_frame_parse(&f, frame) == TOCSIN_OK)
+		p = peer_of_link(relay_receiver(b->relay), f.link);
+	if (p)
+		take_frame(b, p, &f);
+	else
+		broker_count(b, BROKER_relay_bad_frames);
+}
+
+/* ---- relay.open ---- */
+
+static enum tocsin_err
+load_cursors(struct in_peer *p, const char *name)
+{
+	struct msg_cursors at = { 0 };
+	struct store_rx *rx;
+	struct cursor c;
+	unsigned i;
+	enum tocsin_err err = store_read(p->in->b->store, &rx);
+
+	if (err)
+		return err;
+	for (i = 0; i < LANE_COUNT && !err; i++) {
+		err = cursor_get(&c, rx, name, i);
+		at.item[i] = c.at.item;
+		at.offset[i] = c.at.offset;
+	}
+	store_read_end(rx);
+	if (!err)
+		lane_rx_open(&p->rx, &at, p->in->b->conf.relay_window);
+	return err;
+}
+
+static enum tocsin_err
+peer_new(struct in_peer **out, struct relay_in *in, const struct trust_who *who)
+{
+	struct in_peer *p = calloc(1, sizeof(*p));
+	enum tocsin_err err = TOCSIN_EINTERNAL;
+	unsigned i;
+
+	if (!p)
+		return err;
+	p->in = in;
+	p->who = *who;
+	for (i = 0; i < LANE_COUNT; i++)
+		p->lane[i].last = &p->lane[i].first;
+	err = load_cursors(p, who->broker);
+	if (err) {
+		free(p);
+		return err;
+	}
+	pthread_mutex_init(&p->lock, NULL);
+	*out = p;
+	return TOCSIN_OK;
+}
+
+/* Under the list's lock, so that a peer is made once. */
+static enum tocsin_err
+peer_get(struct in_peer **out, struct relay_in *in, const struct trust_who *who)
+{
+	struct in_peer *p;
+	enum tocsin_err err = TOCSIN_OK;
+
+	pthread_mutex_lock(&in->lock);
+	for (p = in->peers; p; p = p->next)
+		if (strcmp(p->who.broker, who->broker) == 0)
+			break;
+	if (p && strcmp(p->who.nation, who->nation) != 0) {
+		err = TOCSIN_EUNAVAILABLE; /* moved: not while we run */
+	} else if (!p) {
+		err = peer_new(&p, in, who);
+		if (!err) {
+			p->next = in->peers;
+			in->peers = p;
+		}
+	}
+	pthread_mutex_unlock(&in->lock);
+	*out = p;
+	return err;
+}
+
+/* A new link instead of the old one; *old is that one, n 0: there was none. */
+static enum tocsin_err
+link_replace(struct in_peer *p, struct msg_relay *m, struct name *old)
+{
+	struct broker *b = p->in->b;
+	enum tocsin_err err;
+
+	randombytes_buf(m->link, sizeof(m->link));
+	randombytes_buf(m->key, sizeof(m->key));
+	m->window = b->conf.relay_window;
+	err = net_subscribe(b->net, m->link);
+	if (err)
+		return err;
+	pthread_mutex_lock(&p->lock);
+	if (p->open) {
+		old->n = RELAY_LINK;
+		memcpy(old->bytes, p->link, RELAY_LINK);
+	}
+	memcpy(p->link, m->link, sizeof(p->link));
+	memcpy(p->key, m->key, sizeof(p->key));
+	memset(&p->window, 0, sizeof(p->window));
+	p->open = true;
+	lane_rx_relink(&p->rx);
+	m->at = lane_rx_tell(&p->rx).at;
+	pthread_mutex_unlock(&p->lock);
+	return TOCSIN_OK;
+}
+
+/* Whoever is parked on the link hears that it is no more. */
+static void
+link_drop(struct broker *b, const struct name *link)
+{
+	if (link->n == 0)
+		return;
+	net_unsubscribe(b->net, link->bytes);
+	parks_wake_one(b->parks, (struct span){ link->bytes, link->n });
+}
+
+void
+op_relay_open(struct request *r, struct span body)
+{
+	struct broker *b = r->b;
+	struct relay_in *in = relay_receiver(b->relay);
+	struct buf reply = { .max = MSG_MAX };
+	struct msg_relay m = { 0 };
+	struct name old = { 0 };
+	struct in_peer *p = NULL;
+	char peer[LABEL_MAX + 1];
+	enum tocsin_err err = TOCSIN_EMALFORMED;
+
+	if (body.n == 0)
+		err = peer_get(&p, in, &r->who);
+	if (!err)
+		err = link_replace(p, &m, &old);
+	if (err) {
+		request_refuse(r, err, 1000, NULL);
+		return;
+	}
+	link_drop(b, &old);
+	memcpy(peer, r->who.broker, sizeof(peer));
+	msg_accept(&reply);
+	msg_relay_encode(&reply, &m);
+	request_answer(r, buf_span(&reply));
+	buf_release(&reply);
+	sodium_memzero(&m, sizeof(m));
+	relay_alive(b->relay, peer, false);
+}
+
+/* ---- relay.wait ---- */
+
+enum look { LOOK_NONE, LOOK_NEWS, LOOK_GONE };
+
+static enum look
+look(struct request *r, const struct msg_relay_wait *m, bool force,
+    struct msg_relay_at *at)
+{
+	struct in_peer *p = peer_of_link(relay_receiver(r->b->relay), m->link);
+	enum look seen = LOOK_GONE;
+
+	if (!p || strcmp(p->who.broker, r->who.broker) != 0)
+		return LOOK_GONE;
+	pthread_mutex_lock(&p->lock);
+	if (p->open && memcmp(p->link, m->link, RELAY_LINK) == 0) {
+		seen = LOOK_NONE;
+		if (force || lane_rx_news(&p->rx, &m->known)) {
+			*at = lane_rx_tell(&p->rx);
+			seen = LOOK_NEWS;
+		}
+	}
+	pthread_mutex_unlock(&p->lock);
+	return seen;
+}
+
+/* True if it was answered; then r is done with. */
+static bool
+wait_answer(struct request *r, const struct msg_relay_wait *m, bool force)
+{
+	struct buf reply = { .max = MSG_MAX };
+	struct msg_relay_at at;
+	enum look seen = look(r, m, force, &at);
+
+	if (seen == LOOK_NONE)
+		return false;
+	if (seen == LOOK_GONE) {
+		request_refuse(r, TOCSIN_ENOTFOUND, 0, NULL);
+		return true;
+	}
+	msg_accept(&reply);
+	msg_relay_at_encode(&reply, &at);
+	request_answer(r, buf_span(&reply));
+	buf_release(&reply);
+	return true;
+}
+
+static bool
+wait_over(struct request *r, enum park_why why)
+{
+	struct msg_relay_wait *m = r->state;
+
+	if (why == PARK_GONE) {
+		r->state = NULL;
+		request_drop(r);
+	} else {
+		r->state = NULL;
+		if (!wait_answer(r, m, why != PARK_WOKEN)) {
+			r->state = m;
+			return false;
+		}
+	}
+	free(m);
+	return true;
+}
+
+void
+op_relay_wait(struct request *r, struct span body)
+{
+	uint64_t seen = parks_seen(r->b->parks);
+	struct msg_relay_wait *m = malloc(sizeof(*m));
+	struct name link = { .n = RELAY_LINK };
+	enum tocsin_err err = TOCSIN_EBUSY;
+
+	if (m)
+		err = msg_relay_wait_decode(m, body);
+	if (err) {
+		request_refuse(r, err, 0, NULL);
+		free(m);
+		return;
+	}
+	if (wait_answer(r, m, false)) {
+		free(m);
+		return;
+	}
+	memcpy(link.bytes, m->link, RELAY_LINK);
+	r->state = m;
+	request_park(r, span_of(r->who.broker),
+	    (struct span){ link.bytes, link.n }, m->wait_ms, seen, wait_over);
+}
+
+/* ---- what waits ---- */
+
+static bool
+still_peer(struct broker *b, const struct trust *t, const struct in_peer *p)
+{
+	const struct roster_broker *rb =
+	    roster_broker(trust_roster(t), span_of(p->who.broker));
+
+	return rb && strcmp(rb->nation, p->who.nation) == 0 &&
+	       strcmp(rb->name, b->conf.name) != 0;
+}
+
+static void
+peer_recheck(struct in_peer *p, const struct trust *t)
+{
+	struct name old = { 0 };
+	unsigned i;
+
+	pthread_mutex_lock(&p->lock);
+	if (p->open && !still_peer(p->in->b, t, p)) {
+		p->open = false;
+		old.n = RELAY_LINK;
+		memcpy(old.bytes, p->link, RELAY_LINK);
+		sodium_memzero(p->key, sizeof(p->key));
+	}
+	for (i = 0; i < LANE_COUNT; i++) {
+		struct item *it = p->lane[i].first;
+
+		for (; it; it = it->next)
+			if (it->state == ITEM_WAITS)
+				it->retry_at = 0;
+	}
+	pthread_mutex_unlock(&p->lock);
+	link_drop(p->in->b, &old);
+}
+
+/* When the lane's first that waits is due. */
+static int64_t
+lane_due(struct in_peer *p, unsigned lane)
+{
+	struct item *it;
+	int64_t at = INT64_MAX;
+
+	pthread_mutex_lock(&p->lock);
+	it = p->lane[lane].first;
+	while (it && it->state == ITEM_SENT)
+		it = it->next;
+	if (it && it->state == ITEM_WAITS)
+		at = it->retry_at;
+	pthread_mutex_unlock(&p->lock);
+	return at;
+}
+
+int64_t
+relay_in_look(struct relay_in *in, bool trust_changed, int64_t now_ms)
+{
+	struct trust *t = trust_get(in->b->trust);
+	int64_t next = INT64_MAX;
+	struct in_peer *p;
+	unsigned i;
+
+	pthread_mutex_lock(&in->lock);
+	p = in->peers;
+	pthread_mutex_unlock(&in->lock);
+	for (; p; p = p->next) {
+		if (trust_changed)
+			peer_recheck(p, t);
+		for (i = 0; i < LANE_COUNT; i++) {
+			int64_t at = lane_due(p, i);
+
+			if (at <= now_ms) {
+				lane_run(p, i);
+				at = lane_due(p, i);
+			}
+			next = at < next ? at : next;
+		}
+	}
+	trust_put(t);
+	return next;
+}
+
+/* ---- life ---- */
+
+enum tocsin_err
+relay_in_new(struct relay_in **out, struct broker *b)
+{
+	struct relay_in *in = calloc(1, sizeof(*in));
+
+	if (!in)
+		return TOCSIN_EINTERNAL;
+	in->b = b;
+	pthread_mutex_init(&in->lock, NULL);
+	*out = in;
+	return TOCSIN_OK;
+}
+
+void
+relay_in_free(struct relay_in *in)
+{
+	struct in_peer *p, *next;
+	struct item *it, *after;
+	unsigned i;
+
+	if (!in)
+		return;
+	for (p = in->peers; p; p = next) {
+		next = p->next;
+		for (i = 0; i < LANE_COUNT; i++)
+			for (it = p->lane[i].first; it; it = after) {
+				after = it->next;
+				item_free(it);
+			}
+		lane_rx_release(&p->rx);
+		pthread_mutex_destroy(&p->lock);
+		sodium_memzero(p, sizeof(*p));
+		free(p);
+	}
+	pthread_mutex_destroy(&in->lock);
+	free(in);
+}

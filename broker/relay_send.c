@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: ISC */
+/* From the outbox to frames: the side of the sender that reads the store. */
+#include "broker/log.h"
+#include "broker/relay_impl.h"
+#include "crypto/ticket.h"
+
+#include <string.h>
+
+#define BURST 64 /* frames of one peer out of one snapshot */
+#define RETRY_MS 20
+
+static uint64_t
+source_total(const struct source *s)
+{
+	return s->head.n + s->rest;
+}
+
+static void
+source_drop(struct source *s)
+{
+	buf_release(&s->head);
+	memset(s, 0, sizeof(*s));
+}
+
+void
+send_forget(struct relay_peer *p)
+{
+	unsigned i;
+
+	for (i = 0; i < LANE_COUNT; i++)
+		source_drop(&p->source[i]);
+}
+
+/* ---- what may be sent ---- */
+
+static bool
+ticket_names(const struct ticket *t, struct span nation)
+{
+	size_t i;
+
+	for (i = 0; i < t->nto; i++)
+		if (span_eq(member_nation(t->to[i].member), nation))
+			return true;
+	return false;
+}
+
+static enum tocsin_err
+load_ticket(
+    struct source *s, const struct relay_peer *p, const struct store_entry *e)
+{
+	struct ticket t;
+	struct note note;
+	enum tocsin_err err = ticket_parse(&t, &note, e->note);
+
+	if (err)
+		return err;
+	if (!ticket_names(&t, span_of(p->nation)))
+		return TOCSIN_ENOTRECIPIENT;
+	s->rest = t.body_size;
+	s->detached = e->detached;
+	memcpy(s->hash, t.body_hash, sizeof(s->hash));
+	if (!e->detached && e->body.n != t.body_size)
+		return TOCSIN_EBODYMISMATCH;
+	return TOCSIN_OK;
+}
+
+/* A receipt tells one member about its own tickets; is it one of theirs? */
+static enum tocsin_err
+load_other(
+    struct source *s, const struct relay_peer *p, const struct store_entry *e)
+{
+	s->rest = e->body.n;
+	if (e->kind == STORE_RECEIPT &&
+	    !span_eq(member_nation(e->member), span_of(p->nation)))
+		return TOCSIN_ENOTRECIPIENT;
+	return TOCSIN_OK;
+}
+
+static enum tocsin_err
+load_entry(struct source *s, const struct relay_peer *p, struct store_rx *rx,
+    uint64_t seq)
+{
+	struct store_entry e;
+	enum tocsin_err err = store_get(rx, seq, &e);
+
+	if (err)
+		return err;
+	s->kind = (uint8_t)e.kind;
+	s->seq = seq;
+	err = e.kind == STORE_TICKET ? load_ticket(s, p, &e)
+				     : load_other(s, p, &e);
+	if (!err)
+		item_head_entry(&s->head, e.note, s->rest);
+	return err;
+}
+
+static enum tocsin_err
+load_part(struct source *s, struct store_rx *rx, const uint8_t hash[32])
+{
+	struct store_part part;
+	enum tocsin_err err = store_part_stat(rx, hash, &part);
+
+	if (err)
+		return err;
+	if (!part.complete)
+		return TOCSIN_ENOTFOUND;
+	memcpy(s->hash, hash, sizeof(s->hash));
+	s->detached = true;
+	s->rest = part.total;
+	item_head_part(&s->head, hash);
+	return TOCSIN_OK;
+}
+
+/* The lane must not stop at it: the peer is told that it is no more. */
+static enum tocsin_err
+load_gone(struct source *s, const struct relay_peer *p, unsigned lane,
+    uint64_t n, enum tocsin_err why)
+{
+	log_event(LOG_ERROR, "relay-item-not-sent", LOG_Z("peer", p->name),
+	    LOG_U("lane", lane), LOG_U("item", n), LOG_ERR(why), LOG_END);
+	source_drop(s);
+	s->kind = lane == LANE_BULK ? RELAY_PART : RELAY_TICKET;
+	item_gone(&s->head, lane == LANE_BULK);
+	return TOCSIN_OK;
+}
+
+/* ENOTFOUND: nothing queued there. EBUSY, EINTERNAL: try again later. */
+static enum tocsin_err
+load(struct relay_peer *p, struct store_rx *rx, unsigned lane, uint64_t n)
+{
+	struct source *s = &p->source[lane];
+	struct store_out row = { 0 };
+	enum tocsin_err err;
+
+	if (s->n == n)
+		return TOCSIN_OK;
+	source_drop(s);
+	err = store_out_next(rx, span_of(p->name), lane, n - 1, &row);
+	if (err == TOCSIN_ENOTFOUND)
+		return err;
+	s->kind = RELAY_PART;
+	if (!err && row.n != n)
+		err = TOCSIN_ENOTFOUND;
+	else if (!err && lane == LANE_BULK)
+		err = load_part(s, rx, row.part);
+	else if (!err)
+		err = load_entry(s, p, rx, row.seq);
+	if (err && err != TOCSIN_EBUSY && err != TOCSIN_EINTERNAL)
+		err = load_gone(s, p, lane, n, err);
+	if (!err && !buf_ok(&s->head))
+		err = TOCSIN_EBUSY;
+	if (err)
+		source_drop(s);
+	else
+		s->n = n;
+	return err;
+}
+
+/* ---- frames ---- */
+
+static enum tocsin_err
+read_rest(const struct source *s, struct store_rx *rx, uint64_t from, size_t n,
+    struct buf *out)
+{
+	struct store_entry e;
+	size_t before = out->n;
+	enum tocsin_err err;
+
+	if (n == 0)
+		return TOCSIN_OK;
+	if (!s->detached) {
+		err = store_get(rx, s->seq, &e);
+		if (!err)
+			buf_add(out, span_cut(e.body, (size_t)from, n));
+	} else {
+		err = store_part_read(rx, s->hash, from, n, out);
+	}
+	if (!err && out->n - before != n)
+		err = buf_ok(out) ? TOCSIN_EBODYMISMATCH : TOCSIN_EBUSY;
+	return err;
+}
+
+static enum tocsin_err
+publish(struct relay *r, struct relay_peer *p, const struct relay_piece *piece)
+{
+	struct buf frame = { .max = RELAY_FRAME_MAX };
+	enum tocsin_err err;
+
+	err = relay_frame_seal(&frame, p->id, p->counter, p->key, piece);
+	if (!err) {
+		p->counter++;
+		p->frames_out++;
+		p->bytes_out += frame.n;
+		broker_count(r->b, BROKER_relay_frames_out);
+		net_publish(r->b->net, p->name, buf_span(&frame));
+	}
+	buf_release(&frame);
+	return err;
+}
+
+static enum tocsin_err
+send_piece(struct relay *r, struct relay_peer *p, struct store_rx *rx,
+    const struct lane_want *want, int64_t now)
+{
+	struct source *s = &p->source[want->lane];
+	struct item_cut cut;
+	struct buf bytes = { .max = RELAY_BYTES_MAX };
+	struct relay_piece piece = { .lane = (uint8_t)want->lane,
+		.item = want->item,
+		.kind = s->kind,
+		.total = source_total(s),
+		.offset = want->offset };
+	enum tocsin_err err;
+
+	cut = item_cut(buf_span(&s->head), s->rest, want->offset, want->max);
+	buf_add(&bytes, cut.head);
+	err = read_rest(s, rx, cut.rest_from, cut.rest_n, &bytes);
+	piece.bytes = buf_span(&bytes);
+	if (!err && bytes.n > 0)
+		err = publish(r, p, &piece);
+	if (!err)
+		lane_tx_sent(&p->tx, want->lane, bytes.n, piece.total, now);
+	buf_release(&bytes);
+	return err;
+}
+
+/* OK: go on. Else wait a little. */
+static enum tocsin_err
+send_one(struct relay *r, struct relay_peer *p, struct store_rx *rx,
+    const struct lane_want *want, int64_t now)
+{
+	struct source *s = &p->source[want->lane];
+	enum tocsin_err err = load(p, rx, want->lane, want->item);
+
+	if (err == TOCSIN_ENOTFOUND) {
+		lane_tx_empty(&p->tx, want->lane);
+		return TOCSIN_OK;
+	}
+	if (!err)
+		err = send_piece(r, p, rx, want, now);
+	if (!err || err == TOCSIN_EBUSY || err == TOCSIN_EINTERNAL)
+		return err;
+	/* Damaged: it was whole when its head was read. */
+	err = load_gone(s, p, want->lane, want->item, err);
+	s->n = want->item;
+	return err;
+}
+
+bool
+send_pump(struct relay *r, struct relay_peer *p, int64_t now)
+{
+	struct store_rx *rx = NULL;
+	struct lane_want want;
+	enum tocsin_err err = TOCSIN_OK;
+	unsigned n = 0;
+
+	if (p->state != PEER_UP || now < p->pump_at)
+		return false;
+	while (!err && n++ < BURST && lane_tx_pick(&p->tx, &want)) {
+		if (rx == NULL)
+			err = store_read(r->b->store, &rx);
+		if (!err)
+			err = send_one(r, p, rx, &want, now);
+	}
+	if (rx != NULL)
+		store_read_end(rx);
+	p->pump_at = err ? now + RETRY_MS : 0;
+	return !err && lane_tx_pick(&p->tx, &want);
+}
+
+/* A loss at the end shows by nothing else, before the time-out. */
+void
+send_heartbeats(struct relay *r, struct relay_peer *p)
+{
+	unsigned i;
+
+	for (i = 0; i < LANE_COUNT; i++) {
+		struct relay_piece piece = { .lane = (uint8_t)i,
+			.item = lane_tx_begun(&p->tx, i) };
+
+		/* One that isn't sent is one that is lost. */
+		if (p->tx.lane[i].first != LANE_FLIGHTS &&
+		    publish(r, p, &piece) != TOCSIN_OK)
+			return;
+	}
+}
