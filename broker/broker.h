@@ -85,6 +85,7 @@ struct broker {
 	struct relay *relay;
 	struct rates *rates;
 	struct signer *signer; /* the newest checkpoint, signed once */
+	int64_t sweep_ms;      /* when old staged bodies are dropped next */
 	atomic_uint_fast64_t count[BROKER_COUNTER_COUNT];
 };
 
@@ -103,6 +104,9 @@ const char *broker_counter_name(enum broker_counter c);
  */
 MUST_USE enum tocsin_err broker_start(
     struct broker **out, const struct broker_config *c, const char **why);
+
+/* About once a second, from the thread of the parks: what gets old. */
+void broker_tick(struct broker *b, int64_t now_ms);
 
 /*
  * The end of a daemon: refuse what comes, finish the commit that is under way,

@@ -19,17 +19,19 @@
  *     idle      between two messages				  idle_ms
  *     message   from its first byte to its last		  frame_ms
  *     stalled   we have something for a client who doesn't read   stall_ms
- *     closing   what is whole is delivered, what nng is in the
- *               middle of sending is read to its end		  close_ms
+ *     closing   what is whole is delivered, and nng is left only when
+ *               nothing is under way to it or from it	  close_ms
  *
  * There are limits for connections in all and from one source (an IPv4 address
  * or an IPv6 /64), for new ones from one source per second, and for the bytes
  * in hand. When the house is full, the oldest stranger is shown out for the new
- * guest; one who has sent a message is not. One thread, no allocation for an
- * idle connection beyond its 200 bytes.
+ * guest; one who has sent a message is not. One thread; an idle connection
+ * costs under 400 bytes and two descriptors.
  *
  * An honest client stays by sending: a relay link that has nothing to say sends
- * an empty message, which SUB discards, well within first_ms and idle_ms.
+ * an empty message, which SUB discards, once it is up and then every minute.
+ * nng's RECVMAXSZ behind the door must not be below max_rpc and max_relay, and
+ * the broker must not answer with more than max_rpc.
  *
  * The parent binds the port and keeps it, so that a door that ends can be
  * replaced without a refused connection in between. A door ends when its
@@ -70,8 +72,8 @@ struct door_config {
 	.listen = "0.0.0.0:7401", .rpc = "", .relay = "", \
 	.max_rpc = 65536 + 256, .max_relay = 17 * 1024, \
 	.header_ms = 5000, .first_ms = 30000, .frame_ms = 30000, \
-	.idle_ms = 600000, .stall_ms = 30000, .close_ms = 5000, \
-	.max_conns = 8192, .max_source = 1024, .rate = 200, .burst = 800, \
+	.idle_ms = 600000, .stall_ms = 30000, .close_ms = 30000, \
+	.max_conns = 8192, .max_source = 512, .rate = 200, .burst = 800, \
 	.max_held = 64 << 20 }
 
 /* What a door counts since its start; `open` and `held` are as of now. */
@@ -129,11 +131,13 @@ MUST_USE enum tocsin_err door_spawn(
 MUST_USE enum tocsin_err door_ask(int control_fd, struct door_counters *out);
 
 /*
- * Greets an nng socket as the door does, and leaves in order: TOCSIN_OK if it
- * answers, TOCSIN_ETIMEOUT if it takes the connection but is stuck (end the
- * broker, to be restarted), TOCSIN_EUNAVAILABLE if nobody listens. Ask after a
- * door was killed: one that dies between connect and greeting ends the nng
- * listener behind it.
+ * Does nng still listen at this path? Greets it as the door does (SP_REQ for
+ * rpc, SP_PUB for relay), sees whether it reads, and leaves in order. A lost
+ * listener goes on to accept and to greet, so only reading tells. Blocks, 2 x
+ * timeout_ms at worst. TOCSIN_ETIMEOUT: it is stuck or lost; end the broker, to
+ * be restarted. TOCSIN_EUNAVAILABLE: nobody listens. Ask from time to time, and
+ * always after a door was killed, since one that dies between connect and
+ * greeting loses the listener.
  */
 MUST_USE enum tocsin_err door_probe(
     const char *path, uint16_t proto, unsigned timeout_ms);

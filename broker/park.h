@@ -22,8 +22,8 @@ struct request;
 
 enum park_why {
 	PARK_WOKEN,   /* look again; may stay parked */
-	PARK_EXPIRED, /* answer with what there is, even nothing */
-	PARK_ENDED,   /* displaced, or contexts run short: the same */
+	PARK_EXPIRED, /* answer with nothing */
+	PARK_ENDED,   /* displaced, session over, or no room: with nothing */
 	PARK_GONE,    /* nobody is there to answer: request_drop() */
 };
 
@@ -38,12 +38,14 @@ struct park {
 	struct park *next; /* all, oldest first */
 	struct park *prev;
 	struct park *chain; /* same bucket of keys */
+	struct park *queue; /* to be looked at */
+	uint64_t order;	    /* which came first */
 	struct name key;
 	struct name owner;
 	int64_t deadline;
 	park_fn *answer;
 	uint8_t state;
-	bool again; /* woken while it was being looked at */
+	uint8_t why;
 };
 
 struct park_limits {

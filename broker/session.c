@@ -61,6 +61,8 @@ struct session {
 
 	pthread_mutex_t sent_lock;
 	uint64_t sent;
+	uint64_t acked;
+	bool ack_queued; /* a job is going to write it down */
 };
 
 struct list {
@@ -265,6 +267,40 @@ session_sent_unlock(struct session *x, uint64_t sent)
 {
 	x->sent = sent;
 	pthread_mutex_unlock(&x->sent_lock);
+}
+
+/* True: it grew, and no job is on the way that would write it down. */
+bool
+session_acked(struct session *x, uint64_t acked)
+{
+	bool need = false;
+
+	pthread_mutex_lock(&x->sent_lock);
+	if (acked > x->acked) {
+		x->acked = acked;
+		need = !x->ack_queued;
+		x->ack_queued = true;
+	}
+	pthread_mutex_unlock(&x->sent_lock);
+	return need;
+}
+
+uint64_t
+session_acked_take(struct session *x)
+{
+	uint64_t acked;
+
+	pthread_mutex_lock(&x->sent_lock);
+	acked = x->acked;
+	x->ack_queued = false;
+	pthread_mutex_unlock(&x->sent_lock);
+	return acked;
+}
+
+const uint8_t *
+session_remote(const struct session *x)
+{
+	return x->remote;
 }
 
 /* ---- answers that are kept ---- */

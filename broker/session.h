@@ -66,6 +66,9 @@ void session_abandon(struct session *s, uint64_t nonce);
 struct session *session_hold(struct session *s);
 void session_put(struct session *s);
 
+/* The other side's Noise key, which it has proven to hold. */
+const uint8_t *session_remote(const struct session *s);
+
 /* After an announcement that lists its key, a stranger is somebody. */
 void session_became(struct session *s, const struct trust_who *who);
 
@@ -76,6 +79,13 @@ void session_became(struct session *s, const struct trust_who *who);
  */
 uint64_t session_sent_lock(struct session *s);
 void session_sent_unlock(struct session *s, uint64_t sent);
+
+/*
+ * How far the device of a link says to be. True: that is news, and no job is on
+ * the way yet that will write it down; that job takes the newest value.
+ */
+bool session_acked(struct session *s, uint64_t acked);
+uint64_t session_acked_take(struct session *s);
 
 /* True once it has ended; parked requests of it are then given up. */
 bool session_ended(struct session *s);

@@ -22,7 +22,9 @@ struct writer {
 	pthread_cond_t more;
 	struct job *head;
 	struct job **tail;
-	size_t jobs; /* waiting */
+	struct job *later; /* the newest first */
+	int64_t later_ms;  /* when the first of them is due */
+	size_t jobs;	   /* waiting */
 	size_t bytes;
 	bool stopping;
 	uint64_t commits;
@@ -193,6 +195,34 @@ take(struct writer *w)
 	return first;
 }
 
+/* What can wait goes along with what can't, or when its time has come. */
+static void
+move_later(struct writer *w)
+{
+	struct job *next;
+
+	for (; w->later; w->later = next) {
+		next = w->later->next;
+		w->later->next = NULL;
+		*w->tail = w->later;
+		w->tail = &w->later->next;
+	}
+}
+
+static void
+wait_for_jobs(struct writer *w)
+{
+	struct timespec t = { .tv_sec = w->later_ms / 1000,
+		.tv_nsec = w->later_ms % 1000 * 1000000 };
+
+	if (!w->later)
+		pthread_cond_wait(&w->more, &w->lock);
+	else if (clock_ms() >= w->later_ms)
+		move_later(w);
+	else
+		pthread_cond_timedwait(&w->more, &w->lock, &t);
+}
+
 static void
 refuse_rest(struct job *jobs)
 {
@@ -213,15 +243,17 @@ writer_main(void *arg)
 	pthread_mutex_lock(&w->lock);
 	while (!w->stopping) {
 		if (!w->head) {
-			pthread_cond_wait(&w->more, &w->lock);
+			wait_for_jobs(w);
 			continue;
 		}
+		move_later(w);
 		jobs = take(w);
 		pthread_mutex_unlock(&w->lock);
 		run(w, jobs);
 		pthread_mutex_lock(&w->lock);
 		w->commits++;
 	}
+	move_later(w);
 	jobs = w->head;
 	w->head = NULL;
 	w->tail = &w->head;
@@ -230,20 +262,51 @@ writer_main(void *arg)
 	return NULL;
 }
 
+static enum tocsin_err
+room(const struct writer *w, const struct job *job)
+{
+	if (w->stopping)
+		return TOCSIN_EUNAVAILABLE;
+	if (w->jobs >= w->opt.queue_jobs ||
+	    (w->head && w->bytes + job->weight > w->opt.queue_bytes))
+		return TOCSIN_EBUSY;
+	return TOCSIN_OK;
+}
+
+enum tocsin_err
+writer_submit_later(struct writer *w, struct job *job)
+{
+	enum tocsin_err err;
+	bool first = false;
+
+	pthread_mutex_lock(&w->lock);
+	err = room(w, job);
+	if (!err) {
+		first = w->later == NULL;
+		if (first)
+			w->later_ms = clock_ms() + WRITER_LATER_MS;
+		job->next = w->later;
+		w->later = job;
+		w->jobs++;
+		w->bytes += job->weight;
+		w->jobs_done++;
+	}
+	pthread_mutex_unlock(&w->lock);
+	if (first)
+		pthread_cond_signal(&w->more);
+	return err;
+}
+
 enum tocsin_err
 writer_submit(struct writer *w, struct job *job)
 {
-	enum tocsin_err err = TOCSIN_OK;
+	enum tocsin_err err;
 	bool idle = false;
 
 	job->next = NULL;
 	pthread_mutex_lock(&w->lock);
-	if (w->stopping) {
-		err = TOCSIN_EUNAVAILABLE;
-	} else if (w->jobs >= w->opt.queue_jobs ||
-		   (w->head && w->bytes + job->weight > w->opt.queue_bytes)) {
-		err = TOCSIN_EBUSY;
-	} else {
+	err = room(w, job);
+	if (!err) {
 		idle = w->head == NULL;
 		*w->tail = job;
 		w->tail = &job->next;
@@ -328,6 +391,7 @@ writer_start(
     struct writer **out, struct broker *b, const struct writer_options *opt)
 {
 	struct writer *w = calloc(1, sizeof(*w));
+	pthread_condattr_t attr;
 
 	if (!w)
 		return TOCSIN_EINTERNAL;
@@ -337,7 +401,10 @@ writer_start(
 	w->batch.b = b;
 	w->batch.receipts = receipts_new();
 	pthread_mutex_init(&w->lock, NULL);
-	pthread_cond_init(&w->more, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&w->more, &attr);
+	pthread_condattr_destroy(&attr);
 	if (!w->batch.receipts ||
 	    pthread_create(&w->thread, NULL, writer_main, w) != 0) {
 		writer_free(w);

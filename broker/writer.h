@@ -70,6 +70,13 @@ MUST_USE enum tocsin_err writer_start(
  * stopping; then the job stays the caller's and done() is not called. */
 MUST_USE enum tocsin_err writer_submit(struct writer *w, struct job *job);
 
+/*
+ * The same for what is not urgent: it goes with the next commit, or has one of
+ * its own after WRITER_LATER_MS.
+ */
+#define WRITER_LATER_MS 50
+MUST_USE enum tocsin_err writer_submit_later(struct writer *w, struct job *job);
+
 /* The same, and wait until it is done; never from an nng callback. */
 MUST_USE enum tocsin_err writer_call(struct writer *w, struct job *job);
 

@@ -223,8 +223,8 @@ desk_end(struct desk_tx *tx)
 
 /* ---- waiting ---- */
 
-    void
-    desk_wake(struct desk *d)
+void
+desk_wake(struct desk *d)
 {
 	pthread_mutex_lock(&d->lock);
 	d->wakes++;
@@ -296,9 +296,9 @@ desk_wait(struct desk *d, uint64_t seen, int timeout_ms)
 
 /* ---- tables ---- */
 
-    static enum tocsin_err
-    put(struct desk_tx *tx, enum table t, struct span key, struct span value,
-	unsigned flags)
+static enum tocsin_err
+put(struct desk_tx *tx, enum table t, struct span key, struct span value,
+    unsigned flags)
 {
 	MDB_val k = val(key), v = val(value);
 
@@ -308,11 +308,10 @@ desk_wait(struct desk *d, uint64_t seen, int timeout_ms)
 static enum tocsin_err
 get(struct desk_tx *tx, enum table t, struct span key, struct span *value)
 {
-	MDB_val k = val(key), v;
+	MDB_val k = val(key), v = { 0 };
 	int rc = mdb_get(tx->txn, tx->desk->dbi[t], &k, &v);
 
-	if (!rc)
-		*value = unval(v);
+	*value = unval(v);
 	return from_mdb(rc);
 }
 
@@ -369,8 +368,8 @@ number_key(const uint64_t *n)
 
 #define MESSAGE_OWN 1
 
-    static void
-    encode(struct buf *b, const struct desk_message *m)
+static void
+encode(struct buf *b, const struct desk_message *m)
 {
 	uint8_t hash[HASH_LEN];
 
@@ -561,8 +560,8 @@ desk_match(struct desk_tx *tx, const struct id_prefix *prefix,
 
 /* ---- outbox and uploads ---- */
 
-    enum tocsin_err
-    desk_outbox_add(struct desk_tx *tx, uint64_t number)
+enum tocsin_err
+desk_outbox_add(struct desk_tx *tx, uint64_t number)
 {
 	return put(tx, OUTBOX, number_key(&number), (struct span){ 0 }, 0);
 }
@@ -616,8 +615,8 @@ desk_upload_done(struct desk_tx *tx, const uint8_t hash[ID_LEN])
 
 /* ---- receipts ---- */
 
-    static void
-    add_short(struct buf *b, struct span s)
+static void
+add_short(struct buf *b, struct span s)
 {
 	buf_u8(b, (uint8_t)s.n);
 	buf_add(b, span_cut(s, 0, UINT8_MAX));
@@ -694,8 +693,8 @@ desk_place_get(struct desk_tx *tx, const uint8_t id[ID_LEN], size_t i,
 
 /* ---- named values ---- */
 
-    enum tocsin_err
-    desk_value_put(struct desk_tx *tx, const char *name, struct span value)
+enum tocsin_err
+desk_value_put(struct desk_tx *tx, const char *name, struct span value)
 {
 	enum tocsin_err err;
 

@@ -143,19 +143,6 @@ struct header {
 	struct span nonce;
 };
 
-/* A line without its LF; the cursor is bad if there is none. */
-static struct span
-take_line(struct rd *r)
-{
-	const uint8_t *lf =
-	    r->rest.n > 0 ? memchr(r->rest.p, '\n', r->rest.n) : NULL;
-	struct span line;
-
-	line = rd_span(r, lf != NULL ? (size_t)(lf - r->rest.p) : SIZE_MAX);
-	rd_u8(r);
-	return line;
-}
-
 /* One or more words of visible ASCII, one space between them. */
 static bool
 are_words(struct span s)
@@ -181,7 +168,7 @@ take_body(struct rd *r, struct stanza *st)
 	size_t n, room;
 
 	do {
-		line = take_line(r);
+		line = rd_line(r);
 		if (r->bad || line.n > BODY_LINE ||
 		    !b64_read(bytes, sizeof(bytes), &n, line))
 			return false;
@@ -195,7 +182,7 @@ take_body(struct rd *r, struct stanza *st)
 static bool
 take_stanza(struct rd *r, struct stanza *st)
 {
-	struct span line = take_line(r), words;
+	struct span line = rd_line(r), words;
 	const uint8_t *space;
 	size_t n;
 
@@ -318,7 +305,7 @@ age_header_size(struct span start, size_t *n)
 		return err;
 	while (!r.bad && !last) {
 		last = at_end(&r);
-		take_line(&r);
+		rd_line(&r);
 		if (!r.bad)
 			*n = (size_t)(r.rest.p - start.p);
 	}
@@ -345,7 +332,7 @@ read_header(struct header *h, struct span bytes)
 	if (err != TOCSIN_OK)
 		return err;
 	h->signed_part = span_cut(bytes, 0, bytes.n - r.rest.n + 3);
-	mac_line = take_line(&r);
+	mac_line = rd_line(&r);
 	h->nonce = rd_span(&r, AGE_NONCE);
 	if (!rd_done(&r) || !span_is(span_cut(mac_line, 0, 4), "--- ") ||
 	    !b64_exactly(h->mac, 32, span_cut(mac_line, 4, SIZE_MAX)))

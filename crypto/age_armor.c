@@ -48,23 +48,6 @@ age_armor(struct buf *out, struct span file)
 	buf_addf(out, "%s\n", end_line);
 }
 
-/* A line without its LF or CRLF. The last one, after trim(), has neither. */
-static struct span
-take_line(struct rd *r)
-{
-	const uint8_t *lf =
-	    r->rest.n > 0 ? memchr(r->rest.p, '\n', r->rest.n) : NULL;
-	struct span line;
-
-	if (lf == NULL)
-		return rd_rest(r);
-	line = rd_span(r, (size_t)(lf - r->rest.p));
-	rd_u8(r);
-	if (line.n > 0 && line.p[line.n - 1] == '\r')
-		line.n--;
-	return line;
-}
-
 /* 1..64 columns of canonical base64; *n bytes. */
 static bool
 read_columns(uint8_t bytes[LINE_BYTES], size_t *n, struct span line)
@@ -84,7 +67,7 @@ read_lines(struct buf *out, struct rd *r)
 	for (;;) {
 		if (r->rest.n == 0)
 			return false;
-		line = take_line(r);
+		line = rd_text_line(r);
 		if (span_is(line, end_line))
 			return rd_done(r);
 		/* Only the last line of all is short. */
@@ -101,7 +84,7 @@ age_dearmor(struct buf *out, struct span text)
 	struct rd r = rd_init(trim(text));
 	size_t before = out->n;
 
-	if (!span_is(take_line(&r), begin_line) || !read_lines(out, &r)) {
+	if (!span_is(rd_text_line(&r), begin_line) || !read_lines(out, &r)) {
 		buf_cut(out, before);
 		return TOCSIN_EMALFORMED;
 	}

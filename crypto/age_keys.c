@@ -63,23 +63,6 @@ age_identity_parse(uint8_t sk[AGE_KEY], struct span text)
 	return parse(sk, identity_hrp, AGE_IDENTITY_TEXT, text);
 }
 
-/* The next line without its end; the last one need not have any. */
-static struct span
-take_line(struct rd *r)
-{
-	const uint8_t *lf =
-	    r->rest.n > 0 ? memchr(r->rest.p, '\n', r->rest.n) : NULL;
-	struct span line;
-
-	if (lf == NULL)
-		return rd_rest(r);
-	line = rd_span(r, (size_t)(lf - r->rest.p));
-	rd_u8(r);
-	if (line.n > 0 && line.p[line.n - 1] == '\r')
-		line.n--;
-	return line;
-}
-
 static enum tocsin_err
 read_identities(
     uint8_t (*sks)[AGE_KEY], size_t max, size_t *n, struct span text)
@@ -90,7 +73,7 @@ read_identities(
 	enum tocsin_err err;
 
 	while (r.rest.n > 0) {
-		line = take_line(&r);
+		line = rd_text_line(&r);
 		if (line.n == 0 || line.p[0] == '#')
 			continue;
 		err = age_identity_parse(sk, line);

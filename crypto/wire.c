@@ -76,6 +76,37 @@ rd_rest(struct rd *r)
 	return rd_span(r, r->bad ? 0 : r->rest.n);
 }
 
+static size_t
+line_length(const struct rd *r)
+{
+	const uint8_t *lf =
+	    r->rest.n > 0 ? memchr(r->rest.p, '\n', r->rest.n) : NULL;
+
+	return lf != NULL ? (size_t)(lf - r->rest.p) : r->rest.n;
+}
+
+struct span
+rd_line(struct rd *r)
+{
+	struct span line = rd_span(r, line_length(r));
+
+	rd_u8(r);
+	return r->bad ? (struct span){ 0 } : line;
+}
+
+struct span
+rd_text_line(struct rd *r)
+{
+	struct span line = rd_span(r, line_length(r));
+
+	if (r->rest.n > 0) {
+		rd_u8(r);
+		if (line.n > 0 && line.p[line.n - 1] == '\r')
+			line.n--;
+	}
+	return line;
+}
+
 bool
 rd_done(const struct rd *r)
 {

@@ -40,15 +40,27 @@ struct span rd_span(struct rd *r, size_t n);
 /* Copies n bytes to `out`; zeros if they are not there. */
 void rd_copy(struct rd *r, void *out, size_t n);
 
+/* Up to the next LF, which is taken and not given; bad if there is none. */
+struct span rd_line(struct rd *r);
+
+/* As editors leave it: ended by LF, CRLF or the end. Asks for no more. */
+struct span rd_text_line(struct rd *r);
+
 /* Everything that is left; never fails. */
 struct span rd_rest(struct rd *r);
 
 /* True if every read succeeded and no byte is left over. */
 bool rd_done(const struct rd *r);
 
-/* A span of a C string, without its NUL; of any object; and of nothing. */
+/* A span of a C string, without its NUL; and of all bytes of an array. */
 struct span span_of(const char *s);
-#define SPAN(x) ((struct span){ (const uint8_t *)(x), sizeof(x) })
+#define SPAN(x)                                                                \
+	((struct span){ (const uint8_t *)(x), sizeof(x) + ARRAY_ONLY(x) })
+
+/* 0; does not compile for a pointer, whose size is not that of the bytes. */
+#define ARRAY_ONLY(x)                                                          \
+	(0 * sizeof(char[1 - 2 * __builtin_types_compatible_p(__typeof__(x),   \
+				     __typeof__(&(x)[0]))]))
 struct span span_cut(struct span s, size_t from, size_t n);
 
 bool span_eq(struct span a, struct span b);

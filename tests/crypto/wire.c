@@ -45,6 +45,21 @@ test_sticky(void)
 }
 
 static void
+test_lines(void)
+{
+	struct rd r = rd_init(span_of("a\r\n\nb"));
+
+	ok(span_is(rd_line(&r), "a\r") && span_is(rd_line(&r), "") && !r.bad,
+	    "a line is what stands before LF");
+	ok(rd_line(&r).n == 0 && r.bad, "without LF it is none");
+	r = rd_init(span_of("a\r\n\nb\r"));
+	ok(span_is(rd_text_line(&r), "a") && span_is(rd_text_line(&r), "") &&
+		span_is(rd_text_line(&r), "b\r") && rd_done(&r),
+	    "a line of text ends with LF, CRLF or the end");
+	ok(rd_text_line(&r).n == 0 && !r.bad, "and after that it is empty");
+}
+
+static void
 test_buf(void)
 {
 	struct buf b = { .max = 20 };
@@ -70,6 +85,7 @@ main(void)
 {
 	test_read();
 	test_sticky();
+	test_lines();
 	test_buf();
 	return tap_done();
 }

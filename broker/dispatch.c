@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: ISC */
+#include "broker/dispatch.h"
+
+#include "broker/clock.h"
+#include "broker/log.h"
+#include "broker/relay_in.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Who may ask. */
+#define DEVICE (1U << TRUST_DEVICE)
+#define BROKER (1U << TRUST_BROKER)
+#define STRANGER (1U << TRUST_NOBODY)
+#define ALL (DEVICE | BROKER | STRANGER)
+
+struct op {
+	const char *name;
+	unsigned who;
+	op_fn *serve;
+};
+
+/* PROTOCOL.md 5, in its order. */
+/* clang-format off */
+static const struct op ops[] = {
+	[MSG_POST]       = { "post",       DEVICE,            op_post },
+	[MSG_FETCH]      = { "fetch",      DEVICE,            op_fetch },
+	[MSG_PUT]        = { "put",        DEVICE,            op_put },
+	[MSG_GET]        = { "get",        DEVICE,            op_get },
+	[MSG_ANNOUNCE]   = { "announce",   DEVICE | STRANGER, op_announce },
+	[MSG_ROSTER]     = { "roster",     DEVICE | BROKER,   op_roster },
+	[MSG_PROOF]      = { "proof",      DEVICE,            op_proof },
+	[MSG_CHECKPOINT] = { "checkpoint", DEVICE | BROKER,   op_checkpoint },
+	[MSG_HELLO]      = { "hello",      ALL,               op_hello },
+	[MSG_RELAY_OPEN] = { "relay.open", BROKER,            op_relay_open },
+	[MSG_RELAY_WAIT] = { "relay.wait", BROKER,            op_relay_wait },
+};
+/* clang-format on */
+#define OPS (sizeof(ops) / sizeof(ops[0]))
+
+/* ---- answers ---- */
+
+/* The request is nobody's any more: what it held is given back. */
+static void
+forget(struct request *r)
+{
+	buf_release(&r->plain);
+	session_put(r->session);
+	trust_put(r->trust);
+	r->session = NULL;
+	r->trust = NULL;
+	r->state = NULL;
+	r->op = 0;
+}
+
+/* After send() the request may be serving the next message already. */
+static void
+send_frame(struct request *r, struct buf *frame)
+{
+	forget(r);
+	r->send(r, buf_ok(frame) ? buf_span(frame) : (struct span){ 0 });
+	buf_release(frame);
+}
+
+void
+request_answer(struct request *r, struct span reply)
+{
+	struct buf frame = { 0 };
+
+	if (session_reply(r->session, r->nonce, reply, &frame) != TOCSIN_OK)
+		frame.failed = true;
+	send_frame(r, &frame);
+}
+
+void
+request_drop(struct request *r)
+{
+	struct buf none = { .failed = true };
+
+	session_abandon(r->session, r->nonce);
+	send_frame(r, &none);
+}
+
+static void
+log_refusal(const struct request *r, enum tocsin_err code)
+{
+	static struct log_limit limit = LOG_LIMIT(50, 60000);
+	const char *op = r->op < OPS && ops[r->op].name ? ops[r->op].name : "-";
+
+	log_limited(&limit, LOG_INFO, "request-refused", LOG_Z("op", op),
+	    LOG_Z("member", r->who.member), LOG_Z("device", r->who.device),
+	    LOG_Z("broker", r->who.broker), LOG_ERR(code));
+}
+
+void
+request_refuse(struct request *r, enum tocsin_err code, uint32_t retry_ms,
+    const char *detail)
+{
+	struct buf reply = { 0 };
+
+	broker_count(r->b, BROKER_requests_refused);
+	log_refusal(r, code);
+	msg_refuse(
+	    &reply, code, retry_ms, detail ? detail : tocsin_err_text(code));
+	if (buf_ok(&reply))
+		request_answer(r, buf_span(&reply));
+	else
+		request_drop(r);
+	buf_release(&reply);
+}
+
+/* ---- arrival ---- */
+
+static void
+serve(struct request *r)
+{
+	struct span body;
+	uint8_t op = msg_op(buf_span(&r->plain), &body);
+
+	broker_count(r->b, BROKER_requests);
+	r->op = op;
+	if (op >= OPS || !ops[op].serve)
+		request_refuse(r,
+		    r->plain.n > 0 ? TOCSIN_EUNSUPPORTED : TOCSIN_EMALFORMED, 0,
+		    NULL);
+	else if (!(ops[op].who & 1U << r->who.kind))
+		request_refuse(r,
+		    r->who.kind == TRUST_NOBODY ? TOCSIN_ENOTENROLLED
+						: TOCSIN_EKINDNOTALLOWED,
+		    0, NULL);
+	else
+		ops[op].serve(r, body);
+}
+
+void
+dispatch_frame(struct request *r, struct span bytes)
+{
+	struct session_request got;
+	struct buf answer = { 0 };
+
+	if (!session_receive(
+		r->b->sessions, bytes, clock_ms(), &got, &answer)) {
+		r->send(r,
+		    buf_ok(&answer) ? buf_span(&answer) : (struct span){ 0 });
+		buf_release(&answer);
+		return;
+	}
+	r->session = got.session;
+	r->nonce = got.nonce;
+	r->plain = got.plain;
+	r->who = got.who;
+	r->trust = trust_get(r->b->trust);
+	serve(r);
+}
+
+/* ---- what needs no store ---- */
+
+static uint32_t
+version(void)
+{
+	unsigned major = 0, minor = 0, patch = 0;
+
+	if (sscanf(TOCSIN_VERSION, "%u.%u.%u", &major, &minor, &patch) != 3)
+		return 0;
+	return major << 16 | minor << 8 | patch;
+}
+
+void
+op_hello(struct request *r, struct span body)
+{
+	struct msg_hello m = {
+		.version = version(),
+		.time = clock_now(),
+		.part_max = r->b->conf.part_max,
+		.roster = trust_roster(r->trust)->serial,
+	};
+	struct buf reply = { 0 };
+
+	if (body.n > 0) {
+		request_refuse(r, TOCSIN_EMALFORMED, 0, NULL);
+		return;
+	}
+	msg_accept(&reply);
+	msg_hello_encode(&reply, &m);
+	request_answer(r, buf_span(&reply));
+	buf_release(&reply);
+}

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: ISC */
+#include "broker/net_peer.h"
+
+#include "broker/broker.h"
+#include "broker/relay.h"
+#include "crypto/frame.h"
+
+#include <nng/nng.h>
+#include <nng/protocol/pubsub0/pub.h>
+#include <nng/protocol/reqrep0/req.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RECONNECT_MIN_MS 300
+#define RECONNECT_MAX_MS 5000
+#define RECV_MAX (FRAME_MAX + 64)
+
+struct call {
+	struct call *next; /* in the peer's free list, or all of them */
+	struct call *all;
+	struct peer *peer;
+	nng_ctx ctx;
+	nng_aio *aio;
+	nng_aio *timer;
+	bool receiving;
+	bool told;	  /* the caller knows: under the peer's lock */
+	unsigned pending; /* of aio and timer: the same */
+	net_reply_fn *fn;
+	void *arg;
+};
+
+/* A socket that dials one address. */
+struct dial {
+	nng_socket s;
+	nng_dialer d;
+	bool open;
+	bool dialling;
+	char url[URL_MAX + 1];
+};
+
+struct peer {
+	struct peer *next;
+	struct net_peers *in;
+	char name[LABEL_MAX + 1];
+	struct dial pub;
+	struct dial req;
+
+	pthread_mutex_t lock;
+	int up; /* connections of req */
+	struct call *free;
+	struct call *calls;
+	unsigned ncalls;
+};
+
+struct net_peers {
+	struct broker *b;
+	unsigned pub_buffer;
+	pthread_mutex_t lock;
+	struct peer *first; /* a peer that was made stays */
+};
+
+static struct peer *
+find(struct net_peers *p, const char *name)
+{
+	struct peer *x;
+
+	pthread_mutex_lock(&p->lock);
+	for (x = p->first; x && strcmp(x->name, name) != 0; x = x->next)
+		;
+	pthread_mutex_unlock(&p->lock);
+	return x;
+}
+
+/* ---- sockets ---- */
+
+static void
+on_pub_up(nng_pipe pipe, nng_pipe_ev ev, void *arg)
+{
+	struct peer *x = arg;
+	struct relay *relay = x->in->b->relay;
+
+	(void)pipe;
+	(void)ev;
+	if (relay)
+		relay_alive(relay, x->name, true);
+}
+
+static void
+on_req_pipe(nng_pipe pipe, nng_pipe_ev ev, void *arg)
+{
+	struct peer *x = arg;
+
+	(void)pipe;
+	pthread_mutex_lock(&x->lock);
+	x->up += ev == NNG_PIPE_EV_ADD_POST ? 1 : -1;
+	pthread_mutex_unlock(&x->lock);
+}
+
+static int
+set_common(nng_socket s)
+{
+	int rv;
+
+	rv = nng_socket_set_ms(s, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS);
+	if (rv == 0)
+		rv = nng_socket_set_ms(s, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS);
+	if (rv == 0)
+		rv = nng_socket_set_size(s, NNG_OPT_RECVMAXSZ, RECV_MAX);
+	return rv;
+}
+
+static int
+open_pub(struct peer *x)
+{
+	int rv = nng_pub0_open(&x->pub.s);
+
+	x->pub.open = rv == 0;
+	if (rv == 0)
+		rv = set_common(x->pub.s);
+	if (rv == 0)
+		rv = nng_socket_set_int(
+		    x->pub.s, NNG_OPT_SENDBUF, (int)x->in->pub_buffer);
+	if (rv == 0)
+		rv = nng_pipe_notify(
+		    x->pub.s, NNG_PIPE_EV_ADD_POST, on_pub_up, x);
+	return rv;
+}
+
+static int
+open_req(struct peer *x)
+{
+	int rv = nng_req0_open(&x->req.s);
+
+	x->req.open = rv == 0;
+	if (rv == 0)
+		rv = set_common(x->req.s);
+	if (rv == 0)
+		rv = nng_socket_set_ms(
+		    x->req.s, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
+	if (rv == 0)
+		rv = nng_pipe_notify(
+		    x->req.s, NNG_PIPE_EV_ADD_POST, on_req_pipe, x);
+	if (rv == 0)
+		rv = nng_pipe_notify(
+		    x->req.s, NNG_PIPE_EV_REM_POST, on_req_pipe, x);
+	return rv;
+}
+
+static bool
+is_address(const char *url)
+{
+	return url && url[0] != '\0' && strcmp(url, "-") != 0;
+}
+
+/* Dial another address than before, or none. */
+static int
+dial(struct dial *d, const char *url)
+{
+	int rv;
+
+	if (!is_address(url))
+		url = "";
+	if (strcmp(d->url, url) == 0)
+		return 0;
+	if (d->dialling)
+		nng_dialer_close(d->d);
+	d->dialling = false;
+	snprintf(d->url, sizeof(d->url), "%s", url);
+	if (url[0] == '\0')
+		return 0;
+	rv = nng_dialer_create(&d->d, d->s, url);
+	if (rv == 0 && strncmp(url, "tcp", 3) == 0)
+		rv = nng_dialer_set_bool(d->d, NNG_OPT_TCP_KEEPALIVE, true);
+	if (rv == 0)
+		rv = nng_dialer_start(d->d, NNG_FLAG_NONBLOCK);
+	d->dialling = rv == 0;
+	return rv;
+}
+
+static struct peer *
+make(struct net_peers *p, const char *name)
+{
+	struct peer *x = calloc(1, sizeof(*x));
+
+	if (!x)
+		return NULL;
+	x->in = p;
+	snprintf(x->name, sizeof(x->name), "%s", name);
+	pthread_mutex_init(&x->lock, NULL);
+	pthread_mutex_lock(&p->lock);
+	x->next = p->first;
+	p->first = x;
+	pthread_mutex_unlock(&p->lock);
+	return x;
+}
+
+enum tocsin_err
+net_peers_set(struct net_peers *p, const char *name, const char *rpc_url,
+    const char *relay_url)
+{
+	struct peer *x = find(p, name);
+	int rv = 0;
+
+	if (!x)
+		x = make(p, name);
+	if (!x)
+		return TOCSIN_EINTERNAL;
+	if (!x->pub.open)
+		rv = open_pub(x);
+	if (rv == 0 && !x->req.open)
+		rv = open_req(x);
+	if (rv == 0)
+		rv = dial(&x->pub, relay_url);
+	if (rv == 0)
+		rv = dial(&x->req, rpc_url);
+	return net_error(name, rv);
+}
+
+void
+net_peers_publish(struct net_peers *p, const char *name, struct span frame)
+{
+	struct peer *x = find(p, name);
+	nng_msg *msg;
+
+	if (!x || !x->pub.open || nng_msg_alloc(&msg, frame.n) != 0)
+		return;
+	if (frame.n > 0)
+		memcpy(nng_msg_body(msg), frame.p, frame.n);
+	if (nng_sendmsg(x->pub.s, msg, NNG_FLAG_NONBLOCK) != 0)
+		nng_msg_free(msg);
+	else
+		broker_count(p->b, BROKER_relay_frames_out);
+}
+
+/* ---- calls ---- */
+
+static void on_call(void *arg);
+static void on_timer(void *arg);
+
+/* The lock is held. */
+static struct call *
+take_call(struct peer *x)
+{
+	struct call *c = x->free;
+
+	if (c) {
+		x->free = c->next;
+		return c;
+	}
+	if (x->ncalls == NET_CALLS)
+		return NULL;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return NULL;
+	c->peer = x;
+	if (nng_ctx_open(&c->ctx, x->req.s) != 0)
+		goto fail;
+	if (nng_ctx_set_ms(
+		c->ctx, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE) != 0 ||
+	    nng_aio_alloc(&c->aio, on_call, c) != 0)
+		goto fail_ctx;
+	if (nng_aio_alloc(&c->timer, on_timer, c) != 0) {
+		nng_aio_free(c->aio);
+		goto fail_ctx;
+	}
+	c->all = x->calls;
+	x->calls = c;
+	x->ncalls++;
+	return c;
+fail_ctx:
+	nng_ctx_close(c->ctx);
+fail:
+	free(c);
+	return NULL;
+}
+
+/* The first of answer and timer tells the caller. */
+static void
+tell(struct call *c, enum tocsin_err err, struct span answer)
+{
+	bool first;
+
+	pthread_mutex_lock(&c->peer->lock);
+	first = !c->told;
+	c->told = true;
+	pthread_mutex_unlock(&c->peer->lock);
+	if (first)
+		c->fn(c->arg, err, answer);
+}
+
+/* When both are through, it can be used again. */
+static void
+leave(struct call *c)
+{
+	struct peer *x = c->peer;
+
+	pthread_mutex_lock(&x->lock);
+	if (--c->pending == 0) {
+		c->next = x->free;
+		x->free = c;
+	}
+	pthread_mutex_unlock(&x->lock);
+}
+
+static void
+on_timer(void *arg)
+{
+	struct call *c = arg;
+
+	if (nng_aio_result(c->timer) == 0)
+		tell(c, TOCSIN_ETIMEOUT, (struct span){ 0 });
+	leave(c);
+}
+
+static void
+on_answer(struct call *c, int rv)
+{
+	nng_msg *msg;
+
+	if (rv == 0) {
+		msg = nng_aio_get_msg(c->aio);
+		tell(c, TOCSIN_OK,
+		    (struct span){ nng_msg_body(msg), nng_msg_len(msg) });
+		nng_msg_free(msg);
+	} else {
+		tell(c, TOCSIN_EUNAVAILABLE, (struct span){ 0 });
+	}
+	nng_aio_cancel(c->timer);
+	leave(c);
+}
+
+static void
+on_call(void *arg)
+{
+	struct call *c = arg;
+	int rv = nng_aio_result(c->aio);
+
+	if (!c->receiving && rv == 0) {
+		c->receiving = true;
+		nng_ctx_recv(c->ctx, c->aio);
+		return;
+	}
+	if (!c->receiving)
+		nng_msg_free(nng_aio_get_msg(c->aio));
+	on_answer(c, rv);
+}
+
+static struct call *
+begin_call(struct peer *x, net_reply_fn *fn, void *arg)
+{
+	struct call *c = NULL;
+
+	pthread_mutex_lock(&x->lock);
+	if (x->up > 0)
+		c = take_call(x);
+	if (c) {
+		c->fn = fn;
+		c->arg = arg;
+		c->told = c->receiving = false;
+		c->pending = 2;
+	}
+	pthread_mutex_unlock(&x->lock);
+	return c;
+}
+
+void
+net_peers_call(struct net_peers *p, const char *name, struct span frame,
+    unsigned timeout_ms, net_reply_fn *fn, void *arg)
+{
+	struct peer *x = find(p, name);
+	struct call *c = NULL;
+	nng_msg *msg = NULL;
+
+	if (x && x->req.open && nng_msg_alloc(&msg, frame.n) == 0)
+		c = begin_call(x, fn, arg);
+	if (!c) {
+		nng_msg_free(msg);
+		fn(arg, TOCSIN_EUNAVAILABLE, (struct span){ 0 });
+		return;
+	}
+	memcpy(nng_msg_body(msg), frame.p, frame.n);
+	nng_aio_set_msg(c->aio, msg);
+	nng_sleep_aio((nng_duration)timeout_ms, c->timer);
+	nng_ctx_send(c->ctx, c->aio);
+}
+
+/* ---- life ---- */
+
+struct net_peers *
+net_peers_new(struct broker *b, unsigned pub_buffer)
+{
+	struct net_peers *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->b = b;
+	p->pub_buffer = pub_buffer;
+	pthread_mutex_init(&p->lock, NULL);
+	return p;
+}
+
+static void
+peer_free(struct peer *x)
+{
+	struct call *c, *next;
+
+	if (x->pub.open)
+		nng_close(x->pub.s);
+	if (x->req.open)
+		nng_close(x->req.s);
+	for (c = x->calls; c; c = next) {
+		next = c->all;
+		nng_aio_free(c->aio);
+		nng_aio_free(c->timer);
+		free(c);
+	}
+	pthread_mutex_destroy(&x->lock);
+	free(x);
+}
+
+void
+net_peers_free(struct net_peers *p)
+{
+	struct peer *x, *next;
+
+	if (!p)
+		return;
+	for (x = p->first; x; x = next) {
+		next = x->next;
+		peer_free(x);
+	}
+	pthread_mutex_destroy(&p->lock);
+	free(p);
+}

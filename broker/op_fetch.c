@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: ISC */
+#include "broker/dispatch.h"
+#include "broker/log.h"
+#include "broker/receipts.h"
+#include "broker/value.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define LIMIT_LEAST 1024
+#define NOTE_ALONE (MSG_MAX - 64) /* a note with nothing beside it */
+
+/* ---- what was sent ---- */
+
+/* One answer in the making. */
+struct page {
+	struct buf reply;
+	size_t mark;
+	size_t limit;
+	size_t n;
+	bool more;
+	uint64_t last; /* seq of the last entry, or where it begins */
+};
+
+static size_t
+size_of(const struct msg_entry *e)
+{
+	return MSG_ENTRY_HEAD + e->note.n + e->body.n;
+}
+
+/* One that doesn't fit even alone goes without its body, or note. */
+static void
+detach(struct msg_entry *e, size_t limit)
+{
+	if (size_of(e) <= limit)
+		return;
+	e->body = (struct span){ 0 };
+	e->detached = true;
+	if (size_of(e) > NOTE_ALONE)
+		e->note = (struct span){ 0 };
+}
+
+/* False: no room for it in this answer. */
+static bool
+page_add(struct page *p, const struct store_entry *s)
+{
+	struct msg_entry e = {
+		.seq = s->seq,
+		.time = s->time,
+		.kind = (uint8_t)s->kind,
+		.detached = s->detached,
+		.note = s->note,
+		.body = s->body,
+	};
+
+	if (p->n == 0)
+		detach(&e, p->limit - p->reply.n);
+	else if (p->reply.n + size_of(&e) > p->limit)
+		return false;
+	msg_entries_add(&p->reply, &e);
+	p->last = s->seq;
+	p->n++;
+	return true;
+}
+
+static enum tocsin_err
+page_fill(struct page *p, struct store_rx *rx, struct span member)
+{
+	enum tocsin_err err = TOCSIN_OK;
+	struct store_entry e;
+	uint64_t seq;
+
+	for (;;) {
+		err = store_mail_next(rx, member, p->last, &seq);
+		if (err)
+			return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
+		p->more = true;
+		if (p->n == MSG_ENTRIES_MAX)
+			return TOCSIN_OK;
+		err = store_get(rx, seq, &e);
+		if (err) {
+			log_event(LOG_ERROR, "entry-damaged", LOG_U("seq", seq),
+			    LOG_ERR(err), LOG_END);
+			return p->n > 0 ? TOCSIN_OK : TOCSIN_EINTERNAL;
+		}
+		if (!page_add(p, &e))
+			return TOCSIN_OK;
+		p->more = false;
+	}
+}
+
+static size_t
+limit_of(const struct msg_fetch *m)
+{
+	if (m->max_bytes < LIMIT_LEAST)
+		return LIMIT_LEAST;
+	return m->max_bytes < MSG_MAX ? m->max_bytes : MSG_MAX;
+}
+
+/* From where this link is; it is moved on by what the answer holds. */
+static enum tocsin_err
+read_page(struct page *p, struct request *r, uint64_t from)
+{
+	struct store_rx *rx = NULL;
+	enum tocsin_err err;
+
+	p->last = from;
+	msg_accept(&p->reply);
+	p->mark = msg_entries_begin(&p->reply, from);
+	err = store_read(r->b->store, &rx);
+	if (err)
+		return err;
+	err = page_fill(p, rx, span_of(r->who.member));
+	store_read_end(rx);
+	msg_entries_end(&p->reply, p->mark, p->more, p->n);
+	if (!err && !buf_ok(&p->reply))
+		err = TOCSIN_EBUSY;
+	return err;
+}
+
+static void
+answer_page(struct request *r, struct page *p)
+{
+	atomic_fetch_add_explicit(
+	    &r->b->count[BROKER_entries_sent], p->n, memory_order_relaxed);
+	request_answer(r, buf_span(&p->reply));
+}
+
+static void
+answer_empty(struct request *r)
+{
+	uint64_t from = session_sent_lock(r->session);
+	struct buf reply = { 0 };
+	size_t mark;
+
+	session_sent_unlock(r->session, from);
+	msg_accept(&reply);
+	mark = msg_entries_begin(&reply, from);
+	msg_entries_end(&reply, mark, false, 0);
+	request_answer(r, buf_span(&reply));
+	buf_release(&reply);
+}
+
+/*
+ * Look from where the link is, or from an explicit place. True: answered. An
+ * answer without entries is given only if `now`.
+ */
+static bool
+look(struct request *r, const struct msg_fetch *m, uint64_t after, bool now)
+{
+	struct page p = { .limit = limit_of(m) };
+	uint64_t sent = session_sent_lock(r->session);
+	enum tocsin_err err;
+	bool answered = true;
+
+	if (after != MSG_AFTER_CONTINUE)
+		sent = after;
+	else if (m->acked > sent)
+		sent = m->acked; /* a new link of a device that has some */
+	err = read_page(&p, r, sent);
+	session_sent_unlock(r->session, err ? sent : p.last);
+	if (err)
+		request_refuse(r, err, err == TOCSIN_EBUSY ? 1000 : 0, NULL);
+	else if (p.n > 0 || now)
+		answer_page(r, &p);
+	else
+		answered = false;
+	buf_release(&p.reply);
+	return answered;
+}
+
+/* ---- waiting ---- */
+
+static bool
+fetch_look(struct request *r, enum park_why why)
+{
+	struct msg_fetch m;
+	struct span body;
+
+	if (why == PARK_GONE) {
+		request_drop(r);
+		return true;
+	}
+	if (why != PARK_WOKEN || session_ended(r->session)) {
+		answer_empty(r);
+		return true;
+	}
+	msg_op(buf_span(&r->plain), &body);
+	if (msg_fetch_decode(&m, body) != TOCSIN_OK) { /* it did before */
+		request_drop(r);
+		return true;
+	}
+	return look(r, &m, MSG_AFTER_CONTINUE, false);
+}
+
+static void
+park(struct request *r, uint32_t wait_ms, uint64_t seen)
+{
+	char owner[DEVICE_MAX + 1];
+
+	snprintf(owner, sizeof(owner), "%s/%s", r->who.member, r->who.device);
+	if (wait_ms > MSG_WAIT_MAX)
+		wait_ms = MSG_WAIT_MAX;
+	request_park(r, span_of(owner), span_of(r->who.member), wait_ms, seen,
+	    fetch_look);
+}
+
+void
+op_fetch(struct request *r, struct span body)
+{
+	uint64_t seen = parks_seen(r->b->parks);
+	struct msg_fetch m;
+
+	if (msg_fetch_decode(&m, body) != TOCSIN_OK) {
+		request_refuse(r, TOCSIN_EMALFORMED, 0, NULL);
+		return;
+	}
+	fetch_acked(r, m.acked);
+	if (!look(r, &m, m.after, m.wait_ms == 0))
+		park(r, m.wait_ms, seen);
+}
+
+/* ---- what is safe there ---- */
+
+#define ACK_STEP 256 /* entries that one job goes through */
+
+struct ack {
+	struct job job;
+	struct broker *b;
+	struct session *session;
+	struct trust_who who;
+	uint64_t acked;
+	uint64_t done; /* the cursor as this job leaves it */
+};
+
+/* A ticket of another member is delivered by being safe here. */
+static enum tocsin_err
+tell_sender(struct ack *a, struct batch *batch, uint64_t seq)
+{
+	struct store_entry e;
+	enum tocsin_err err = store_get(batch->view, seq, &e);
+
+	if (err == TOCSIN_EBODYMISMATCH)
+		return TOCSIN_OK; /* damaged; fetch has said so */
+	if (err || e.kind != STORE_TICKET || span_is(e.member, a->who.member))
+		return err;
+	return receipts_delivered(
+	    batch->receipts, e.member, e.id, a->who.member, a->who.device);
+}
+
+static enum tocsin_err
+ack_apply(struct job *job, struct batch *batch)
+{
+	struct ack *a = (struct ack *)job;
+	struct span member = span_of(a->who.member);
+	uint64_t at, seq, head = store_head(batch->view);
+	enum tocsin_err err;
+	unsigned n;
+
+	if (a->acked > head)
+		a->acked = head; /* nobody has what isn't there yet */
+	err = value_get_u64(
+	    batch->view, &at, "cursor/%s/%s", a->who.member, a->who.device);
+	a->done = at;
+	for (n = 0; !err && n < ACK_STEP && at < a->acked; n++) {
+		err = store_mail_next(batch->view, member, at, &seq);
+		if (err == TOCSIN_ENOTFOUND || (!err && seq > a->acked)) {
+			err = TOCSIN_OK;
+			at = a->acked;
+		} else if (!err) {
+			err = tell_sender(a, batch, seq);
+			at = seq;
+		}
+	}
+	if (!err && at > a->done)
+		err = value_put_u64(batch->tx, at, "cursor/%s/%s",
+		    a->who.member, a->who.device);
+	if (!err)
+		a->done = at;
+	return err;
+}
+
+static void
+ack_free(struct ack *a)
+{
+	session_put(a->session);
+	free(a);
+}
+
+/* On with it if that was not all, or more has come. */
+static void
+ack_done(struct job *job, enum tocsin_err err)
+{
+	struct ack *a = (struct ack *)job;
+
+	if (err || a->done >= a->acked ||
+	    writer_submit_later(a->b->writer, job) != TOCSIN_OK)
+		ack_free(a);
+}
+
+static enum tocsin_err
+ack_begin(struct job *job, struct batch *batch)
+{
+	struct ack *a = (struct ack *)job;
+
+	a->acked = session_acked_take(a->session);
+	a->job.apply = ack_apply;
+	return ack_apply(job, batch);
+}
+
+void
+fetch_acked(struct request *r, uint64_t acked)
+{
+	struct ack *a;
+
+	if (acked == 0 || !session_acked(r->session, acked))
+		return;
+	a = calloc(1, sizeof(*a));
+	if (a) {
+		a->job.apply = ack_begin;
+		a->job.done = ack_done;
+		a->job.weight = 64;
+		a->b = r->b;
+		a->session = session_hold(r->session);
+		a->who = r->who;
+		if (writer_submit_later(r->b->writer, &a->job) == TOCSIN_OK)
+			return;
+		ack_free(a);
+	}
+	(void)session_acked_take(r->session); /* said again by the next one */
+}

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: ISC */
+#include "broker/dispatch.h"
+#include "broker/intake.h"
+#include "broker/staged.h"
+#include "crypto/ticket.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define RETRY_MS 100
+
+/* ---- put ---- */
+
+struct put {
+	struct job job;
+	struct request *r;
+	struct msg_put m; /* its bytes are in the request */
+	struct msg_have have;
+};
+
+static void
+answer_have(struct request *r, const struct msg_have *have)
+{
+	struct buf reply = { 0 };
+
+	msg_accept(&reply);
+	msg_have_encode(&reply, have);
+	request_answer(r, buf_span(&reply));
+	buf_release(&reply);
+}
+
+/*
+ * Who may add to a part: the member whose ticket names it, and, while no ticket
+ * does, whoever has staged it.
+ */
+static enum tocsin_err
+may_put(struct put *p, struct batch *batch, const struct store_part *part)
+{
+	struct span member = span_of(p->r->who.member);
+	struct store_entry e;
+	enum tocsin_err err;
+
+	if (part->first_seq == 0)
+		return staged_take(
+		    batch, p->r->who.member, p->m.hash, p->m.total);
+	if (intake_part_wanted(batch->view, p->m.hash, member))
+		return TOCSIN_OK;
+	err = store_get(batch->view, part->first_seq, &e);
+	if (!err && !span_eq(e.member, member))
+		err = TOCSIN_EPOLICYDENIED;
+	return err;
+}
+
+static enum tocsin_err
+write_bytes(struct put *p, struct batch *batch, struct store_part *part)
+{
+	enum tocsin_err err;
+
+	err = store_part_write(
+	    batch->tx, p->m.hash, p->m.offset, p->m.bytes, &p->have.have);
+	if (err == TOCSIN_EDUPLICATE)
+		return TOCSIN_OK; /* not at the end: told where it is */
+	if (!err)
+		err = store_part_stat(batch->view, p->m.hash, part);
+	if (err)
+		return err;
+	p->have.have = part->have;
+	p->have.complete = part->complete;
+	return part->complete ? intake_part_complete(batch, p->m.hash)
+			      : TOCSIN_OK;
+}
+
+static enum tocsin_err
+put_apply(struct job *job, struct batch *batch)
+{
+	struct put *p = (struct put *)job;
+	struct store_part part = { .total = p->m.total };
+	enum tocsin_err err;
+
+	err = store_part_stat(batch->view, p->m.hash, &part);
+	if (err && err != TOCSIN_ENOTFOUND)
+		return err;
+	if (part.total != p->m.total)
+		return TOCSIN_EMALFORMED;
+	if (part.complete) {
+		p->have = (struct msg_have){ part.total, true };
+		return TOCSIN_OK;
+	}
+	err = may_put(p, batch, &part);
+	if (!err)
+		err = write_bytes(p, batch, &part);
+	return err;
+}
+
+static void
+put_done(struct job *job, enum tocsin_err err)
+{
+	struct put *p = (struct put *)job;
+
+	if (err)
+		request_refuse(p->r, err, 0, NULL);
+	else
+		answer_have(p->r, &p->have);
+	free(p);
+}
+
+/* No bytes: how far is it? */
+static void
+put_ask(struct request *r, const struct msg_put *m)
+{
+	struct store_part part = { 0 };
+	struct msg_have have;
+	struct store_rx *rx;
+	enum tocsin_err err = store_read(r->b->store, &rx);
+
+	if (!err) {
+		err = store_part_stat(rx, m->hash, &part);
+		store_read_end(rx);
+	}
+	if (err && err != TOCSIN_ENOTFOUND) {
+		request_refuse(r, err, 0, NULL);
+		return;
+	}
+	have = (struct msg_have){ part.have, part.complete };
+	answer_have(r, &have);
+}
+
+static void
+put_bytes(struct request *r, const struct msg_put *m)
+{
+	struct put *p = calloc(1, sizeof(*p));
+	enum tocsin_err err = TOCSIN_EBUSY;
+
+	if (p) {
+		p->job = (struct job){ .weight = m->bytes.n,
+			.apply = put_apply,
+			.done = put_done };
+		p->r = r;
+		p->m = *m;
+		err = writer_submit(r->b->writer, &p->job);
+	}
+	if (err) {
+		free(p);
+		request_refuse(
+		    r, err, err == TOCSIN_EBUSY ? RETRY_MS : 0, NULL);
+	}
+}
+
+void
+op_put(struct request *r, struct span body)
+{
+	struct msg_put m;
+
+	if (msg_put_decode(&m, body) != TOCSIN_OK)
+		request_refuse(r, TOCSIN_EMALFORMED, 0, NULL);
+	else if (m.total > r->b->conf.part_max)
+		request_refuse(r, TOCSIN_ETOOLARGE, 0, NULL);
+	else if (m.bytes.n == 0)
+		put_ask(r, &m);
+	else
+		put_bytes(r, &m);
+}
+
+/* ---- get ---- */
+
+enum tocsin_err
+request_find(const struct request *r, struct store_rx *rx, const uint8_t id[32],
+    struct store_entry *e)
+{
+	struct span member = span_of(r->who.member);
+	enum tocsin_err err;
+	uint64_t seq;
+
+	err = store_find(rx, id, &seq);
+	if (!err)
+		err = store_get(rx, seq, e);
+	if (!err && !span_eq(e->member, member) &&
+	    !store_mail_has(rx, member, seq))
+		err = TOCSIN_ENOTFOUND;
+	return err;
+}
+
+/* How large the header says that it is; ENOTFOUND if it doesn't name it. */
+static enum tocsin_err
+named_size(const struct store_entry *e, const uint8_t hash[32], uint64_t *total)
+{
+	struct ticket t;
+	struct note n;
+	size_t i;
+
+	if (e->kind != STORE_TICKET || ticket_parse(&t, &n, e->note))
+		return TOCSIN_ENOTFOUND;
+	*total = t.body_size;
+	if (memcmp(t.body_hash, hash, 32) == 0)
+		return TOCSIN_OK;
+	for (i = 0; i < t.npart; i++) {
+		*total = t.part[i].size;
+		if (memcmp(t.part[i].hash, hash, 32) == 0)
+			return TOCSIN_OK;
+	}
+	return TOCSIN_ENOTFOUND;
+}
+
+/* A body that lies in the log itself is read from there. */
+static bool
+is_inline_body(const struct store_entry *e, const uint8_t hash[32])
+{
+	struct ticket t;
+	struct note n;
+
+	return !e->detached && ticket_parse(&t, &n, e->note) == TOCSIN_OK &&
+	       memcmp(t.body_hash, hash, 32) == 0;
+}
+
+static enum tocsin_err
+read_range(struct msg_range *out, struct buf *bytes, struct store_rx *rx,
+    const struct store_entry *e, const struct msg_get *m)
+{
+	size_t max = m->max < MSG_RANGE_MAX ? m->max : MSG_RANGE_MAX;
+	struct store_part part;
+	enum tocsin_err err;
+
+	if (is_inline_body(e, m->hash)) {
+		out->have = e->body.n;
+		if (m->offset < e->body.n)
+			buf_add(
+			    bytes, span_cut(e->body, (size_t)m->offset, max));
+		return TOCSIN_OK;
+	}
+	err = store_part_stat(rx, m->hash, &part);
+	if (err == TOCSIN_ENOTFOUND)
+		return TOCSIN_OK; /* named, and nothing of it is here yet */
+	if (err)
+		return err;
+	out->have = part.have;
+	if (m->offset < part.have)
+		err = store_part_read(rx, m->hash, m->offset, max, bytes);
+	return err;
+}
+
+static enum tocsin_err
+get(struct request *r, const struct msg_get *m, struct msg_range *out,
+    struct buf *bytes)
+{
+	struct store_rx *rx = NULL;
+	struct store_entry e;
+	enum tocsin_err err = store_read(r->b->store, &rx);
+
+	if (err)
+		return err;
+	err = request_find(r, rx, m->id, &e);
+	if (!err)
+		err = named_size(&e, m->hash, &out->total);
+	if (!err)
+		err = read_range(out, bytes, rx, &e, m);
+	store_read_end(rx);
+	return err;
+}
+
+void
+op_get(struct request *r, struct span body)
+{
+	struct buf bytes = { 0 }, reply = { 0 };
+	struct msg_range range = { 0 };
+	enum tocsin_err err;
+	struct msg_get m;
+
+	err = msg_get_decode(&m, body);
+	if (!err)
+		err = get(r, &m, &range, &bytes);
+	if (err) {
+		request_refuse(r, err, 0, NULL);
+	} else {
+		range.bytes = buf_span(&bytes);
+		msg_accept(&reply);
+		msg_range_encode(&reply, &range);
+		request_answer(r, buf_span(&reply));
+	}
+	buf_release(&reply);
+	buf_release(&bytes);
+}

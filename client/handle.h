@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * handle.h - what a struct tocsin is, for the files that implement tocsin.h
+ *
+ *	tocsin.c   open, close, sync, the last error
+ *	compose.c  drafts to sealed messages
+ *	read.c     sealed messages to what a caller sees
+ *	status.c   who has it
+ *	save.c     attachments
+ *
+ * The belief is used with its lock held, and never while waiting.
+ */
+#ifndef TOCSIN_CLIENT_HANDLE_H
+#define TOCSIN_CLIENT_HANDLE_H
+
+#include "client/sync.h"
+#include "client/tocsin.h"
+
+struct tocsin {
+	struct sync_parts parts;
+	struct sync *sync; /* NULL until there is a roster */
+	struct belief belief;
+	pthread_mutex_t lock;
+};
+
+/* Remember a sentence for tocsin_error() and give back its reason. */
+enum tocsin_err fail(enum tocsin_err err, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The id that a person or program named, in full. */
+enum tocsin_err MUST_USE find_id(struct tocsin *t, struct desk_tx *tx,
+    const char *typed, uint8_t id[ID_LEN]);
+
+/* A message opened: the header, what was inside, and the rows behind it. */
+struct opened {
+	struct desk_message row;
+	struct buf note; /* the row's bytes, which outlive the transaction */
+	struct buf body;
+	struct ticket ticket;
+	struct note parsed;
+	struct ticket_contents contents;
+};
+
+/*
+ * Copy message `number` out of the desk and open it. `contents` is empty if
+ * row.refused says why it is not to be opened. The caller releases.
+ */
+enum tocsin_err MUST_USE open_message(
+    struct tocsin *t, struct desk_tx *tx, uint64_t number, struct opened *out);
+void opened_release(struct opened *o);
+
+/* The same, as a caller sees it. */
+enum tocsin_err MUST_USE message_of(struct tocsin *t, struct desk_tx *tx,
+    uint64_t number, struct tocsin_message **out);
+
+#endif

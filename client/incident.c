@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: ISC */
+#include "client/incident.h"
+
+#include "crypto/text.h"
+#include "crypto/ticket.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- reading ---- */
+
+/* jansson counts to 2,048 on the stack; we ask before it starts. */
+static bool
+shallow(struct span s)
+{
+	bool quoted = false;
+	unsigned depth = 0;
+	size_t i;
+
+	for (i = 0; i < s.n; i++) {
+		uint8_t c = s.p[i];
+
+		if (quoted && c == '\\')
+			i++;
+		else if (c == '"')
+			quoted = !quoted;
+		else if (!quoted && (c == '{' || c == '['))
+			depth++;
+		else if (!quoted && (c == '}' || c == ']') && depth > 0)
+			depth--;
+		if (depth > INCIDENT_DEPTH)
+			return false;
+	}
+	return true;
+}
+
+static const char *
+string(const json_t *o, const char *key, bool *good)
+{
+	const json_t *v = json_object_get(o, key);
+
+	if (v != NULL && !json_is_string(v))
+		*good = false;
+	return json_string_value(v);
+}
+
+static bool
+read_attachment(struct incident_attachment *a, const json_t *o)
+{
+	const json_t *size = json_object_get(o, "size");
+	const char *part;
+	bool good = true;
+
+	a->name = string(o, "name", &good);
+	a->media = string(o, "media", &good);
+	part = string(o, "part", &good);
+	if (!good || a->name == NULL || part == NULL ||
+	    !id_parse(span_of(part), a->part) || !json_is_integer(size) ||
+	    json_integer_value(size) < 0)
+		return false;
+	if (a->media == NULL)
+		a->media = "application/octet-stream";
+	a->size = (uint64_t)json_integer_value(size);
+	return true;
+}
+
+static enum tocsin_err
+read_attachments(struct incident *out)
+{
+	json_t *list = json_object_get(out->root, "attachments");
+	size_t i, n = json_array_size(list);
+
+	if (list == NULL)
+		return TOCSIN_OK;
+	if (!json_is_array(list) || n > TICKET_PARTS_MAX)
+		return TOCSIN_EMALFORMED;
+	out->attachment = calloc(n + 1, sizeof(*out->attachment));
+	if (out->attachment == NULL)
+		return TOCSIN_EINTERNAL;
+	for (i = 0; i < n; i++)
+		if (!read_attachment(
+			&out->attachment[i], json_array_get(list, i)))
+			return TOCSIN_EMALFORMED;
+	out->nattachment = n;
+	return TOCSIN_OK;
+}
+
+enum tocsin_err
+incident_parse(struct incident *out, struct span json)
+{
+	const json_t *ack;
+	enum tocsin_err err;
+	bool good = true;
+
+	*out = (struct incident){ 0 };
+	if (!shallow(json))
+		return TOCSIN_EMALFORMED;
+	out->root = json_loadb(
+	    (const char *)json.p, json.n, JSON_REJECT_DUPLICATES, NULL);
+	if (!json_is_object(out->root)) {
+		incident_release(out);
+		return TOCSIN_EMALFORMED;
+	}
+	out->subject = string(out->root, "subject", &good);
+	out->text = string(out->root, "text", &good);
+	ack = json_object_get(out->root, "ack");
+	if (ack != NULL && !json_is_object(ack))
+		good = false;
+	out->answer = string(ack, "state", &good);
+	out->reason = string(ack, "reason", &good);
+	err = good ? read_attachments(out) : TOCSIN_EMALFORMED;
+	if (err != TOCSIN_OK)
+		incident_release(out);
+	return err;
+}
+
+void
+incident_release(struct incident *i)
+{
+	json_decref(i->root);
+	free(i->attachment);
+	*i = (struct incident){ 0 };
+}
+
+/* ---- writing ---- */
+
+static int
+set_string(json_t *o, const char *key, const char *value)
+{
+	return value == NULL ? 0
+			     : json_object_set_new(o, key, json_string(value));
+}
+
+/* "scale:level" or "class:type" as an object of two members. */
+static int
+set_pair(json_t *o, const char *key, const char *head, const char *tail,
+    const char *value)
+{
+	const char *colon;
+	json_t *pair;
+
+	if (value == NULL)
+		return 0;
+	colon = strrchr(value, ':');
+	pair = colon == NULL ? json_pack("{s:s}", head, value)
+			     : json_pack("{s:s%, s:s}", head, value,
+				   (size_t)(colon - value), tail, colon + 1);
+	return json_object_set_new(o, key, pair);
+}
+
+static int
+set_answer(json_t *o, const struct incident_draft *d)
+{
+	json_t *ack;
+
+	if (d->answer == NULL)
+		return 0;
+	ack = json_pack("{s:s}", "state", d->answer);
+	if (set_string(ack, "reason", d->reason) != 0) {
+		json_decref(ack);
+		return -1;
+	}
+	return json_object_set_new(o, "ack", ack);
+}
+
+static int
+set_attachments(json_t *o, const struct incident_draft *d)
+{
+	json_t *list;
+	size_t i;
+
+	if (d->nattachment == 0)
+		return 0;
+	list = json_array();
+	for (i = 0; i < d->nattachment; i++) {
+		const struct incident_attachment *a = &d->attachment[i];
+
+		char part[ID_TEXT + 1];
+
+		id_print(part, a->part);
+		if (json_array_append_new(
+			list, json_pack("{s:s, s:s, s:I, s:s}", "name", a->name,
+				  "media", a->media, "size",
+				  (json_int_t)a->size, "part", part)) != 0) {
+			json_decref(list);
+			return -1;
+		}
+	}
+	return json_object_set_new(o, "attachments", list);
+}
+
+static int
+set_original(json_t *o, const struct incident_draft *d)
+{
+	json_t *content, *pair;
+
+	if (d->original == NULL)
+		return 0;
+	content = json_loads(d->original, JSON_REJECT_DUPLICATES, NULL);
+	pair = json_pack("{s:s, s:o}", "id", d->original_id, "ticket", content);
+	return json_object_set_new(o, "original", pair);
+}
+
+/* What the caller adds may not replace what we say ourselves. */
+static enum tocsin_err
+join(json_t *o, const char *json)
+{
+	struct incident extra;
+	enum tocsin_err err;
+	int rc;
+
+	if (json == NULL)
+		return TOCSIN_OK;
+	err = incident_parse(&extra, span_of(json));
+	if (err != TOCSIN_OK)
+		return err;
+	rc = json_object_update_missing(o, extra.root);
+	incident_release(&extra);
+	return rc == 0 ? TOCSIN_OK : TOCSIN_EINTERNAL;
+}
+
+enum tocsin_err
+incident_print(struct buf *out, const struct incident_draft *d)
+{
+	json_t *o = json_pack("{s:s}", "format", "tocsin-ticket/v1");
+	enum tocsin_err err = TOCSIN_EMALFORMED; /* text that is not UTF-8 */
+	char *text = NULL;
+
+	if (set_string(o, "subject", d->subject) != 0 ||
+	    set_string(o, "text", d->text) != 0 ||
+	    set_pair(o, "severity", "scale", "level", d->severity) != 0 ||
+	    set_pair(o, "classification", "class", "type", d->classification) !=
+		0 ||
+	    set_answer(o, d) != 0 || set_attachments(o, d) != 0 ||
+	    set_original(o, d) != 0)
+		goto out;
+	err = join(o, d->json);
+	if (err != TOCSIN_OK)
+		goto out;
+	text = json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS);
+	err = TOCSIN_EINTERNAL;
+	if (text == NULL)
+		goto out;
+	buf_addz(out, text);
+	err = !buf_ok(out)			 ? TOCSIN_EINTERNAL
+	      : strlen(text) > INCIDENT_TEXT_MAX ? TOCSIN_ETOOLARGE
+						 : TOCSIN_OK;
+out:
+	if (text != NULL)
+		memset(text, 0, strlen(text));
+	free(text);
+	json_decref(o);
+	return err;
+}
+
+/* ---- the ladder ---- */
+
+struct place {
+	struct tocsin_place p;
+	const struct ladder_message *base; /* the first addressed to it */
+	int64_t answered;		   /* time of its newest answer */
+	const char *answer_id;
+};
+
+static bool
+later(int64_t t, const char *id, int64_t than, const char *than_id)
+{
+	if (t != than || than_id == NULL)
+		return t > than || than_id == NULL;
+	return strcmp(id, than_id) > 0;
+}
+
+static struct place *
+find_place(struct place *list, size_t n, const char *member)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (strcmp(list[i].p.member, member) == 0)
+			return &list[i];
+	return NULL;
+}
+
+/* Words of an answer, from the lowest; "opened" yields to all others. */
+static bool
+answer_rung(const char *answer, enum tocsin_rung *out)
+{
+	static const struct {
+		const char *word;
+		enum tocsin_rung rung;
+	} words[] = {
+		{ "opened", TOCSIN_RUNG_OPENED },
+		{ "accepted", TOCSIN_RUNG_ACCEPTED },
+		{ "deferred", TOCSIN_RUNG_DEFERRED },
+		{ "refused", TOCSIN_RUNG_REFUSED },
+		{ "invalid", TOCSIN_RUNG_INVALID },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (answer != NULL && strcmp(words[i].word, answer) == 0) {
+			*out = words[i].rung;
+			return true;
+		}
+	return false;
+}
+
+static bool
+asks(const struct ladder_message *m)
+{
+	return strcmp(m->kind, "ack") != 0 && strcmp(m->kind, "close") != 0;
+}
+
+/* Every member that something was addressed to, with its first such message. */
+static size_t
+gather(struct place *list, const struct ladder_message *m, size_t nm)
+{
+	size_t n = 0, i, j;
+
+	for (i = 0; i < nm; i++)
+		for (j = 0; asks(&m[i]) && m[i].to[j] != NULL; j++) {
+			struct place *p;
+
+			if (strcmp(m[i].to[j], m[i].member) == 0)
+				continue;
+			p = find_place(list, n, m[i].to[j]);
+			if (p == NULL) {
+				p = &list[n++];
+				*p = (struct place){ .p.member = m[i].to[j] };
+			}
+			if (p->base == NULL || later(p->base->time, p->base->id,
+						   m[i].time, m[i].id))
+				p->base = &m[i];
+		}
+	return n;
+}
+
+static void
+stand(struct place *p, enum tocsin_rung rung, int64_t since, const char *by,
+    const char *reason)
+{
+	p->p.rung = rung;
+	p->p.since = since;
+	p->p.by = by;
+	p->p.reason = reason;
+}
+
+static void
+sent(struct place *p)
+{
+	const struct ladder_message *m = p->base;
+
+	if (m->refused_here)
+		stand(p, TOCSIN_RUNG_REFUSED, m->time, "broker", m->reason);
+	else
+		stand(p, m->posted ? TOCSIN_RUNG_POSTED : TOCSIN_RUNG_QUEUED,
+		    m->time, m->device, NULL);
+}
+
+/* A broker that stored or refused speaks for all members of its nation. */
+static bool
+concerns(const struct ladder_receipt *r, const struct place *p)
+{
+	const char *nation = strchr(p->p.member, '@');
+
+	if (strcmp(r->id, p->base->id) != 0)
+		return false;
+	return strcmp(r->who, p->p.member) == 0 ||
+	       (nation != NULL && strcmp(r->who, nation + 1) == 0);
+}
+
+static void
+attested(struct place *p, const struct ladder_receipt *r, size_t nr)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		bool higher = r[i].rung > p->p.rung;
+		bool earlier = r[i].rung == p->p.rung && r[i].time < p->p.since;
+
+		if (concerns(&r[i], p) && (higher || earlier))
+			stand(p, r[i].rung, r[i].time, r[i].by, r[i].reason);
+	}
+}
+
+/* The newest answer counts, but one that it was opened never undoes another. */
+static void
+answered(struct place *p, const struct ladder_message *m)
+{
+	enum tocsin_rung rung;
+
+	if (!answer_rung(m->answer, &rung))
+		return;
+	if (rung == TOCSIN_RUNG_OPENED) {
+		if (p->answer_id == NULL &&
+		    (p->p.rung != TOCSIN_RUNG_OPENED || m->time < p->p.since))
+			stand(p, rung, m->time, m->device, NULL);
+		return;
+	}
+	if (!later(m->time, m->id, p->answered, p->answer_id))
+		return;
+	p->answered = m->time;
+	p->answer_id = m->id;
+	stand(p, rung, m->time, m->device, m->reason);
+}
+
+static bool
+is_answer(enum tocsin_rung r)
+{
+	return r > TOCSIN_RUNG_OPENED;
+}
+
+enum tocsin_err
+ladder_fold(const struct ladder_message *m, size_t nm,
+    const struct ladder_receipt *r, size_t nr, int64_t ackby, int64_t now,
+    struct tocsin_place **out, size_t *n, bool *closed, unsigned *escalated)
+{
+	struct place *list;
+	size_t max = 1, i, j;
+
+	for (i = 0; i < nm; i++)
+		for (j = 0; m[i].to[j] != NULL; j++)
+			max++;
+	list = calloc(max, sizeof(*list));
+	*out = calloc(max, sizeof(**out));
+	if (list == NULL || *out == NULL) {
+		free(list);
+		free(*out);
+		*out = NULL;
+		return TOCSIN_EINTERNAL;
+	}
+	*closed = false;
+	*escalated = 0;
+	*n = gather(list, m, nm);
+	for (i = 0; i < *n; i++) {
+		sent(&list[i]);
+		attested(&list[i], r, nr);
+	}
+	for (i = 0; i < nm; i++) {
+		struct place *p = find_place(list, *n, m[i].member);
+
+		if (strcmp(m[i].kind, "close") == 0)
+			*closed = true;
+		if (strcmp(m[i].kind, "escalate") == 0)
+			++*escalated;
+		if (p != NULL && strcmp(m[i].kind, "ack") == 0)
+			answered(p, &m[i]);
+	}
+	for (i = 0; i < *n; i++) {
+		list[i].p.overdue = ackby > 0 && now > ackby && !*closed &&
+				    !is_answer(list[i].p.rung);
+		(*out)[i] = list[i].p;
+	}
+	free(list);
+	return TOCSIN_OK;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * incident.h - what a message says: ticket.json, and what a thread amounts to
+ *
+ * ticket.json is the content of one message (PROTOCOL.md 8.3). Known members
+ * are read out; all others are kept and shown, because a newer version or
+ * another program may have meant something by them.
+ *
+ * The ladder is a pure function of the messages of a thread and of what brokers
+ * attested: the order in which they came, and repeats, make no difference.
+ */
+#ifndef TOCSIN_CLIENT_INCIDENT_H
+#define TOCSIN_CLIENT_INCIDENT_H
+
+#include "client/tocsin.h"
+#include "crypto/text.h"
+
+#define INCIDENT_TEXT_MAX (256 * 1024)
+#define INCIDENT_DEPTH 16
+
+struct json_t;
+
+struct incident_attachment {
+	const char *name;
+	const char *media;
+	uint64_t size;
+	uint8_t part[ID_LEN]; /* hash of its part line in the header */
+};
+
+/* Parsed content; strings belong to it. */
+struct incident {
+	struct json_t *root;
+	const char *subject;
+	const char *text;
+	const char *answer; /* of an ack: "accepted"; else NULL */
+	const char *reason;
+	struct incident_attachment *attachment;
+	size_t nattachment;
+};
+
+/* EMALFORMED: not an object, doubled members, too deep, wrong types. */
+enum tocsin_err MUST_USE incident_parse(struct incident *out, struct span json);
+void incident_release(struct incident *i);
+
+/* What to write. NULL and 0 leave a member out. */
+struct incident_draft {
+	const char *subject;
+	const char *text;
+	const char *severity;	    /* "GB/T 20986:II", checked */
+	const char *classification; /* "malicious-code:c2-server", checked */
+	const char *answer;
+	const char *reason;
+	const char *json; /* an object whose members join */
+	const char
+	    *original; /* of an escalation: the first message's content */
+	const char *original_id;
+	const struct incident_attachment *attachment;
+	size_t nattachment;
+};
+enum tocsin_err MUST_USE incident_print(
+    struct buf *out, const struct incident_draft *d);
+
+/* ---- the ladder ---- */
+
+struct ladder_message { /* one of a thread, opened */
+	const char *id;
+	const char *member; /* whose */
+	const char *device;
+	const char *kind;
+	const char *answer; /* of an ack */
+	const char *reason;
+	int64_t time;
+	const char *const *to;
+	bool posted;	   /* our broker has it */
+	bool refused_here; /* or has refused it, for `reason` */
+};
+
+struct ladder_receipt {
+	const char *id;	 /* of the message */
+	const char *who; /* member, or nation for stored and refused */
+	const char *by;
+	const char *reason;
+	int64_t time;
+	enum tocsin_rung rung; /* RELAYED, DELIVERED or REFUSED */
+};
+
+/* Where each recipient stands. The strings are the arguments' own. */
+enum tocsin_err MUST_USE ladder_fold(const struct ladder_message *m, size_t nm,
+    const struct ladder_receipt *r, size_t nr, int64_t ackby, int64_t now,
+    struct tocsin_place **out, size_t *n, bool *closed, unsigned *escalated);
+
+#endif

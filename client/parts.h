@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * parts.h - attachments as files: sealed into the spool, opened out of it
+ *
+ * A part is sealed to a one-time identity, padded, in constant memory; its file
+ * in the spool is named after its hash, so sealing, uploading and fetching can
+ * each be interrupted and go on (PROTOCOL.md 8.3).
+ */
+#ifndef TOCSIN_CLIENT_PARTS_H
+#define TOCSIN_CLIENT_PARTS_H
+
+#include "crypto/part.h"
+
+#include <stdbool.h>
+
+/* The largest attachment that is sealed, in bytes. */
+#define PARTS_FILE_MAX ((uint64_t)1 << 30)
+
+/*
+ * Seal the file `path` into home/spool, to the ticket's one-time identity.
+ * ENOTFOUND, EPERMISSIONS, ETOOLARGE, ENOSPACE; then nothing is left behind.
+ */
+enum tocsin_err MUST_USE parts_seal(const char *home, const char *path,
+    const uint8_t sk[32], struct ticket_part *out, uint64_t *plain_size);
+
+/*
+ * Open the sealed file `from` into `dir`/`name`, which must not exist. It
+ * appears whole and verified or not at all. EBODYMISMATCH: not what was sealed.
+ */
+enum tocsin_err MUST_USE parts_open(const char *from,
+    const struct ticket_part *part, const uint8_t sk[32], uint64_t plain_size,
+    const char *dir, const char *name);
+
+/*
+ * What becomes of a file name from somebody else: its last component, without
+ * control characters and leading dots or dashes; "attachment" if nothing is
+ * left. `out` has room for 201 bytes.
+ */
+void parts_safe_name(char out[201], const char *name);
+
+#endif

@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: ISC */
+#include "client/handle.h"
+#include "client/incident.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* A message and all its strings in one block of its own. */
+struct message {
+	struct tocsin_message m;
+	struct incident incident;
+	char **strings; /* owned, NULL-terminated */
+	size_t nstring;
+	const char **to;
+	struct tocsin_part *parts;
+};
+
+/* ---- opening ---- */
+
+static enum tocsin_err
+open_body(struct tocsin *t, struct opened *o)
+{
+	struct ticket_key keys[KEYSTORE_EPOCHS];
+	const struct keystore *k = t->parts.keys;
+	size_t i;
+
+	for (i = 0; i < k->nepoch; i++) {
+		keys[i].epoch = span_of(k->epoch[i]);
+		keys[i].sk = secret_span(k->epochs).p + 32 * i;
+	}
+	return ticket_open(&o->contents, &o->ticket, buf_span(&o->body), keys,
+	    k->nepoch, span_of(k->member));
+}
+
+enum tocsin_err
+open_message(
+    struct tocsin *t, struct desk_tx *tx, uint64_t number, struct opened *out)
+{
+	enum tocsin_err err;
+
+	memset(out, 0, sizeof(*out));
+	err = desk_get(tx, number, &out->row);
+	if (err != TOCSIN_OK)
+		return fail(err, "message %llu of the desk: %s",
+		    (unsigned long long)number, tocsin_err_text(err));
+	buf_add(&out->note, out->row.note);
+	buf_add(&out->body, out->row.body);
+	if (!buf_ok(&out->note) || !buf_ok(&out->body))
+		return fail(TOCSIN_EINTERNAL, "no memory");
+	err = ticket_parse(&out->ticket, &out->parsed, buf_span(&out->note));
+	if (err != TOCSIN_OK && out->row.refused == TOCSIN_OK)
+		out->row.refused = err;
+	if (err == TOCSIN_OK &&
+	    (out->row.refused == TOCSIN_OK || out->row.own)) {
+		err = open_body(t, out);
+		if (err != TOCSIN_OK && out->row.refused == TOCSIN_OK)
+			out->row.refused = err;
+	}
+	return TOCSIN_OK;
+}
+
+void
+opened_release(struct opened *o)
+{
+	ticket_contents_release(&o->contents);
+	buf_release(&o->note);
+	buf_release(&o->body);
+}
+
+/* ---- a message as callers see it ---- */
+
+static char *
+keep(struct message *m, struct span s)
+{
+	char **grown =
+	    realloc(m->strings, (m->nstring + 1) * sizeof(*m->strings));
+	char *copy;
+
+	if (grown == NULL)
+		return NULL;
+	m->strings = grown;
+	copy = strndup(s.n > 0 ? (const char *)s.p : "", s.n);
+	if (copy != NULL)
+		m->strings[m->nstring++] = copy;
+	return copy;
+}
+
+static bool
+fill_header(struct message *m, const struct ticket *t)
+{
+	char from[DEVICE_MAX + 1];
+	size_t i;
+
+	snprintf(from, sizeof(from), "%.*s/%.*s", (int)t->from.n,
+	    (const char *)t->from.p, (int)t->device.n,
+	    (const char *)t->device.p);
+	m->to = calloc(t->nto + 1, sizeof(*m->to));
+	if (m->to == NULL || (m->m.from = keep(m, span_of(from))) == NULL)
+		return false;
+	for (i = 0; i < t->nto; i++)
+		if ((m->to[i] = keep(m, t->to[i].member)) == NULL)
+			return false;
+	if (t->exercise.n > 0 && (m->m.exercise = keep(m, t->exercise)) == NULL)
+		return false;
+	m->m.to = m->to;
+	m->m.kind = ticket_kind_name(t->kind);
+	m->m.tlp = ticket_tlp_name(t->tlp);
+	m->m.precedence = ticket_precedence_name(t->precedence);
+	m->m.time = t->time;
+	m->m.ackby = t->ackby;
+	return true;
+}
+
+/* What could not be parsed still has a place to be shown in. */
+static void
+fill_nothing(struct message *m)
+{
+	static const char *const nobody[] = { NULL };
+
+	m->m.from = "?";
+	m->m.to = nobody;
+	m->m.kind = "?";
+	m->m.tlp = "RED"; /* unknown is the strictest */
+	m->m.precedence = "routine";
+}
+
+static bool
+fill_parts(struct message *m)
+{
+	size_t i, n = m->incident.nattachment;
+
+	m->parts = calloc(n + 1, sizeof(*m->parts));
+	if (m->parts == NULL)
+		return false;
+	for (i = 0; i < n; i++) {
+		m->parts[i].name = m->incident.attachment[i].name;
+		m->parts[i].media = m->incident.attachment[i].media;
+		m->parts[i].size = m->incident.attachment[i].size;
+	}
+	m->m.parts = m->parts;
+	m->m.nparts = n;
+	return true;
+}
+
+static bool
+fill_contents(struct message *m, const struct opened *o)
+{
+	enum tocsin_err err;
+
+	m->m.json = keep(m, o->contents.json);
+	if (m->m.json == NULL)
+		return false;
+	err = incident_parse(&m->incident, o->contents.json);
+	if (err != TOCSIN_OK) {
+		m->m.refused = err;
+		return true;
+	}
+	m->m.subject = m->incident.subject;
+	m->m.text = m->incident.text;
+	return fill_parts(m);
+}
+
+static bool
+fill(struct message *m, const struct opened *o)
+{
+	m->m.number = o->row.number;
+	id_print(m->m.id, o->row.id);
+	id_print(m->m.thread, o->row.thread);
+	shortid_print(m->m.short_id, o->row.thread);
+	m->m.received = o->row.posted;
+	m->m.own = o->row.own;
+	m->m.refused = o->row.refused;
+	if (o->ticket.nto == 0)
+		fill_nothing(m);
+	else if (!fill_header(m, &o->ticket))
+		return false;
+	return o->contents.json.n == 0 || fill_contents(m, o);
+}
+
+void
+tocsin_message_free(struct tocsin_message *m)
+{
+	struct message *own = (struct message *)(void *)m;
+	size_t i;
+
+	if (m == NULL)
+		return;
+	incident_release(&own->incident);
+	for (i = 0; i < own->nstring; i++)
+		free(own->strings[i]);
+	free(own->strings);
+	free(own->to);
+	free(own->parts);
+	free(own);
+}
+
+enum tocsin_err
+message_of(struct tocsin *t, struct desk_tx *tx, uint64_t number,
+    struct tocsin_message **out)
+{
+	struct opened *o = malloc(sizeof(*o));
+	struct message *m = calloc(1, sizeof(*m));
+	enum tocsin_err err = TOCSIN_EINTERNAL;
+
+	if (o == NULL || m == NULL) {
+		free(o);
+		free(m);
+		return fail(err, "no memory");
+	}
+	err = open_message(t, tx, number, o);
+	if (err == TOCSIN_OK && !fill(m, o))
+		err = fail(TOCSIN_EINTERNAL, "no memory");
+	opened_release(o);
+	free(o);
+	if (err != TOCSIN_OK)
+		tocsin_message_free(&m->m);
+	else
+		*out = &m->m;
+	return err;
+}
+
+/* ---- the calls ---- */
+
+enum tocsin_err
+tocsin_get(struct tocsin *t, const char *id, struct tocsin_message **out)
+{
+	struct desk_tx *tx = NULL;
+	uint8_t raw[ID_LEN];
+	uint64_t number;
+	enum tocsin_err err = desk_read(t->parts.desk, &tx);
+
+	if (err != TOCSIN_OK)
+		return fail(err, "the desk: %s", tocsin_err_text(err));
+	err = find_id(t, tx, id, raw);
+	if (err == TOCSIN_OK) {
+		err = desk_find(tx, raw, &number);
+		if (err != TOCSIN_OK)
+			fail(err, "no message here has the id %s", id);
+	}
+	if (err == TOCSIN_OK)
+		err = message_of(t, tx, number, out);
+	desk_end(tx);
+	return err;
+}
+
+static void
+reader_name(char out[96], const char *reader)
+{
+	snprintf(out, 96, "reader/%.80s", reader);
+}
+
+/* The next that this device did not write; what it wrote it knows. */
+static enum tocsin_err
+next_other(struct tocsin *t, struct desk_tx *tx, const char *reader,
+    struct tocsin_message **out)
+{
+	struct desk_message row;
+	char name[96];
+	uint64_t n;
+	enum tocsin_err err;
+
+	reader_name(name, reader);
+	n = desk_u64_get(tx, name);
+	for (;;) {
+		err = desk_next(tx, n, &n);
+		if (err != TOCSIN_OK)
+			return err;
+		err = desk_get(tx, n, &row);
+		if (err != TOCSIN_OK)
+			return fail(err, "message %llu of the desk: %s",
+			    (unsigned long long)n, tocsin_err_text(err));
+		if (!row.own)
+			return message_of(t, tx, n, out);
+	}
+}
+
+static int64_t
+now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+enum tocsin_err
+tocsin_next(struct tocsin *t, const char *reader, int timeout_ms,
+    struct tocsin_message **out)
+{
+	const int64_t end = now_ms() + timeout_ms;
+	enum tocsin_err err;
+
+	for (;;) {
+		uint64_t seen = desk_changes(t->parts.desk);
+		struct desk_tx *tx = NULL;
+		int64_t left = end - now_ms();
+
+		err = desk_read(t->parts.desk, &tx);
+		if (err == TOCSIN_OK)
+			err = next_other(t, tx, reader, out);
+		desk_end(tx);
+		if (err != TOCSIN_ENOTFOUND)
+			return err;
+		if (timeout_ms >= 0 && left <= 0)
+			return fail(TOCSIN_ETIMEOUT, "nothing new");
+		desk_wait(t->parts.desk, seen, timeout_ms < 0 ? -1 : (int)left);
+	}
+}
+
+enum tocsin_err
+tocsin_commit(struct tocsin *t, const char *reader, uint64_t number)
+{
+	struct desk_tx *tx;
+	char name[96];
+	enum tocsin_err err = desk_write(t->parts.desk, &tx);
+
+	if (err != TOCSIN_OK)
+		return fail(err, "the desk: %s", tocsin_err_text(err));
+	reader_name(name, reader);
+	if (number > desk_u64_get(tx, name))
+		err = desk_u64_put(tx, name, number);
+	if (err == TOCSIN_OK)
+		err = desk_commit(tx);
+	else
+		desk_end(tx);
+	return err == TOCSIN_OK
+		   ? err
+		   : fail(err, "the desk: %s", tocsin_err_text(err));
+}
+
+static enum tocsin_err
+list_add(struct tocsin *t, struct desk_tx *tx, uint64_t number,
+    struct tocsin_list *l)
+{
+	struct tocsin_message **grown;
+	enum tocsin_err err;
+
+	grown = realloc(l->message, (l->n + 1) * sizeof(*grown));
+	if (grown == NULL)
+		return fail(TOCSIN_EINTERNAL, "no memory");
+	l->message = grown;
+	err = message_of(t, tx, number, &l->message[l->n]);
+	if (err == TOCSIN_OK)
+		l->n++;
+	return err;
+}
+
+void
+tocsin_list_free(struct tocsin_list *l)
+{
+	size_t i;
+
+	if (l == NULL)
+		return;
+	for (i = 0; i < l->n; i++)
+		tocsin_message_free(l->message[i]);
+	free(l->message);
+	free(l);
+}
+
+static enum tocsin_err
+give_list(enum tocsin_err err, struct tocsin_list *l, struct tocsin_list **out)
+{
+	if (err == TOCSIN_OK || err == TOCSIN_ENOTFOUND) {
+		*out = l;
+		return TOCSIN_OK;
+	}
+	tocsin_list_free(l);
+	return err;
+}
+
+enum tocsin_err
+tocsin_thread(struct tocsin *t, const char *id, struct tocsin_list **out)
+{
+	struct tocsin_list *l = calloc(1, sizeof(*l));
+	struct desk_message row;
+	struct desk_tx *tx = NULL;
+	uint8_t raw[ID_LEN];
+	uint64_t n = 0;
+	enum tocsin_err err;
+
+	if (l == NULL)
+		return fail(TOCSIN_EINTERNAL, "no memory");
+	err = desk_read(t->parts.desk, &tx);
+	if (err == TOCSIN_OK)
+		err = find_id(t, tx, id, raw);
+	if (err == TOCSIN_OK && desk_find(tx, raw, &n) == TOCSIN_OK &&
+	    desk_get(tx, n, &row) == TOCSIN_OK)
+		memcpy(raw, row.thread, ID_LEN);
+	if (err != TOCSIN_OK) {
+		desk_end(tx);
+		tocsin_list_free(l);
+		return err;
+	}
+	for (n = 0; err == TOCSIN_OK;) {
+		err = desk_thread_next(tx, raw, n, &n);
+		if (err == TOCSIN_OK)
+			err = list_add(t, tx, n, l);
+	}
+	desk_end(tx);
+	return give_list(err, l, out);
+}
+
+enum tocsin_err
+tocsin_tickets(struct tocsin *t, struct tocsin_list **out)
+{
+	struct tocsin_list *l = calloc(1, sizeof(*l));
+	struct desk_message row;
+	struct desk_tx *tx = NULL;
+	enum tocsin_err err;
+	uint64_t n = 0, first;
+
+	if (l == NULL)
+		return fail(TOCSIN_EINTERNAL, "no memory");
+	err = desk_read(t->parts.desk, &tx);
+	while (err == TOCSIN_OK) {
+		err = desk_next(tx, n, &n);
+		if (err == TOCSIN_OK)
+			err = desk_get(tx, n, &row);
+		/* A thread is shown by the first message of it that we have. */
+		if (err == TOCSIN_OK &&
+		    desk_thread_next(tx, row.thread, 0, &first) == TOCSIN_OK &&
+		    first == n)
+			err = list_add(t, tx, n, l);
+	}
+	desk_end(tx);
+	return give_list(err, l, out);
+}

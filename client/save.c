@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: ISC */
+/* Attachments: tocsin_save(). */
+#include "client/handle.h"
+#include "client/incident.h"
+#include "client/parts.h"
+#include "crypto/msg.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ASK_MS 20000
+
+struct fetching {
+	struct tocsin *t;
+	uint8_t id[ID_LEN];
+	struct ticket_part part;
+	bool (*progress)(void *arg, uint64_t done, uint64_t total);
+	void *arg;
+	int fd;
+	uint64_t have;
+	char partial[800]; /* what is here so far */
+};
+
+static enum tocsin_err
+get_range(struct fetching *f, struct buf *fields, struct msg_range *r)
+{
+	struct msg_get m = { .offset = f->have, .max = MSG_RANGE_MAX };
+	struct buf request = { 0 };
+	enum tocsin_err err;
+
+	memcpy(m.id, f->id, sizeof(m.id));
+	memcpy(m.hash, f->part.hash, sizeof(m.hash));
+	msg_get_encode(&request, &m);
+	err = sync_ask(f->t->sync, buf_span(&request), ASK_MS, fields);
+	if (err == TOCSIN_OK)
+		err = msg_range_decode(r, buf_span(fields));
+	if (err == TOCSIN_OK && r->total != f->part.size)
+		err = TOCSIN_EBODYMISMATCH;
+	if (err == TOCSIN_OK && r->bytes.n == 0)
+		err = TOCSIN_EUNAVAILABLE;
+	buf_release(&request);
+	return err;
+}
+
+static enum tocsin_err
+fetch_rest(struct fetching *f)
+{
+	enum tocsin_err err = TOCSIN_OK;
+
+	while (err == TOCSIN_OK && f->have < f->part.size) {
+		struct buf fields = { 0 };
+		struct msg_range r;
+
+		err = get_range(f, &fields, &r);
+		if (err == TOCSIN_OK &&
+		    pwrite(f->fd, r.bytes.p, r.bytes.n, (off_t)f->have) !=
+			(ssize_t)r.bytes.n)
+			err = file_error(errno);
+		if (err == TOCSIN_OK)
+			f->have += r.bytes.n;
+		buf_release(&fields);
+		if (err == TOCSIN_OK && f->progress != NULL &&
+		    !f->progress(f->arg, f->have, f->part.size))
+			err = TOCSIN_ETIMEOUT;
+	}
+	return err;
+}
+
+/* Our own part, not yet uploaded, is in the spool as it is. */
+static bool
+in_spool(struct fetching *f, char path[768])
+{
+	struct stat st;
+
+	sync_spool(path, f->t->parts.keys->home, f->part.hash);
+	return stat(path, &st) == 0 && (uint64_t)st.st_size == f->part.size;
+}
+
+static enum tocsin_err
+open_partial(struct fetching *f)
+{
+	char folder[640];
+	struct stat st;
+
+	keystore_path(folder, f->t->parts.keys->home, "spool");
+	if (mkdir(folder, 0700) != 0 && errno != EEXIST)
+		return file_error(errno);
+	f->fd =
+	    open(f->partial, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (f->fd < 0 || fstat(f->fd, &st) != 0)
+		return file_error(errno);
+	f->have = (uint64_t)st.st_size;
+	if (f->have > f->part.size && ftruncate(f->fd, 0) == 0)
+		f->have = 0;
+	return TOCSIN_OK;
+}
+
+/* The sealed part as a file; *path says where, *ours that it is a copy. */
+static enum tocsin_err
+fetch(struct fetching *f, char path[800], bool *ours)
+{
+	enum tocsin_err err;
+
+	*ours = false;
+	if (in_spool(f, path))
+		return TOCSIN_OK;
+	if (f->t->sync == NULL)
+		return TOCSIN_EUNAVAILABLE;
+	snprintf(f->partial, sizeof(f->partial), "%.767s.part", path);
+	memcpy(path, f->partial, sizeof(f->partial));
+	*ours = true;
+	f->fd = -1;
+	err = open_partial(f);
+	if (err == TOCSIN_OK)
+		err = fetch_rest(f);
+	if (f->fd >= 0)
+		close(f->fd);
+	return err;
+}
+
+/* The attachment of that name. */
+static const struct incident_attachment *
+find(const struct incident *i, const char *name)
+{
+	size_t n;
+
+	for (n = 0; n < i->nattachment; n++)
+		if (strcmp(i->attachment[n].name, name) == 0)
+			return &i->attachment[n];
+	return NULL;
+}
+
+static const struct ticket_part *
+part_line(const struct ticket *t, const uint8_t hash[32])
+{
+	size_t i;
+
+	for (i = 0; i < t->npart; i++)
+		if (memcmp(t->part[i].hash, hash, 32) == 0)
+			return &t->part[i];
+	return NULL;
+}
+
+/* Fetched and opened outside of any transaction. */
+static enum tocsin_err
+save(struct fetching *f, const struct opened *o,
+    const struct incident_attachment *a, const char *dir, const char *as)
+{
+	const struct ticket_part *line = part_line(&o->ticket, a->part);
+	char path[800], name[201];
+	enum tocsin_err err;
+	bool ours;
+
+	if (line == NULL)
+		return fail(TOCSIN_EMALFORMED,
+		    "%s: the ticket names no such part", a->name);
+	f->part = *line;
+	memcpy(f->id, o->row.id, ID_LEN);
+	err = fetch(f, path, &ours);
+	if (err == TOCSIN_EUNAVAILABLE)
+		return fail(err,
+		    "%s: not all of it is here or at the broker yet; what "
+		    "came is kept, try again",
+		    a->name);
+	if (err != TOCSIN_OK)
+		return fail(err, "%s: %s", a->name, tocsin_err_text(err));
+	parts_safe_name(name, as != NULL ? as : a->name);
+	err = parts_open(path, line, o->contents.parts_sk, a->size, dir, name);
+	if (ours && err == TOCSIN_EBODYMISMATCH) /* begin anew next time */
+		unlink(path);
+	if (err == TOCSIN_EDUPLICATE)
+		return fail(TOCSIN_EUSAGE,
+		    "%s/%s is there already; it is not replaced", dir, name);
+	if (err != TOCSIN_OK)
+		return fail(err, "%s/%s: %s", dir, name, tocsin_err_text(err));
+	if (ours)
+		unlink(path);
+	return TOCSIN_OK;
+}
+
+static enum tocsin_err
+open_for(struct tocsin *t, const char *id, struct opened *o)
+{
+	struct desk_tx *tx = NULL;
+	uint8_t raw[ID_LEN];
+	uint64_t number;
+	enum tocsin_err err = desk_read(t->parts.desk, &tx);
+
+	if (err == TOCSIN_OK)
+		err = find_id(t, tx, id, raw);
+	if (err == TOCSIN_OK) {
+		err = desk_find(tx, raw, &number);
+		if (err == TOCSIN_OK)
+			err = open_message(t, tx, number, o);
+		else
+			fail(err, "no message here has the id %s", id);
+	}
+	desk_end(tx);
+	if (err == TOCSIN_OK && o->contents.json.n == 0)
+		err = fail(o->row.refused, "%s: %s", id,
+		    tocsin_err_text(o->row.refused));
+	return err;
+}
+
+enum tocsin_err
+tocsin_save(struct tocsin *t, const char *id, const char *name, const char *dir,
+    const char *as, bool (*progress)(void *arg, uint64_t done, uint64_t total),
+    void *arg)
+{
+	struct fetching f = { .t = t, .progress = progress, .arg = arg };
+	const struct incident_attachment *a;
+	struct incident in = { 0 };
+	struct opened *o = calloc(1, sizeof(*o));
+	enum tocsin_err err;
+
+	if (o == NULL)
+		return fail(TOCSIN_EINTERNAL, "no memory");
+	err = open_for(t, id, o);
+	if (err == TOCSIN_OK &&
+	    incident_parse(&in, o->contents.json) != TOCSIN_OK)
+		err = fail(
+		    TOCSIN_EMALFORMED, "%s: its content is not readable", id);
+	if (err == TOCSIN_OK) {
+		a = find(&in, name);
+		if (a != NULL)
+			err = save(&f, o, a, dir, as);
+		else
+			err = fail(TOCSIN_ENOTFOUND,
+			    "%s has no attachment of the name %s", id, name);
+	}
+	incident_release(&in);
+	opened_release(o);
+	free(o);
+	return err;
+}

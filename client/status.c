@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: ISC */
+/* Who has it: tocsin_status(). */
+#include "client/handle.h"
+#include "client/incident.h"
+#include "crypto/receipt.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The thread's messages and receipts, as the ladder wants them. */
+struct evidence {
+	struct tocsin_list list;
+	struct incident *incident; /* one per message */
+	struct ladder_message *message;
+	struct ladder_receipt *receipt;
+	size_t nreceipt;
+	char **strings;
+	size_t nstring;
+};
+
+struct status {
+	struct tocsin_status s;
+	struct evidence e; /* what the places' strings belong to */
+	struct tocsin_place *place;
+};
+
+static void
+evidence_release(struct evidence *e)
+{
+	size_t i;
+
+	for (i = 0; i < e->list.n; i++) {
+		if (e->incident != NULL)
+			incident_release(&e->incident[i]);
+		tocsin_message_free(e->list.message[i]);
+	}
+	for (i = 0; i < e->nstring; i++)
+		free(e->strings[i]);
+	free(e->strings);
+	free(e->list.message);
+	free(e->incident);
+	free(e->message);
+	free(e->receipt);
+}
+
+static const char *
+keep(struct evidence *e, struct span s)
+{
+	char **grown =
+	    realloc(e->strings, (e->nstring + 1) * sizeof(*e->strings));
+	char *copy;
+
+	if (grown == NULL)
+		return NULL;
+	e->strings = grown;
+	copy = strndup(s.n > 0 ? (const char *)s.p : "", s.n);
+	if (copy != NULL)
+		e->strings[e->nstring++] = copy;
+	return copy;
+}
+
+static enum tocsin_rung
+rung_of(uint8_t kind)
+{
+	switch ((enum receipt_kind)kind) {
+	case RECEIPT_DELIVERED:
+		return TOCSIN_RUNG_DELIVERED;
+	case RECEIPT_REFUSED:
+		return TOCSIN_RUNG_REFUSED;
+	case RECEIPT_STORED:
+		break;
+	}
+	return TOCSIN_RUNG_RELAYED;
+}
+
+static enum tocsin_err
+add_receipts(struct evidence *e, struct desk_tx *tx, const uint8_t id[ID_LEN],
+    const char *id_text)
+{
+	struct desk_place p;
+	size_t i;
+
+	for (i = 0; desk_place_get(tx, id, i, &p) == TOCSIN_OK; i++) {
+		struct ladder_receipt *r = realloc(
+		    e->receipt, (e->nreceipt + 1) * sizeof(*e->receipt));
+
+		if (r == NULL)
+			return TOCSIN_EINTERNAL;
+		e->receipt = r;
+		r += e->nreceipt++;
+		*r = (struct ladder_receipt){ .id = id_text,
+			.who = keep(e, p.who),
+			.by = keep(e, p.by),
+			.reason = p.reason.n > 0 ? keep(e, p.reason) : NULL,
+			.time = p.time,
+			.rung = rung_of(p.kind) };
+		if (r->who == NULL || r->by == NULL)
+			return TOCSIN_EINTERNAL;
+	}
+	return TOCSIN_OK;
+}
+
+static enum tocsin_err
+describe(struct evidence *e, size_t i)
+{
+	const struct tocsin_message *m = e->list.message[i];
+	struct ladder_message *out = &e->message[i];
+	const char *slash = strchr(m->from, '/');
+
+	*out = (struct ladder_message){ .id = m->id,
+		.device = m->from,
+		.kind = m->kind,
+		.time = m->time,
+		.to = m->to,
+		.posted = m->received != 0,
+		.refused_here = m->own && m->refused != TOCSIN_OK };
+	out->member =
+	    keep(e, span_cut(span_of(m->from), 0,
+			slash != NULL ? (size_t)(slash - m->from) : SIZE_MAX));
+	if (out->member == NULL)
+		return TOCSIN_EINTERNAL;
+	if (m->json != NULL &&
+	    incident_parse(&e->incident[i], span_of(m->json)) == TOCSIN_OK) {
+		out->answer = e->incident[i].answer;
+		out->reason = e->incident[i].reason;
+	}
+	if (out->refused_here)
+		out->reason = tocsin_err_name(m->refused);
+	return TOCSIN_OK;
+}
+
+static enum tocsin_err
+collect(struct tocsin *t, struct desk_tx *tx, const uint8_t thread[ID_LEN],
+    struct evidence *e)
+{
+	enum tocsin_err err = TOCSIN_OK;
+	struct desk_message row;
+	uint64_t n = 0;
+	size_t i;
+
+	while (err == TOCSIN_OK &&
+	       desk_thread_next(tx, thread, n, &n) == TOCSIN_OK) {
+		struct tocsin_message **grown =
+		    realloc(e->list.message, (e->list.n + 1) * sizeof(*grown));
+
+		if (grown == NULL)
+			return TOCSIN_EINTERNAL;
+		e->list.message = grown;
+		err = message_of(t, tx, n, &grown[e->list.n]);
+		if (err != TOCSIN_OK)
+			return err;
+		if (grown[e->list.n]->refused != TOCSIN_OK &&
+		    !grown[e->list.n]->own) {
+			/* It proves nothing. */
+			tocsin_message_free(grown[e->list.n]);
+			continue;
+		}
+		err = desk_get(tx, n, &row);
+		if (err == TOCSIN_OK)
+			err = add_receipts(e, tx, row.id, grown[e->list.n]->id);
+		e->list.n++;
+	}
+	e->incident = calloc(e->list.n + 1, sizeof(*e->incident));
+	e->message = calloc(e->list.n + 1, sizeof(*e->message));
+	if (e->incident == NULL || e->message == NULL)
+		return TOCSIN_EINTERNAL;
+	for (i = 0; err == TOCSIN_OK && i < e->list.n; i++)
+		err = describe(e, i);
+	return err;
+}
+
+static enum tocsin_err
+find_thread(struct tocsin *t, struct desk_tx *tx, const char *typed,
+    uint8_t thread[ID_LEN])
+{
+	struct desk_message row;
+	enum tocsin_err err = find_id(t, tx, typed, thread);
+	uint64_t n;
+
+	if (err != TOCSIN_OK)
+		return err;
+	err = desk_find(tx, thread, &n);
+	if (err == TOCSIN_OK)
+		err = desk_get(tx, n, &row);
+	if (err != TOCSIN_OK)
+		return fail(err, "no message here has the id %s", typed);
+	memcpy(thread, row.thread, ID_LEN);
+	return TOCSIN_OK;
+}
+
+void
+tocsin_status_free(struct tocsin_status *s)
+{
+	struct status *own = (struct status *)(void *)s;
+
+	if (s == NULL)
+		return;
+	evidence_release(&own->e);
+	free(own->place);
+	free(own);
+}
+
+/* An answer is expected by the first message's time; later ones don't move it.
+ */
+static int64_t
+deadline(const struct evidence *e)
+{
+	return e->list.n > 0 ? e->list.message[0]->ackby : 0;
+}
+
+static enum tocsin_err
+fold(struct status *s, int64_t now)
+{
+	enum tocsin_err err;
+
+	s->s.ackby = deadline(&s->e);
+	err = ladder_fold(s->e.message, s->e.list.n, s->e.receipt,
+	    s->e.nreceipt, s->s.ackby, now, &s->place, &s->s.n, &s->s.closed,
+	    &s->s.escalated);
+	s->s.place = s->place;
+	return err;
+}
+
+enum tocsin_err
+tocsin_status(
+    struct tocsin *t, const char *id, int64_t now, struct tocsin_status **out)
+{
+	struct status *s = calloc(1, sizeof(*s));
+	struct desk_tx *tx = NULL;
+	uint8_t thread[ID_LEN];
+	enum tocsin_err err;
+
+	if (s == NULL)
+		return fail(TOCSIN_EINTERNAL, "no memory");
+	err = desk_read(t->parts.desk, &tx);
+	if (err == TOCSIN_OK)
+		err = find_thread(t, tx, id, thread);
+	if (err == TOCSIN_OK) {
+		id_print(s->s.id, thread);
+		err = collect(t, tx, thread, &s->e);
+		if (err == TOCSIN_OK)
+			err = fold(s, now);
+		if (err != TOCSIN_OK)
+			fail(err, "%s: %s", id, tocsin_err_text(err));
+	}
+	desk_end(tx);
+	if (err != TOCSIN_OK)
+		tocsin_status_free(&s->s);
+	else
+		*out = &s->s;
+	return err;
+}
+
+const char *
+tocsin_rung_name(enum tocsin_rung rung)
+{
+	static const char *const names[] = { "queued", "posted", "relayed",
+		"delivered", "opened", "accepted", "deferred", "refused",
+		"invalid", "closed" };
+
+	return (unsigned)rung <= TOCSIN_RUNG_CLOSED ? names[rung] : "unknown";
+}
