@@ -3,6 +3,7 @@
  * Around the loop of the door: what its parent does to start one, and what the
  * new process does before it opens.
  */
+#include "broker/confine.h"
 #include "broker/door.h"
 #include "broker/log.h"
 #include "broker/sp.h"
@@ -409,6 +410,9 @@ confine(void)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	setrlimit(RLIMIT_CORE, &none);
+	if (!confine_calls())
+		log_event(
+		    LOG_WARN, "door-unconfined", LOG_ERRNO(errno), LOG_END);
 }
 
 int
@@ -428,8 +432,8 @@ door_main(int argc, char **argv)
 		    LOG_Z("error", "started by hand"), LOG_END);
 		return 2;
 	}
-	confine();
 	fit_descriptors(&cfg);
 	fcntl(LISTEN_FD, F_SETFL, O_NONBLOCK | O_RDWR);
+	confine();
 	return door_run(&cfg, LISTEN_FD, CONTROL_FD);
 }
