@@ -583,8 +583,10 @@ do_finish(struct sessions *s, struct session *x, const struct frame *f,
 	enum tocsin_err err;
 
 	err = finish(x, f->msg, &got->plain);
-	if (err)
+	if (err) {
+		buf_release(&got->plain);
 		return err;
+	}
 	pthread_mutex_lock(&s->lock);
 	err = begin_open(s, x, &gone);
 	pthread_mutex_unlock(&s->lock);
@@ -680,6 +682,7 @@ on_transport(struct session *x, const struct frame *f, int64_t now_ms,
 	if (!good)
 		return false;
 	if (frame_open(&got->plain, f, x->keys.rx) != TOCSIN_OK) {
+		buf_release(&got->plain);
 		broker_count(x->all->b, BROKER_frames_forged);
 		frame_put_error(
 		    answer, x->id, f->nonce, TOCSIN_EBADSIGNATURE, 0);

@@ -175,6 +175,7 @@ genesis(struct fixture *f, const char *nations)
 	     word = strtok_r(NULL, " ", &save))
 		add_nation(f, r, word);
 	sign_roster(f, r);
+	memcpy(f->genesis, f->roster->id, ID_LEN);
 	roster_free(r);
 	free(list);
 }

@@ -27,9 +27,10 @@ struct fixture {
 	char member[8][MEMBER_MAX + 1];
 	size_t n;
 
-	struct roster *roster; /* the newest */
-	struct buf file;       /* its bytes, signed */
-	struct keys *keys[8];  /* of member i, the newest */
+	uint8_t genesis[ID_LEN]; /* id of the first roster */
+	struct roster *roster;	 /* the newest */
+	struct buf file;	 /* its bytes, signed */
+	struct keys *keys[8];	 /* of member i, the newest */
 	struct buf keys_file[8];
 };
 
