@@ -46,7 +46,7 @@ broker_defaults(struct broker_config *c)
 	c->net = (struct net_options){ .contexts = 1024,
 		.reserve = 128,
 		.sub_buffer = 4096,
-		.pub_buffer = 1024 };
+		.pub_buffer = 4096 };
 	c->parks_per_device = 4;
 	c->part_max = (uint64_t)4 << 30;
 	c->post_rate = 0;

@@ -285,7 +285,8 @@ serve(struct relay *r, struct relay_peer *p, int64_t now)
 	if (p->state != PEER_UP)
 		return false;
 	if (lane_tx_timer(&p->tx, now) == LANE_PROBE)
-		send_heartbeats(r, p);
+		send_probe(r, p, now);
+	send_beat(r, p, now);
 	trim(r, p, now);
 	return send_pump(r, p, now);
 }
@@ -304,7 +305,7 @@ deadline(const struct relay_peer *p)
 	if (p->state == PEER_DOWN && p->listed)
 		at = p->retry_at;
 	if (p->state == PEER_UP) {
-		at = lane_tx_deadline(&p->tx);
+		at = earlier(lane_tx_deadline(&p->tx), p->beat_at);
 		if (trim_due(p))
 			at = earlier(at, p->trim_at);
 		if (p->pump_at > 0)

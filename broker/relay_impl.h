@@ -67,6 +67,7 @@ struct relay_peer {
 	struct msg_cursors known;
 	struct source source[LANE_COUNT];
 	int64_t pump_at; /* reading failed: try again then */
+	int64_t beat_at; /* when to say something, if there is nothing */
 
 	uint64_t trimmed[LANE_COUNT];
 	int64_t trim_at;
@@ -117,7 +118,12 @@ void link_down(struct relay_peer *p, enum tocsin_err why, int64_t now);
 
 /* relay_send.c: publish what may be sent; true if there is more. */
 bool send_pump(struct relay *r, struct relay_peer *p, int64_t now);
-void send_heartbeats(struct relay *r, struct relay_peer *p);
+
+/* A loss at the end shows by nothing else, before the time-out. */
+void send_probe(struct relay *r, struct relay_peer *p, int64_t now);
+
+/* The peer's door shows out who is silent for too long. */
+void send_beat(struct relay *r, struct relay_peer *p, int64_t now);
 void send_forget(struct relay_peer *p); /* the items at hand */
 
 #endif

@@ -593,7 +593,6 @@ take_frame(struct broker *b, struct in_peer *p, const struct relay_frame *f)
 		broker_count(b, BROKER_relay_bad_frames);
 		goto out;
 	}
-	broker_count(b, BROKER_relay_frames_in);
 	pthread_mutex_lock(&p->lock);
 	if (memcmp(p->link, f->link, RELAY_LINK) == 0 &&
 	    window_mark(&p->window, f->counter) == WINDOW_NEW) {

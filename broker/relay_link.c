@@ -203,6 +203,7 @@ link_up(struct relay *r, struct relay_peer *p, struct span fields, int64_t now)
 	memcpy(p->key, m.key, sizeof(p->key));
 	sodium_memzero(m.key, sizeof(m.key));
 	p->counter = 0;
+	p->beat_at = now;
 	p->known = m.at;
 	p->state = PEER_UP;
 	p->failures = 0;

@@ -8,6 +8,7 @@
 
 #define BURST 64 /* frames of one peer out of one snapshot */
 #define RETRY_MS 20
+#define BEAT_MS 10000
 
 static uint64_t
 source_total(const struct source *s)
@@ -181,7 +182,8 @@ read_rest(const struct source *s, struct store_rx *rx, uint64_t from, size_t n,
 }
 
 static enum tocsin_err
-publish(struct relay *r, struct relay_peer *p, const struct relay_piece *piece)
+publish(struct relay *r, struct relay_peer *p, const struct relay_piece *piece,
+    int64_t now)
 {
 	struct buf frame = { .max = RELAY_FRAME_MAX };
 	enum tocsin_err err;
@@ -191,7 +193,7 @@ publish(struct relay *r, struct relay_peer *p, const struct relay_piece *piece)
 		p->counter++;
 		p->frames_out++;
 		p->bytes_out += frame.n;
-		broker_count(r->b, BROKER_relay_frames_out);
+		p->beat_at = now + BEAT_MS;
 		net_publish(r->b->net, p->name, buf_span(&frame));
 	}
 	buf_release(&frame);
@@ -217,7 +219,7 @@ send_piece(struct relay *r, struct relay_peer *p, struct store_rx *rx,
 	err = read_rest(s, rx, cut.rest_from, cut.rest_n, &bytes);
 	piece.bytes = buf_span(&bytes);
 	if (!err && bytes.n > 0)
-		err = publish(r, p, &piece);
+		err = publish(r, p, &piece, now);
 	if (!err)
 		lane_tx_sent(&p->tx, want->lane, bytes.n, piece.total, now);
 	buf_release(&bytes);
@@ -268,19 +270,30 @@ send_pump(struct relay *r, struct relay_peer *p, int64_t now)
 	return !err && lane_tx_pick(&p->tx, &want);
 }
 
-/* A loss at the end shows by nothing else, before the time-out. */
+static bool
+heartbeat(struct relay *r, struct relay_peer *p, unsigned lane, int64_t now)
+{
+	struct relay_piece piece = { .lane = (uint8_t)lane,
+		.item = lane_tx_begun(&p->tx, lane) };
+
+	return publish(r, p, &piece, now) == TOCSIN_OK;
+}
+
+/* One that can't be sent is as one that is lost. */
 void
-send_heartbeats(struct relay *r, struct relay_peer *p)
+send_probe(struct relay *r, struct relay_peer *p, int64_t now)
 {
 	unsigned i;
 
-	for (i = 0; i < LANE_COUNT; i++) {
-		struct relay_piece piece = { .lane = (uint8_t)i,
-			.item = lane_tx_begun(&p->tx, i) };
-
-		/* One that isn't sent is one that is lost. */
+	for (i = 0; i < LANE_COUNT; i++)
 		if (p->tx.lane[i].first != LANE_FLIGHTS &&
-		    publish(r, p, &piece) != TOCSIN_OK)
+		    !heartbeat(r, p, i, now))
 			return;
-	}
+}
+
+void
+send_beat(struct relay *r, struct relay_peer *p, int64_t now)
+{
+	if (now >= p->beat_at && !heartbeat(r, p, LANE_FLASH, now))
+		p->beat_at = now + BEAT_MS;
 }
