@@ -62,6 +62,7 @@ struct list {
 enum wait {
 	W_HEADER, /* greetings */
 	W_FIRST,
+	W_QUIET, /* W_FIRST of a relay, which may have nothing to say */
 	W_IDLE,
 	W_FRAME,
 	W_CLOSE,
@@ -892,7 +893,7 @@ greet_broker(struct door *d, struct conn *c)
 		client_gone(d, c, false);
 		return;
 	}
-	timer_start(d, &c->life, W_FIRST);
+	timer_start(d, &c->life, c->proto == SP_REQ ? W_FIRST : W_QUIET);
 	conn_settle(d, c);
 }
 
@@ -927,6 +928,8 @@ make_room(struct door *d)
 	if (d->conns < d->cfg->max_conns)
 		return true;
 	c = older(timer_oldest(d, W_HEADER), timer_oldest(d, W_FIRST));
+	if (c == NULL)
+		c = older(timer_oldest(d, W_QUIET), NULL);
 	if (c == NULL)
 		return false;
 	COUNT(d, evicted)++;
@@ -1030,6 +1033,7 @@ static const struct {
 } lateness[W_COUNT] = {
 	[W_HEADER] = { DOOR_late_header, "late-header" },
 	[W_FIRST]  = { DOOR_late_first,  "late-first" },
+	[W_QUIET]  = { DOOR_late_first,  "quiet" },
 	[W_IDLE]   = { DOOR_late_idle,   "idle" },
 	[W_FRAME]  = { DOOR_late_frame,  "late-message" },
 	[W_CLOSE]  = { DOOR_late_close,  NULL },
@@ -1283,6 +1287,7 @@ door_new(const struct door_config *cfg, int listen_fd, int control_fd)
 		list_init(&d->waits[w]);
 	d->limit[W_HEADER] = cfg->header_ms;
 	d->limit[W_FIRST] = cfg->first_ms;
+	d->limit[W_QUIET] = cfg->idle_ms;
 	d->limit[W_IDLE] = cfg->idle_ms;
 	d->limit[W_FRAME] = cfg->frame_ms;
 	d->limit[W_CLOSE] = cfg->close_ms;

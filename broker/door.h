@@ -28,10 +28,12 @@
  * guest; one who has sent a message is not. One thread; an idle connection
  * costs under 400 bytes and two descriptors.
  *
- * An honest client stays by sending: a relay link that has nothing to say sends
- * an empty message, which SUB discards, once it is up and then every minute.
- * nng's RECVMAXSZ behind the door must not be below max_rpc and max_relay, and
- * the broker must not answer with more than max_rpc.
+ * An honest client stays by sending. A relay link may be quiet for idle_ms; an
+ * empty message, which SUB discards, keeps it longer.
+ *
+ * The limits of messages must not be above nng's RECVMAXSZ behind the door, or
+ * a stranger makes nng itself end a pipe; the broker's answers must keep to
+ * max_rpc, too. A request has 4 bytes of nng's before its frame.
  *
  * The parent binds the port and keeps it, so that a door that ends can be
  * replaced without a refused connection in between. A door ends when its
@@ -41,6 +43,8 @@
 #ifndef TOCSIN_BROKER_DOOR_H
 #define TOCSIN_BROKER_DOOR_H
 
+#include "crypto/frame.h"
+#include "crypto/relay_frame.h"
 #include "crypto/tocsin_err.h"
 #include "crypto/wire.h"
 
@@ -70,7 +74,7 @@ struct door_config {
 /* clang-format off */
 #define DOOR_DEFAULTS { \
 	.listen = "0.0.0.0:7401", .rpc = "", .relay = "", \
-	.max_rpc = 65536 + 256, .max_relay = 17 * 1024, \
+	.max_rpc = 4 + FRAME_MAX, .max_relay = RELAY_FRAME_MAX, \
 	.header_ms = 5000, .first_ms = 30000, .frame_ms = 30000, \
 	.idle_ms = 600000, .stall_ms = 30000, .close_ms = 30000, \
 	.max_conns = 8192, .max_source = 512, .rate = 200, .burst = 800, \

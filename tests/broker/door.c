@@ -894,6 +894,12 @@ test_deadlines(void)
 	close(fd);
 	ok(counter_reaches(&h, DOOR_late_first, 2), "and counted");
 
+	fd = dial(h.port);
+	put_header(fd, SP_PUB);
+	ok(get_header(fd, SP_SUB) && is_gone(fd), "a relay can be too quiet");
+	close(fd);
+	ok(counter_reaches(&h, DOOR_late_first, 3), "and is counted");
+
 	fd = greet(h.port);
 	ok(echoes(fd, 20) && is_gone(fd), "idle guests leave in time");
 	close(fd);
@@ -967,6 +973,32 @@ test_full(void)
 	close(known);
 	for (i = 0; i < 5; i++)
 		close(fd[i]);
+	ok(house_is_empty(&h), "they leave");
+	house_close(&h);
+}
+
+/* A quiet relay goes for a new guest, but after a stranger who may ask. */
+static void
+test_full_of_relays(void)
+{
+	struct door_config cfg = quick_config();
+	struct house h;
+	int relay, stranger, a, b;
+
+	cfg.max_conns = 2;
+	h = house_open(cfg);
+	relay = dial(h.port);
+	ok(put_header(relay, SP_PUB) && get_header(relay, SP_SUB),
+	    "a relay is there");
+	stranger = greet(h.port);
+	a = greet(h.port);
+	ok(is_gone(stranger) && echoes(a, 20), "the stranger makes room first");
+	b = greet(h.port);
+	ok(is_gone(relay) && echoes(b, 20), "then the relay that is quiet");
+	close(relay);
+	close(stranger);
+	close(a);
+	close(b);
 	ok(house_is_empty(&h), "they leave");
 	house_close(&h);
 }
@@ -1405,6 +1437,7 @@ main(int argc, char **argv)
 	test_deadlines();
 	test_stalled();
 	test_full();
+	test_full_of_relays();
 	test_source_limits();
 	test_held();
 	test_no_fds();
