@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * storm - post through the library without pause, and say what was taken
+ *
+ *	storm HOME TO
+ *
+ * Posts small tickets to TO, with at most WIDTH of them not yet acknowledged,
+ * and prints the id of each when this device's broker has acknowledged it.
+ *After SIGTERM it posts no more, and ends when all are acknowledged, or fails a
+ * minute later. What it printed, nobody may lose.
+ */
+#include "client/tocsin.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define WIDTH 64
+#define PATIENCE 60 /* seconds */
+
+static struct tocsin *t;
+static char (*waiting)[TOCSIN_ID_TEXT];
+static size_t n;
+
+static void
+die(const char *what, enum tocsin_err err)
+{
+	fprintf(stderr, "storm: %s: %s: %s\n", what, tocsin_err_name(err),
+	    tocsin_error(t));
+	exit(1);
+}
+
+static volatile sig_atomic_t ending;
+
+static void
+on_term(int sig)
+{
+	(void)sig;
+	ending = 1;
+}
+
+static void
+post(const char *to)
+{
+	static unsigned count;
+	const char *const members[] = { to, NULL };
+	char subject[64];
+	struct tocsin_draft d = { .kind = "report",
+		.to = members,
+		.tlp = "GREEN",
+		.precedence = "routine",
+		.subject = subject };
+	enum tocsin_err err;
+
+	snprintf(subject, sizeof(subject), "storm %u", ++count);
+	err = tocsin_post(t, &d, waiting[n]);
+	if (err != TOCSIN_OK)
+		die("post", err);
+	n++;
+}
+
+static bool
+acknowledged(const char *id)
+{
+	struct tocsin_message *m = NULL;
+	enum tocsin_err err = tocsin_get(t, id, &m);
+	bool there;
+
+	if (err != TOCSIN_OK)
+		die(id, err);
+	if (m->refused != TOCSIN_OK)
+		die(id, m->refused);
+	there = m->received != 0;
+	tocsin_message_free(m);
+	return there;
+}
+
+/* The oldest first: the outbox is posted in its order. */
+static void
+tell(void)
+{
+	size_t done = 0;
+
+	while (done < n && acknowledged(waiting[done]))
+		puts(waiting[done++]);
+	fflush(stdout);
+	memmove(waiting, waiting + done, (n - done) * sizeof(*waiting));
+	n -= done;
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct timespec pause = { .tv_nsec = 2000000 };
+	time_t until = 0;
+	enum tocsin_err err;
+
+	waiting = calloc(WIDTH, sizeof(*waiting));
+	if (argc != 3 || waiting == NULL) {
+		fputs("usage: storm HOME TO\n", stderr);
+		return 2;
+	}
+	signal(SIGTERM, on_term);
+	err = tocsin_open(&t, argv[1], NULL);
+	if (err != TOCSIN_OK)
+		die(argv[1], err);
+	while (until == 0 || n > 0) {
+		if (until == 0 && ending)
+			until = time(NULL) + PATIENCE;
+		if (until == 0 && n < WIDTH)
+			post(argv[2]);
+		else
+			nanosleep(&pause, NULL);
+		tell();
+		if (until != 0 && time(NULL) > until) {
+			fprintf(stderr, "storm: %zu never acknowledged\n", n);
+			return 1;
+		}
+	}
+	tocsin_close(t);
+	free(waiting);
+	return 0;
+}

@@ -1,0 +1,439 @@
+# SPDX-License-Identifier: ISC
+#
+# federation.sh - a federation on loopback, for shell scripts
+#
+# Sourced by the demo, the system tests and the crash test. B is the folder of
+# the build, TOP that of the sources; both come from the GNUmakefile.
+#
+#	fed_begin			a scratch folder, $fed; $at_exit ends all
+#	fed_authorities aa bb cc	their keys
+#	fed_broker sg			keys, a port, a card
+#	fed_member singcert@sg desk1	a home, $fed/homes/singcert-desk1; a card
+#	fed_roster			the first roster, signed by two of three
+#	fed_install sg my		the newest roster, for brokers
+#	fed_start sg; fed_kill sg	by process id
+#	fed_trust singcert-desk1	the first roster, for a home; keys publish
+#	at singcert-desk1 post ...	the program, in that home
+#
+# Everything listens on 127.0.0.1 only. A process is ended by the id that its
+# start gave, never by a name. Conditions are waited for, with a deadline, and
+# nothing here sleeps for luck.
+#
+# The TAP part says one sentence for each check:
+#
+#	ok 'the desk shows it' grep -q "$id" inbox	status 0 of a command
+#	is "$got" "$want" 'as many as were posted'
+#	done_testing
+
+PATH=$B:$B/tests/bench:$B/tests/tool:$PATH
+LC_ALL=C
+TZ=UTC
+export LC_ALL TZ
+unset TOCSIN_HOME NO_COLOR XDG_DATA_HOME
+
+federation=asean.example
+
+# ---- TAP ----
+
+tap_n=0 tap_failed=0
+
+tap() # STATUS SENTENCE
+{
+	tap_n=$((tap_n + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $tap_n - $2"
+	else
+		echo "not ok $tap_n - $2"
+		tap_failed=1
+	fi
+	return "$1"
+}
+
+# What a failed command printed is shown, what a good one printed is not.
+ok() # SENTENCE COMMAND...
+{
+	tap_said=$1
+	shift
+	if "$@" >"$fed/tap.out" 2>&1; then
+		tap 0 "$tap_said"
+	else
+		tap 1 "$tap_said"
+		echo "#   $*" >&2
+		tail -n 20 "$fed/tap.out" | sed 's/^/# /' >&2
+		return 1
+	fi
+}
+
+is() # GOT WANT SENTENCE
+{
+	[ "$1" = "$2" ]
+	tap $? "$3" || {
+		printf '%s\n' "$1" | sed 's/^/# got  /' >&2
+		printf '%s\n' "$2" | sed 's/^/# want /' >&2
+		return 1
+	}
+}
+
+# A command that must fail: status 1, a sentence of the program on stderr, and
+# the reason in it.
+refuses() # WORDS SENTENCE COMMAND...
+{
+	tap_words=$1 tap_said=$2
+	shift 2
+	"$@" >"$fed/refused.out" 2>"$fed/refused.err"
+	tap_status=$?
+	[ $tap_status = 1 ] &&
+		grep -Eq '^tocsind?: ' "$fed/refused.err" &&
+		grep -Eqi -- "$tap_words" "$fed/refused.err"
+	tap $? "$tap_said" || {
+		echo "# status $tap_status, wanted 1 and \"$tap_words\"" >&2
+		sed 's/^/# /' "$fed/refused.err" >&2
+		return 1
+	}
+}
+
+skip_all() # REASON
+{
+	echo "1..0 # SKIP $*"
+	exit 0
+}
+
+done_testing()
+{
+	echo "1..$tap_n"
+	exit "$tap_failed"
+}
+
+bail() # WORDS: nothing after this would mean anything
+{
+	echo "federation: $*" >&2
+	if [ -d "$fed" ]; then
+		for bail_log in "$fed"/*/log; do
+			[ -f "$bail_log" ] || continue
+			echo "# $bail_log" >&2
+			tail -n 15 "$bail_log" | sed 's/^/# /' >&2
+		done
+	fi
+	exit 1
+}
+
+must() # COMMAND...
+{
+	"$@" || bail "failed: $*"
+}
+
+# ---- waiting ----
+
+# Milliseconds of the machine's uptime: no step of the clock touches them.
+now_ms()
+{
+	read -r now_up now_idle </proc/uptime
+	: "$now_idle"
+	now_cs=${now_up#*.}
+	echo $((${now_up%.*} * 1000 + ${now_cs#0} * 10))
+}
+
+# Until a command succeeds, or its time is over; what it prints is dropped.
+wait_until() # SECONDS COMMAND...
+{
+	wait_end=$(($(now_ms) + $1 * 1000))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ "$(now_ms)" -lt "$wait_end" ] || return 1
+		sleep 0.05
+	done
+}
+
+# ---- processes ----
+
+pids=
+
+# A program in the background; $pid is its process. stdout is the caller's.
+spawn() # COMMAND...
+{
+	"$@" &
+	pid=$!
+	pids="$pids $pid"
+}
+
+gone() # PID
+{
+	! kill -0 "$1" 2>/dev/null
+}
+
+# End one process that spawn() gave, and wait until it is no more.
+reap() # SIGNAL PID
+{
+	kill "-$1" "$2" 2>/dev/null
+	wait "$2" 2>/dev/null
+	reap_left=
+	for reap_pid in $pids; do
+		[ "$reap_pid" = "$2" ] || reap_left="$reap_left $reap_pid"
+	done
+	pids=$reap_left
+}
+
+reap_all()
+{
+	for reap_pid in $pids; do
+		kill -TERM "$reap_pid" 2>/dev/null
+	done
+	wait_until 3 all_gone || for reap_pid in $pids; do
+		kill -KILL "$reap_pid" 2>/dev/null
+	done
+	pids=
+}
+
+# A zombie counts as gone: it is our child, and waits for wait().
+all_gone()
+{
+	for gone_pid in $pids; do
+		grep -q '^State:.*[ZX]' "/proc/$gone_pid/status" 2>/dev/null ||
+			gone "$gone_pid" || return 1
+	done
+}
+
+# ---- the scratch folder ----
+
+fed_begin() # [FOLDER]: a new one, kept then
+{
+	if [ $# -gt 0 ]; then
+		fed=$1
+		mkdir -m 0700 "$fed" || exit 1
+		at_exit=reap_all
+	else
+		fed=$(mktemp -d "${TMPDIR:-/tmp}/tocsin.XXXXXX") || exit 1
+		at_exit='reap_all; rm -rf "$fed"'
+	fi
+	for folder in homes cards listed devices rosters; do
+		mkdir "$fed/$folder"
+	done
+	serial=0
+	trap 'eval "$at_exit"' EXIT
+	trap 'exit 1' HUP INT TERM
+}
+
+# ---- ports ----
+
+# Whether nobody listens on it; /proc has ports in hex.
+port_free() # PORT
+{
+	! grep -qi ":$(printf %04x "$1") [0-9a-f]*:[0-9a-f]* 0A" \
+		/proc/net/tcp /proc/net/tcp6 2>/dev/null
+}
+
+# Below the range that the kernel gives to outgoing connections, so that none
+# of these sits on it when a broker comes back.
+free_port()
+{
+	while :; do
+		port=$(od -An -N2 -tu2 /dev/urandom)
+		port=$((15000 + port % 15000))
+		! port_free $port || break
+	done
+	echo $port
+}
+
+# ---- authorities, brokers, members ----
+
+fed_authorities() # NAME...
+{
+	authorities=
+	for auth in "$@"; do
+		must tocsin authority new "$fed/$auth.key" --name "$auth" \
+			--no-passphrase >"$fed/$auth.vkey"
+		authorities="$authorities $auth"
+	done
+}
+
+conf() # BROKER
+{
+	echo "$fed/$1/tocsind.conf"
+}
+
+fed_broker() # NAME [NATION]
+{
+	eval "port_$1=\$(free_port)"
+	eval "broker_port=\$port_$1"
+	must tocsind init --federation $federation --nation "${2:-$1}" \
+		--name "$1" --listen "127.0.0.1:$broker_port" \
+		--url "tcp://127.0.0.1:$broker_port" --state "$fed/$1" \
+		--config "$(conf "$1")" >"$fed/cards/$1"
+}
+
+# TEAM@NATION DEVICE is the home TEAM-DEVICE.
+fed_home() # TEAM@NATION DEVICE OPTION...
+{
+	home=${1%@*}-$2
+	eval "broker_port=\$port_${1#*@}"
+	home_member=$1 home_device=$2
+	shift 2
+	at "$home" init --federation $federation --no-passphrase \
+		--member "$home_member" --device "$home_device" \
+		--broker "tcp://127.0.0.1:$broker_port" "$@" \
+		2>"$fed/said" || bail "$(cat "$fed/said")"
+}
+
+# A member's first device; its card goes on the next roster.
+fed_member() # TEAM@NATION DEVICE [OPTION...]
+{
+	fed_home "$@" >"$fed/cards/${1%@*}"
+}
+
+# A further device; its card is for the first device's `keys publish --card`.
+fed_device() # TEAM@NATION DEVICE [OPTION...]
+{
+	fed_home "$@" --join >"$fed/devices/${1%@*}-$2"
+}
+
+at() # HOME ARGUMENT...
+{
+	at_home=$1
+	shift
+	TOCSIN_HOME=$fed/homes/$at_home tocsin "$@"
+}
+
+# The same in the background, as spawn() does it.
+spawn_at() # HOME ARGUMENT...
+{
+	at_home=$1
+	shift
+	TOCSIN_HOME=$fed/homes/$at_home tocsin "$@" &
+	pid=$!
+	pids="$pids $pid"
+}
+
+# ---- rosters ----
+
+# The next roster: the one before and the cards that came since, signed by the
+# first two authorities. Other changes are options.
+fed_roster() # [OPTION...]
+{
+	for auth in $authorities; do
+		[ "$serial" != 0 ] ||
+			set -- "$@" --authority "$(cat "$fed/$auth.vkey")"
+	done
+	if [ "$serial" = 0 ]; then
+		set -- "$@" --federation $federation --threshold 2
+	else
+		set -- "$@" --from "$fed/rosters/$serial"
+	fi
+	for card in "$fed"/cards/*; do
+		[ ! -f "$card" ] || set -- "$@" --card "$card"
+	done
+	serial=$((serial + 1))
+	roster=$fed/rosters/$serial
+	must tocsin roster new "$@" >"$roster"
+	[ ! -f "$card" ] || must mv "$fed"/cards/* "$fed/listed/"
+	for auth in aa bb; do
+		must tocsin roster sign --key "$fed/$auth.key" "$roster" \
+			>"$roster.signed"
+		must mv "$roster.signed" "$roster"
+	done
+}
+
+fingerprint() # ROSTER
+{
+	tocsin roster show "$1" --json |
+		sed -n 's/.*"fingerprint": *"\([^"]*\)".*/\1/p'
+}
+
+# All rosters so far, the first by its fingerprint.
+fed_install() # BROKER...
+{
+	for broker in "$@"; do
+		must tocsind roster install --config "$(conf "$broker")" \
+			"$fed"/rosters/* --fingerprint "$(fingerprint "$fed/rosters/1")"
+	done
+}
+
+fed_trust() # HOME...
+{
+	for home in "$@"; do
+		must at "$home" trust "$fed/rosters/1" \
+			--fingerprint "$(fingerprint "$fed/rosters/1")" >/dev/null
+	done
+}
+
+# ---- brokers at work ----
+
+answers() # BROKER: its port is open
+{
+	eval "broker_port=\$port_$1"
+	! port_free "$broker_port"
+}
+
+fed_start() # BROKER...
+{
+	for broker in "$@"; do
+		spawn tocsind run --config "$(conf "$broker")" \
+			2>>"$fed/$broker/log"
+		eval "pid_$broker=$pid"
+	done
+	for broker in "$@"; do
+		wait_until 20 answers "$broker" ||
+			bail "$broker does not start"
+	done
+}
+
+fed_pid() # BROKER
+{
+	eval "echo \$pid_$1"
+}
+
+fed_kill() # BROKER: as a power cut would
+{
+	reap KILL "$(fed_pid "$1")"
+	eval "broker_port=\$port_$1"
+	# Its door sees that it is gone, and goes.
+	wait_until 5 port_free "$broker_port" || bail "the door of $1 stays"
+}
+
+fed_stop() # BROKER: as an operator would
+{
+	reap TERM "$(fed_pid "$1")"
+}
+
+# Two nations with a member each, at work: what most tests begin with.
+fed_two()
+{
+	fed_begin
+	fed_authorities aa bb cc
+	fed_broker sg
+	fed_broker my
+	fed_member singcert@sg desk1
+	fed_member mycert@my night
+	fed_roster
+	fed_install sg my
+	fed_start sg my
+	fed_publish singcert-desk1 mycert-night
+	wait_until 20 knows singcert-desk1 mycert@my ||
+		bail 'the keys of mycert@my do not arrive'
+	wait_until 20 knows mycert-night singcert@sg ||
+		bail 'the keys of singcert@sg do not arrive'
+}
+
+fed_publish() # HOME...
+{
+	for home in "$@"; do
+		fed_trust "$home"
+		must at "$home" keys publish >/dev/null
+	done
+}
+
+knows() # HOME MEMBER
+{
+	at "$1" keys show "$2"
+}
+
+# ---- JSON ----
+
+# A member of each line's object, as it stands there: a string without its
+# quotes, a number. For ids, names and numbers; not for texts, whose escapes
+# stay, nor for members of members.
+json() # NAME
+{
+	sed -n 's/.*"'"$1"'": *"\([^"]*\)".*/\1/p
+		t
+		s/.*"'"$1"'": *\([0-9a-z.-]*\).*/\1/p'
+}
