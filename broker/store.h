@@ -91,6 +91,9 @@ enum tocsin_err MUST_USE store_open(struct store **out, const char *dir,
     const struct store_options *opt, const char **why);
 void store_close(struct store *s);
 
+/* Forget snapshots of processes that died; about once a minute. */
+void store_tidy(struct store *s);
+
 /* Writing. One transaction at a time, by one thread. */
 enum tocsin_err MUST_USE store_begin(struct store *s, struct store_tx **tx);
 enum tocsin_err MUST_USE store_commit(struct store_tx *tx); /* frees tx */

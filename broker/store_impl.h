@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * store_impl.h - what the files of the store share; nobody else includes it
+ *
+ * The engine is LMDB with its default flags, because those are the ones that
+ * kept every acknowledged commit through power cuts. It has no checksums, so
+ * every row carries a check of its own: eight bytes over table, key and value
+ * for small rows (row_get, row_put), BLAKE2b for records and ranges of parts. A
+ * flipped bit then makes a row unreadable, never wrong.
+ *
+ * An entry is a record in a segment. A commit packs all its entries into one
+ * segment: the engine rounds a large value up to whole pages, and one value a
+ * commit is rounded once. What hangs over the last whole page goes to `tails`,
+ * where small values share pages (ARCHITECTURE.md, The store).
+ */
+#ifndef TOCSIN_BROKER_STORE_IMPL_H
+#define TOCSIN_BROKER_STORE_IMPL_H
+
+#include "broker/store.h"
+
+#include <lmdb.h>
+#include <pthread.h>
+#include <sodium.h>
+
+#define SEGMENT_MAX (1024 * 1024) /* a segment that reaches it is closed */
+#define RECORD_MAX (4 * 1024 * 1024)
+#define RECORD_HASH 16
+#define CHECK_LEN 8
+
+/* Of four rows of 31 nodes and a check, none wastes the leaf page they fill. */
+#define TREE_ROW 31
+
+/* A range of a part: with its hash it fills 14 pages of 4 KiB exactly. */
+#define CHUNK_HASH 16
+#define CHUNK_MAX (14 * 4096 - 16 - CHUNK_HASH)
+
+/* Chunks of dropped parts that one commit takes away; small parts go whole. */
+#define SWEEP_MAX 256
+
+enum table {
+	T_META,	    /* name -> value: the format */
+	T_SEGMENTS, /* first seq -> records */
+	T_TAILS,    /* first seq -> what hangs over the last whole page */
+	T_ENTRIES,  /* seq -> struct entry_row */
+	T_IDS,	    /* id -> seq */
+	T_MAILBOX,  /* member 00 seq -> */
+	T_OUTBOX,   /* peer 00 lane n -> struct out_row */
+	T_COUNTERS, /* peer 00 lane -> last n; survives trimming */
+	T_VALUES,   /* name -> value */
+	T_PARTS,    /* hash -> struct part_row */
+	T_CHUNKS,   /* part number, index -> bytes and their hash */
+	T_GARBAGE,  /* part number -> chunks that are left of a dropped part */
+	T_TREE,	    /* position / 31 -> nodes */
+	TABLES
+};
+
+/* Where a record is, and its hash. The record names its own seq. */
+struct entry_row {
+	uint64_t segment;
+	uint32_t offset;
+	uint32_t len;
+	uint8_t hash[RECORD_HASH];
+};
+
+/* A record that fell across segment and tail, joined for a snapshot. */
+struct joined {
+	struct joined *next;
+	uint8_t bytes[];
+};
+
+struct store_rx {
+	struct store *s;
+	struct store_tx *tx; /* the writer's own view, else NULL */
+	MDB_txn *txn;
+	struct joined *joined;
+	uint64_t head;
+	struct store_rx *next; /* in the pool */
+};
+
+struct store_tx {
+	struct store_rx view;
+	enum tocsin_err failed; /* sticky: the transaction can only be aborted */
+	bool live;
+
+	uint64_t head;	/* with what is pending */
+	uint64_t first; /* seq of the pending segment's first record */
+	struct buf segment;
+	struct buf rows; /* struct entry_row per pending record */
+
+	uint64_t nodes_base; /* nodes of the tree that are in its table */
+	struct buf nodes;    /* those that are not, 32 bytes each */
+
+	uint64_t pages;	   /* about how many this transaction takes */
+	uint64_t room;	   /* how many there were, if counted */
+	bool room_counted; /* once a transaction, and only when near the end */
+	uint8_t *chunk;	   /* work space of CHUNK_MAX + CHUNK_HASH bytes */
+};
+
+struct store {
+	MDB_env *env;
+	MDB_dbi dbi[TABLES];
+	int dir;
+	int lock;
+	int file; /* the engine's */
+	uint64_t page;
+	uint64_t limit;	    /* bytes of the map */
+	uint64_t file_size; /* runs ahead of what is used; see file_reach() */
+	bool broken;	    /* a commit is in doubt: nothing is written any more */
+
+	struct store_tx tx;
+
+	pthread_mutex_t pool_lock;
+	struct store_rx *pool; /* snapshots to be renewed */
+};
+
+/* The engine's code as ours; the one place that knows both. */
+enum tocsin_err store_from_mdb(const struct store *s, int rc);
+
+/* The transaction can only be aborted from now on; returns err. */
+enum tocsin_err tx_refuse(struct store_tx *tx, enum tocsin_err err);
+
+/* As store_from_mdb(), and that, unless it is ENOTFOUND. */
+enum tocsin_err tx_fail(struct store_tx *tx, int rc);
+
+/* ENOSPACE if so many pages more would eat what freeing needs. */
+enum tocsin_err tx_room(struct store_tx *tx, uint64_t pages, bool control);
+
+/* The file is at least this long from now on; see store_open.c. */
+enum tocsin_err file_reach(struct store *s, uint64_t bytes);
+
+/* Rows with a check. get: ENOTFOUND, EBODYMISMATCH; the value aliases. */
+struct span key_u64(const uint64_t *key);
+enum tocsin_err row_get(const struct store_rx *rx, enum table t,
+    struct span key, struct span *value);
+enum tocsin_err row_put(
+    struct store_tx *tx, enum table t, struct span key, struct span value);
+enum tocsin_err row_del(struct store_tx *tx, enum table t, struct span key);
+
+/* Takes the check off a stored value; false if it is not right. */
+bool row_open(enum table t, struct span key, struct span *value);
+
+/* Rows without one: what they point to or hold is hashed. */
+enum tocsin_err raw_get(const struct store_rx *rx, enum table t,
+    struct span key, struct span *value);
+enum tocsin_err raw_put(
+    struct store_tx *tx, enum table t, struct span key, struct span value);
+
+/* The first row with a key >= `key`, with its check; ENOTFOUND at the end. */
+enum tocsin_err row_seek(const struct store_rx *rx, enum table t,
+    struct span key, struct span *found, struct span *stored);
+
+/* Keys "name 00 ...", which is why a name holds no NUL (name_ok). */
+#define KEY_MAX (STORE_NAME_MAX + 1 + 1 + 8)
+struct key {
+	uint8_t p[KEY_MAX];
+	size_t n;
+};
+bool name_ok(struct span name);
+void key_name(struct key *k, struct span name);
+void key_u8(struct key *k, uint8_t v);
+void key_be64(struct key *k, uint64_t v);
+struct span key_span(const struct key *k);
+
+void rx_free(struct store_rx *rx);
+void rx_forget_joined(struct store_rx *rx);
+
+/* A part's row: where its chunks are and how far its hash has come. */
+struct part_row {
+	uint64_t no; /* of its chunks; never used again */
+	uint64_t total;
+	uint64_t have;
+	uint64_t first_seq;
+	uint64_t complete;
+	crypto_hash_sha256_state sha;
+};
+
+enum tocsin_err part_row_get(const struct store_rx *rx,
+    const uint8_t hash[32], struct part_row *row);
+
+/* The bytes of a chunk, verified; ENOTFOUND, EBODYMISMATCH. */
+enum tocsin_err chunk_get(const struct store_rx *rx, uint64_t no,
+    uint64_t index, struct span *bytes);
+
+/* Take away some of what dropped parts have left behind. */
+enum tocsin_err parts_sweep(struct store_tx *tx);
+
+#endif

@@ -1,0 +1,596 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Opening and closing. Everything that can be wrong with the folder and the
+ * file is judged here, before the engine maps the file: reading a mapped page
+ * that is not there kills the process.
+ *
+ * The file is always longer than what the engine has written: file_reach() runs
+ * ahead of it before each commit. So a file that is shorter than its meta pages
+ * say has been cut, and growing costs one allocation per step, not per commit.
+ */
+#include "broker/store.h"
+
+#include "broker/store_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define NAME_LOCK "lock"
+#define NAME_DATA "log.mdb"
+#define NAME_NEW "log.new"
+#define LOCK_SUFFIX "-lock" /* the engine's, for its readers */
+
+#define FORMAT "tocsin store 1"
+
+#define GROW_STEP (8 * 1024 * 1024)
+
+/*
+ * The engine's flags. Not one more: NOSYNC and NOMETASYNC lose what was
+ * acknowledged when the power fails, WRITEMAP dies on a full disk. NOTLS only
+ * unties a snapshot from the thread that took it.
+ */
+#define ENV_FLAGS (MDB_NOSUBDIR | MDB_NOTLS)
+
+/* clang-format off */
+static const struct {
+	const char *name;
+	unsigned flags;
+} tables[TABLES] = {
+	[T_META]     = { "meta",     0 },
+	[T_SEGMENTS] = { "segments", MDB_INTEGERKEY },
+	[T_TAILS]    = { "tails",    MDB_INTEGERKEY },
+	[T_ENTRIES]  = { "entries",  MDB_INTEGERKEY },
+	[T_IDS]      = { "ids",      0 },
+	[T_MAILBOX]  = { "mailbox",  0 },
+	[T_OUTBOX]   = { "outbox",   0 },
+	[T_COUNTERS] = { "counters", 0 },
+	[T_VALUES]   = { "values",   0 },
+	[T_PARTS]    = { "parts",    0 },
+	[T_CHUNKS]   = { "chunks",   0 },
+	[T_GARBAGE]  = { "garbage",  MDB_INTEGERKEY },
+	[T_TREE]     = { "tree",     MDB_INTEGERKEY },
+};
+
+/*
+ * File systems on which a sync or a mapping means less than it says. A broker's
+ * folder is on a local disk.
+ */
+static const struct {
+	unsigned long magic;
+	const char *name;
+} refused_fs[] = {
+	{ NFS_SUPER_MAGIC,  "NFS" },
+	{ SMB_SUPER_MAGIC,  "SMB" },
+	{ 0xff534d42,       "CIFS" },
+	{ 0xfe534d42,       "SMB" },
+	{ 0x65735546,       "FUSE" },
+	{ V9FS_MAGIC,       "9P" },
+	{ AFS_SUPER_MAGIC,  "AFS" },
+	{ 0x6b414653,       "AFS" },
+	{ CODA_SUPER_MAGIC, "Coda" },
+	{ 0x00c36400,       "Ceph" },
+	{ 0x0bd00bd0,       "Lustre" },
+	{ 0x01161970,       "GFS2" },
+	{ 0x7461636f,       "OCFS2" },
+};
+/* clang-format on */
+
+/* ---- saying why ---- */
+
+static enum tocsin_err fault(const char **why, enum tocsin_err err,
+    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+static enum tocsin_err
+fault(const char **why, enum tocsin_err err, const char *fmt, ...)
+{
+	static _Thread_local char sentence[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(sentence, sizeof(sentence), fmt, ap);
+	va_end(ap);
+	if (why != NULL)
+		*why = sentence;
+	return err;
+}
+
+/* For what the system refused; errno decides which refusal it is. */
+static enum tocsin_err
+fault_errno(const char **why, const char *what)
+{
+	int e = errno;
+	enum tocsin_err err = e == ENOSPC || e == EDQUOT || e == EFBIG
+				  ? TOCSIN_ENOSPACE
+				  : TOCSIN_EINTERNAL;
+
+	return fault(why, err, "%s: %s", what, strerror(e));
+}
+
+static enum tocsin_err
+fault_mdb(struct store *s, const char **why, const char *what, int rc)
+{
+	return fault(
+	    why, store_from_mdb(s, rc), "%s: %s", what, mdb_strerror(rc));
+}
+
+/* ---- the folder ---- */
+
+static enum tocsin_err
+sync_parent(const char *dir, const char **why)
+{
+	char path[4096];
+	char *slash;
+	int fd, rc;
+
+	snprintf(path, sizeof(path), "%s", dir);
+	slash = strrchr(path, '/');
+	if (slash == path)
+		slash++;
+	if (slash != NULL)
+		*slash = '\0';
+	fd = open(
+	    slash != NULL ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return fault_errno(why, "the folder above the store");
+	rc = fsync(fd);
+	close(fd);
+	return rc == 0 ? TOCSIN_OK
+		       : fault_errno(why, "the folder above the store");
+}
+
+static enum tocsin_err
+make_dir(const char *dir, const char **why)
+{
+	if (mkdir(dir, 0700) == 0)
+		return sync_parent(dir, why);
+	return errno == EEXIST ? TOCSIN_OK : fault_errno(why, dir);
+}
+
+static enum tocsin_err
+check_fs(int dir, const char **why)
+{
+	struct statfs fs;
+	size_t i;
+
+	if (fstatfs(dir, &fs) != 0)
+		return fault_errno(why, "the store's file system");
+	for (i = 0; i < sizeof(refused_fs) / sizeof(refused_fs[0]); i++)
+		if (((unsigned long)fs.f_type & 0xffffffff) ==
+		    refused_fs[i].magic)
+			return fault(why, TOCSIN_EUNSUPPORTED,
+			    "the store's folder is on %s, which may lose what "
+			    "was synced; move it to a local disk",
+			    refused_fs[i].name);
+	return TOCSIN_OK;
+}
+
+/*
+ * Our own lock: the engine lets a second daemon in. It is the open file's, so
+ * a second open in this process does not get it either.
+ */
+static enum tocsin_err
+open_dir(struct store *s, const char *dir, const char **why)
+{
+	struct stat st;
+	enum tocsin_err err = make_dir(dir, why);
+
+	if (err)
+		return err;
+	s->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->dir < 0 || fstat(s->dir, &st) != 0)
+		return fault_errno(why, dir);
+	if (st.st_mode & (S_IWGRP | S_IWOTH))
+		return fault(why, TOCSIN_EPERMISSIONS,
+		    "others may write to the store's folder; make it mode "
+		    "0700");
+	err = check_fs(s->dir, why);
+	if (err)
+		return err;
+	s->lock = openat(
+	    s->dir, NAME_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (s->lock < 0)
+		return fault_errno(why, "the store's lock");
+	if (flock(s->lock, LOCK_EX | LOCK_NB) == 0)
+		return TOCSIN_OK;
+	if (errno == EWOULDBLOCK)
+		return fault(
+		    why, TOCSIN_EBUSY, "another process has the store open");
+	return fault_errno(why, "the store's lock");
+}
+
+/* ---- the file ---- */
+
+/* The head of a meta page; lmdb.h promises the format, not the struct. */
+struct meta_page {
+	uint8_t header[16];
+	uint32_t magic;
+	uint32_t version;
+	uint64_t address;
+	uint64_t map_size;
+	struct {
+		uint32_t pad;
+		uint16_t flags;
+		uint16_t depth;
+		uint64_t branch, leaf, overflow, entries, root;
+	} db[2];
+	uint64_t last_page;
+	uint64_t txn;
+};
+
+#define META_MAGIC 0xbeefc0de
+#define META_VERSION 1
+
+static enum tocsin_err
+read_meta(int fd, off_t at, struct meta_page *m, const char **why)
+{
+	ssize_t n = pread(fd, m, sizeof(*m), at);
+
+	if (n < 0)
+		return fault_errno(why, NAME_DATA);
+	if ((size_t)n < sizeof(*m) || m->magic != META_MAGIC ||
+	    m->db[0].pad < 512 || m->db[0].pad > 65536)
+		return fault(why, TOCSIN_EBODYMISMATCH,
+		    NAME_DATA " does not begin as a store does; restore it "
+			      "from a backup");
+	if (m->version != META_VERSION)
+		return fault(why, TOCSIN_EUNSUPPORTED,
+		    NAME_DATA " is of another version of LMDB");
+	return TOCSIN_OK;
+}
+
+static enum tocsin_err
+check_file(struct store *s, const char **why)
+{
+	struct meta_page a, b;
+	struct stat st = { 0 };
+	uint64_t last, need;
+	enum tocsin_err err;
+	int fd;
+
+	fd = openat(s->dir, NAME_DATA, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) != 0) {
+		err = fault_errno(why, NAME_DATA);
+		goto out;
+	}
+	err = read_meta(fd, 0, &a, why);
+	if (!err)
+		err = read_meta(fd, (off_t)a.db[0].pad, &b, why);
+	if (err)
+		goto out;
+	last = a.last_page > b.last_page ? a.last_page : b.last_page;
+	if (last >= (UINT64_C(1) << 48))
+		last = UINT64_C(1) << 40; /* larger than any file */
+	need = (last + 1) * a.db[0].pad;
+	if ((uint64_t)st.st_size < need)
+		err = fault(why, TOCSIN_EBODYMISMATCH,
+		    NAME_DATA " is cut: %llu bytes, %llu are needed; restore "
+			      "it from a backup",
+		    (unsigned long long)st.st_size, (unsigned long long)need);
+	s->file_size = (uint64_t)st.st_size;
+out:
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+/*
+ * Allocated if the disk has it, else as a hole: then the commit itself says
+ * whether there is room, and loses nothing if there is not.
+ */
+enum tocsin_err
+file_reach(struct store *s, uint64_t bytes)
+{
+	uint64_t want = (bytes + GROW_STEP - 1) / GROW_STEP * GROW_STEP;
+
+	if (bytes > s->limit)
+		bytes = s->limit;
+	if (want > s->limit)
+		want = s->limit;
+	if (bytes <= s->file_size)
+		return TOCSIN_OK;
+	if (fallocate(s->file, 0, (off_t)s->file_size,
+		(off_t)(want - s->file_size)) == 0) {
+		s->file_size = want;
+		return TOCSIN_OK;
+	}
+	if (ftruncate(s->file, (off_t)bytes) != 0)
+		return errno == ENOSPC || errno == EDQUOT || errno == EFBIG
+			   ? TOCSIN_ENOSPACE
+			   : TOCSIN_EINTERNAL;
+	s->file_size = bytes;
+	return TOCSIN_OK;
+}
+
+/* The same for the operator's wish, which a new store insists on. */
+static enum tocsin_err
+preallocate(struct store *s, uint64_t bytes, bool insist, const char **why)
+{
+	if (bytes > s->limit)
+		bytes = s->limit;
+	if (bytes <= s->file_size)
+		return TOCSIN_OK;
+	if (fallocate(s->file, 0, 0, (off_t)bytes) == 0) {
+		s->file_size = bytes;
+		if (fsync(s->file) != 0)
+			return fault_errno(why, NAME_DATA);
+		return TOCSIN_OK;
+	}
+	if (!insist || errno == EOPNOTSUPP)
+		return file_reach(s, bytes);
+	return fault_errno(why, "allocating the store's file");
+}
+
+/* ---- the engine ---- */
+
+static enum tocsin_err
+env_open(struct store *s, const char *dir, const char *name,
+    const struct store_options *opt, const char **why)
+{
+	char path[4096];
+	int rc;
+
+	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >=
+	    (int)sizeof(path) - 8)
+		return fault(why, TOCSIN_EUSAGE,
+		    "the store's folder has too long a name");
+	rc = mdb_env_create(&s->env);
+	if (!rc)
+		rc = mdb_env_set_mapsize(s->env, opt->map_size);
+	if (!rc)
+		rc = mdb_env_set_maxdbs(s->env, TABLES);
+	if (!rc)
+		rc = mdb_env_set_maxreaders(s->env, opt->readers + 2);
+	if (!rc)
+		rc = mdb_env_open(s->env, path, ENV_FLAGS, 0600);
+	if (!rc)
+		rc = mdb_env_get_fd(s->env, &s->file);
+	return rc ? fault_mdb(s, why, name, rc) : TOCSIN_OK;
+}
+
+static void
+env_close(struct store *s)
+{
+	while (s->pool != NULL) {
+		struct store_rx *rx = s->pool;
+
+		s->pool = rx->next;
+		rx_free(rx);
+	}
+	if (s->env != NULL)
+		mdb_env_close(s->env);
+	s->env = NULL;
+}
+
+/* Handles of all tables; they are made if `txn` may write. */
+static int
+open_tables(struct store *s, MDB_txn *txn, unsigned create)
+{
+	int rc = 0, t;
+
+	for (t = 0; !rc && t < TABLES; t++)
+		rc = mdb_dbi_open(
+		    txn, tables[t].name, tables[t].flags | create, &s->dbi[t]);
+	return rc;
+}
+
+static enum tocsin_err
+write_format(struct store *s)
+{
+	struct store_tx *tx;
+	enum tocsin_err err = store_begin(s, &tx);
+
+	if (err)
+		return err;
+	err = row_put(tx, T_META, span_of("format"), span_of(FORMAT));
+	if (err) {
+		store_abort(tx);
+		return err;
+	}
+	return store_commit(tx);
+}
+
+static void
+learn_sizes(struct store *s)
+{
+	MDB_envinfo info;
+	MDB_stat stat;
+
+	mdb_env_info(s->env, &info);
+	mdb_env_stat(s->env, &stat);
+	s->page = stat.ms_psize;
+	s->limit = info.me_mapsize / s->page * s->page;
+}
+
+/*
+ * A new store is made under another name and gets its own with a rename, so
+ * that a power cut leaves a whole one or none.
+ */
+static enum tocsin_err
+create(struct store *s, const char *dir, const struct store_options *opt,
+    const char **why)
+{
+	MDB_txn *txn = NULL;
+	enum tocsin_err err;
+	int rc;
+
+	unlinkat(s->dir, NAME_NEW, 0);
+	unlinkat(s->dir, NAME_NEW LOCK_SUFFIX, 0);
+	err = env_open(s, dir, NAME_NEW, opt, why);
+	if (err)
+		return err;
+	learn_sizes(s);
+	rc = mdb_txn_begin(s->env, NULL, 0, &txn);
+	if (!rc)
+		rc = open_tables(s, txn, MDB_CREATE);
+	if (!rc) {
+		rc = mdb_txn_commit(txn);
+		txn = NULL;
+	}
+	mdb_txn_abort(txn);
+	if (rc)
+		return fault_mdb(s, why, "making the store", rc);
+	err = write_format(s);
+	if (err)
+		return fault(why, err, "the new store cannot be written");
+	if (fsync(s->file) != 0)
+		return fault_errno(why, NAME_NEW);
+	env_close(s);
+	unlinkat(s->dir, NAME_NEW LOCK_SUFFIX, 0);
+	if (renameat(s->dir, NAME_NEW, s->dir, NAME_DATA) != 0 ||
+	    fsync(s->dir) != 0)
+		return fault_errno(why, NAME_DATA);
+	return TOCSIN_OK;
+}
+
+static bool
+exists(const struct store *s)
+{
+	struct stat st;
+
+	return fstatat(s->dir, NAME_DATA, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static enum tocsin_err
+open_data(struct store *s, const char *dir, const struct store_options *opt,
+    const char **why)
+{
+	MDB_txn *txn = NULL;
+	enum tocsin_err err = check_file(s, why);
+	int rc, dead;
+
+	if (!err)
+		err = env_open(s, dir, NAME_DATA, opt, why);
+	if (err)
+		return err;
+	rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn);
+	if (!rc)
+		rc = open_tables(s, txn, 0);
+	if (!rc) {
+		rc = mdb_txn_commit(txn); /* the handles stay open */
+		txn = NULL;
+	}
+	mdb_txn_abort(txn);
+	if (!rc)
+		rc = mdb_reader_check(s->env, &dead);
+	if (rc)
+		return fault_mdb(s, why, NAME_DATA, rc);
+	learn_sizes(s);
+	return TOCSIN_OK;
+}
+
+/*
+ * The format, and whether the ends of log and tree agree. That costs the same
+ * with one entry and with millions; store_verify() looks at all of it.
+ */
+static enum tocsin_err
+check_ends(struct store *s, const char **why)
+{
+	struct store_rx *rx;
+	struct store_entry e;
+	struct merkle_store tree;
+	uint8_t hash[MERKLE_HASH];
+	struct span format;
+	uint64_t head;
+	enum tocsin_err err = store_read(s, &rx);
+
+	if (err)
+		return fault(why, err, "the store cannot be read");
+	err = row_get(rx, T_META, span_of("format"), &format);
+	if (!err && !span_is(format, FORMAT)) {
+		err = fault(why, TOCSIN_EUNSUPPORTED,
+		    "the store is of another version of tocsin");
+		goto out;
+	}
+	head = store_head(rx);
+	tree = store_tree(rx);
+	if (!err && head > 0)
+		err = store_get(rx, head, &e);
+	if (!err && head > 0)
+		err = tree.get(tree.arg, merkle_nodes(head) - 1, hash);
+	if (!err &&
+	    tree.get(tree.arg, merkle_nodes(head), hash) != TOCSIN_ENOTFOUND)
+		err = TOCSIN_EBODYMISMATCH;
+	if (err)
+		err = fault(why, TOCSIN_EBODYMISMATCH,
+		    "the newest entry of the store is damaged; restore it from "
+		    "a backup");
+out:
+	store_read_end(rx);
+	return err;
+}
+
+enum tocsin_err
+store_open(struct store **out, const char *dir, const struct store_options *opt,
+    const char **why)
+{
+	struct store *s;
+	bool fresh;
+	enum tocsin_err err;
+
+	if (opt->map_size < 256 * 1024 || opt->readers == 0)
+		return fault(
+		    why, TOCSIN_EUSAGE, "the store needs a size and readers");
+	if (sodium_init() < 0)
+		return fault(why, TOCSIN_EINTERNAL, "libsodium does not start");
+	s = calloc(1, sizeof(*s));
+	if (s == NULL)
+		return fault(why, TOCSIN_EBUSY, "no memory for the store");
+	s->dir = s->lock = s->file = -1;
+	s->tx.view.s = s;
+	s->tx.view.tx = &s->tx;
+	pthread_mutex_init(&s->pool_lock, NULL);
+	err = open_dir(s, dir, why);
+	fresh = !err && !exists(s);
+	if (fresh)
+		err = create(s, dir, opt, why);
+	if (!err)
+		err = open_data(s, dir, opt, why);
+	if (!err)
+		err = preallocate(s, opt->prealloc, fresh, why);
+	if (!err)
+		err = check_ends(s, why);
+	if (err) {
+		store_close(s);
+		return err;
+	}
+	*out = s;
+	return TOCSIN_OK;
+}
+
+void
+store_close(struct store *s)
+{
+	if (s == NULL)
+		return;
+	if (s->tx.live)
+		store_abort(&s->tx);
+	env_close(s);
+	buf_release(&s->tx.segment);
+	buf_release(&s->tx.rows);
+	buf_release(&s->tx.nodes);
+	free(s->tx.chunk);
+	if (s->lock >= 0)
+		close(s->lock); /* and with it the lock */
+	if (s->dir >= 0)
+		close(s->dir);
+	pthread_mutex_destroy(&s->pool_lock);
+	free(s);
+}
+
+void
+store_tidy(struct store *s)
+{
+	int dead;
+
+	/* A failure here is a failure of the next commit: it will say so. */
+	(void)mdb_reader_check(s->env, &dead);
+}

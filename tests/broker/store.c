@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: ISC */
+#include "broker/store.h"
+#include "tests/lib/tap.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const struct store_options options = {
+	.map_size = 64 << 20, .prealloc = 1 << 20, .readers = 32
+};
+
+static char path[512];
+
+static const char *
+folder(const char *name)
+{
+	snprintf(path, sizeof(path), "%s/%s", scratch(), name);
+	return path;
+}
+
+static struct store *
+open_at(const char *name)
+{
+	struct store *s = NULL;
+	const char *why = NULL;
+
+	if (store_open(&s, folder(name), &options, &why) != TOCSIN_OK) {
+		diag("%s: %s", name, why ? why : "?");
+		abort();
+	}
+	return s;
+}
+
+static struct store_tx *
+begin(struct store *s)
+{
+	struct store_tx *tx = NULL;
+
+	if (store_begin(s, &tx) != TOCSIN_OK)
+		abort();
+	return tx;
+}
+
+static struct store_rx *
+look(struct store *s)
+{
+	struct store_rx *rx = NULL;
+
+	if (store_read(s, &rx) != TOCSIN_OK)
+		abort();
+	return rx;
+}
+
+/* A signed text is not needed here: a note that parses is. */
+static const char note_form[] = "asean.example/test/v1\nnumber %llu\n\n"
+				"\xe2\x80\x94 a AAAAAAAA\n";
+
+struct made {
+	char note[128];
+	uint8_t body[3000];
+	struct store_entry e;
+};
+
+static const struct store_entry *
+entry(struct made *m, uint64_t number, size_t body)
+{
+	int n = snprintf(
+	    m->note, sizeof(m->note), note_form, (unsigned long long)number);
+	const char *end = strstr(m->note, "\n\n") + 1;
+
+	memset(m->body, (int)number, sizeof(m->body));
+	m->e = (struct store_entry){ .kind = STORE_TICKET,
+		.time = 1000 + (int64_t)number,
+		.member = span_of("singcert@sg"),
+		.note = { (const uint8_t *)m->note, (size_t)n },
+		.body = { m->body, body } };
+	crypto_hash_sha256(m->e.id, (const uint8_t *)m->note,
+	    (unsigned long long)(end - m->note));
+	return &m->e;
+}
+
+static uint64_t
+append(struct store_tx *tx, uint64_t number, size_t body)
+{
+	struct made m;
+	uint64_t seq = 0;
+
+	if (store_append(tx, entry(&m, number, body), &seq) != TOCSIN_OK)
+		abort();
+	return seq;
+}
+
+static bool
+is_entry(struct store_rx *rx, uint64_t seq, uint64_t number, size_t body)
+{
+	struct store_entry got;
+	struct made m;
+
+	entry(&m, number, body);
+	return store_get(rx, seq, &got) == TOCSIN_OK && got.seq == seq &&
+	       got.kind == m.e.kind && got.time == m.e.time &&
+	       span_eq(got.member, m.e.member) && got.via.n == 0 &&
+	       memcmp(got.id, m.e.id, 32) == 0 && span_eq(got.note, m.e.note) &&
+	       span_eq(got.body, m.e.body);
+}
+
+static void
+test_entries(void)
+{
+	struct store *s = open_at("entries");
+	struct store_tx *tx = begin(s);
+	struct store_entry got;
+	struct store_rx *rx, *before = look(s);
+	struct made m;
+	uint64_t seq = 0;
+	size_t i;
+	bool good = true;
+
+	for (i = 1; i <= 40; i++)
+		good = good && append(tx, i, i * 70) == i;
+	ok(good, "entries are numbered from 1");
+	is_int(store_append(tx, entry(&m, 7, 7 * 70), &seq), TOCSIN_EDUPLICATE,
+	    "an id is appended once");
+	is_int((long long)seq, 7, "and its place is told");
+	rx = store_tx_view(tx);
+	ok(is_entry(rx, 3, 3, 3 * 70), "the writer sees what is pending");
+	if (store_commit(tx) != TOCSIN_OK)
+		abort();
+	is_int((long long)store_head(before), 0,
+	    "an older snapshot does not move");
+	store_read_end(before);
+	rx = look(s);
+	for (i = 1, good = true; i <= 40; i++)
+		good = good && is_entry(rx, i, i, i * 70) &&
+		       store_find(rx, entry(&m, i, 0)->id, &seq) == TOCSIN_OK &&
+		       seq == i;
+	ok(good, "all are read back as they were, by seq and by id");
+	is_int(store_get(rx, 41, &got), TOCSIN_ENOTFOUND,
+	    "there is none beyond the head");
+	store_read_end(rx);
+
+	tx = begin(s);
+	append(tx, 41, 10);
+	store_abort(tx);
+	rx = look(s);
+	ok(store_head(rx) == 40 &&
+		store_find(rx, entry(&m, 41, 10)->id, &seq) == TOCSIN_ENOTFOUND,
+	    "what is aborted leaves nothing");
+	store_read_end(rx);
+	store_close(s);
+
+	s = open_at("entries");
+	rx = look(s);
+	ok(store_head(rx) == 40 && is_entry(rx, 40, 40, 2800),
+	    "a store that is opened again has it all");
+	store_read_end(rx);
+	is_int(store_verify(s, NULL, NULL), TOCSIN_OK, "and verifies");
+	store_close(s);
+}
+
+static void
+test_tree(void)
+{
+	struct store *s = open_at("tree");
+	struct store_tx *tx;
+	struct buf proof = { 0 };
+	struct merkle_store t;
+	struct store_rx *rx;
+	uint8_t root[32];
+	uint64_t i, j;
+
+	for (i = 0; i < 20; i++) {
+		tx = begin(s);
+		for (j = 0; j <= i; j++)
+			append(tx, i * 100 + j + 1, 5);
+		if (store_commit(tx) != TOCSIN_OK)
+			abort();
+	}
+	rx = look(s);
+	t = store_tree(rx);
+	if (merkle_root(&t, store_head(rx), root) != TOCSIN_OK)
+		abort();
+	for (i = 1; i <= store_head(rx); i++) {
+		struct store_entry e;
+		uint8_t leaf[32];
+
+		buf_cut(&proof, 0);
+		if (store_get(rx, i, &e) != TOCSIN_OK)
+			break;
+		merkle_leaf(leaf, e.id);
+		if (merkle_inclusion(&t, i - 1, store_head(rx), &proof) !=
+			TOCSIN_OK ||
+		    merkle_verify_inclusion(i - 1, store_head(rx), leaf,
+			buf_span(&proof), root) != TOCSIN_OK)
+			break;
+	}
+	ok(i == 211, "every entry is proved to be in the tree (got to %llu)",
+	    (unsigned long long)i);
+	store_read_end(rx);
+	buf_release(&proof);
+	store_close(s);
+}
+
+static void
+test_mail(void)
+{
+	struct store *s = open_at("mail");
+	struct store_tx *tx = begin(s);
+	struct span a = span_of("a@sg"), b = span_of("b@sg");
+	struct store_rx *rx;
+	uint64_t seq = 0, i;
+	bool good;
+
+	for (i = 1; i <= 6; i++)
+		append(tx, i, 1);
+	good = store_mail(tx, a, 1) == TOCSIN_OK &&
+	       store_mail(tx, b, 2) == TOCSIN_OK &&
+	       store_mail(tx, span_of("*"), 3) == TOCSIN_OK &&
+	       store_mail(tx, a, 5) == TOCSIN_OK;
+	ok(good && store_commit(tx) == TOCSIN_OK, "mail is put into boxes");
+	rx = look(s);
+	good = store_mail_next(rx, a, 0, &seq) == TOCSIN_OK && seq == 1 &&
+	       store_mail_next(rx, a, 1, &seq) == TOCSIN_OK && seq == 3 &&
+	       store_mail_next(rx, a, 3, &seq) == TOCSIN_OK && seq == 5 &&
+	       store_mail_next(rx, a, 5, &seq) == TOCSIN_ENOTFOUND;
+	ok(good, "a member gets its own and everybody's, in order");
+	ok(store_mail_has(rx, b, 3) && !store_mail_has(rx, b, 1),
+	    "and nobody else's");
+	store_read_end(rx);
+	store_close(s);
+}
+
+static void
+test_outbox(void)
+{
+	struct store *s = open_at("outbox");
+	struct store_tx *tx = begin(s);
+	struct span my = span_of("my");
+	struct store_out out = { 0 };
+	struct store_rx *rx;
+	uint64_t i;
+	bool good = true;
+
+	for (i = 1; i <= 3; i++) {
+		out = (struct store_out){ .seq = append(tx, i, 1) };
+		good = good && store_out_add(tx, my, 2, &out) == TOCSIN_OK &&
+		       out.n == i;
+	}
+	out = (struct store_out){ .part = { 9 } };
+	good =
+	    good && store_out_add(tx, my, 4, &out) == TOCSIN_OK && out.n == 1;
+	ok(good, "each lane of a peer counts by itself");
+	good = store_out_trim(tx, my, 2, 3) == TOCSIN_OK;
+	out = (struct store_out){ .seq = 1 };
+	good = good && store_out_add(tx, my, 2, &out) == TOCSIN_OK;
+	ok(good && out.n == 4, "a number is not used again after trimming");
+	if (store_commit(tx) != TOCSIN_OK)
+		abort();
+	rx = look(s);
+	ok(store_out_next(rx, my, 2, 0, &out) == TOCSIN_OK && out.n == 4 &&
+		out.seq == 1 &&
+		store_out_next(rx, my, 2, 4, &out) == TOCSIN_ENOTFOUND,
+	    "trimmed items are gone, later ones stay");
+	ok(store_out_next(rx, my, 4, 0, &out) == TOCSIN_OK && out.seq == 0 &&
+		out.part[0] == 9,
+	    "a part is queued by its hash");
+	is_int((long long)store_out_last(rx, my, 2), 4,
+	    "the last number of a lane is remembered");
+	store_read_end(rx);
+	store_close(s);
+}
+
+static void
+test_parts(void)
+{
+	struct store *s = open_at("parts");
+	struct store_part stat;
+	struct buf got = { 0 };
+	size_t n = 200000, at, step;
+	uint8_t *part = xmalloc(n), hash[32], wrong[32] = { 1 };
+	struct store_tx *tx;
+	struct store_rx *rx;
+	uint64_t have = 0;
+	bool good = true;
+
+	randombytes_buf(part, n);
+	crypto_hash_sha256(hash, part, n);
+	tx = begin(s);
+	good = store_part_expect(tx, hash, n, 0) == TOCSIN_OK &&
+	       store_part_expect(tx, hash, n, 0) == TOCSIN_OK;
+	ok(good, "a part may be expected twice");
+	is_int(store_part_expect(tx, hash, n + 1, 0), TOCSIN_EMALFORMED,
+	    "but not with another size");
+	if (store_commit(tx) != TOCSIN_OK)
+		abort();
+	for (at = 0, good = true; at < n; at += step) {
+		step = n - at < 33333 ? n - at : 33333;
+		tx = begin(s);
+		good =
+		    good &&
+		    store_part_write(tx, hash, at,
+			(struct span){ part + at, step }, &have) == TOCSIN_OK &&
+		    have == at + step && store_commit(tx) == TOCSIN_OK;
+		if (at == 33333 * 2) { /* goes on after a restart */
+			store_close(s);
+			s = open_at("parts");
+		}
+	}
+	rx = look(s);
+	ok(good && store_part_stat(rx, hash, &stat) == TOCSIN_OK &&
+		stat.complete && stat.have == n,
+	    "ranges make a whole part, across a restart");
+	ok(store_part_read(rx, hash, 50000, 100000, &got) == TOCSIN_OK &&
+		got.n == 100000 && memcmp(got.p, part + 50000, got.n) == 0,
+	    "any range of it is read");
+	store_read_end(rx);
+	tx = begin(s);
+	is_int(store_part_write(tx, hash, 5, (struct span){ part, 5 }, &have),
+	    TOCSIN_EDUPLICATE, "what is there is not written again");
+	if (store_part_expect(tx, wrong, 10, 0) != TOCSIN_OK)
+		abort();
+	is_int(store_part_write(tx, wrong, 0, span_of("0123456789"), &have),
+	    TOCSIN_EBODYMISMATCH, "a part with another hash is refused");
+	ok(store_part_stat(store_tx_view(tx), wrong, &stat) == TOCSIN_OK &&
+		stat.have == 0,
+	    "and emptied");
+	store_abort(tx);
+	is_int(store_verify(s, NULL, NULL), TOCSIN_OK, "parts verify");
+	store_close(s);
+	buf_release(&got);
+	free(part);
+}
+
+static void
+test_lock(void)
+{
+	struct store *s = open_at("lock"), *second = NULL;
+	const char *why = NULL;
+	int status;
+	pid_t pid;
+
+	is_int(store_open(&second, folder("lock"), &options, &why),
+	    TOCSIN_EBUSY, "a store is opened once");
+	ok(why != NULL, "the second is told why");
+	pid = fork();
+	if (pid == 0)
+		_exit(store_open(&second, folder("lock"), &options, NULL) !=
+		      TOCSIN_EBUSY);
+	waitpid(pid, &status, 0);
+	is_int(status, 0, "also by another process");
+	store_close(s);
+}
+
+/* Commits until it is killed, and says what was committed. */
+static void
+child(int out)
+{
+	struct store *s = open_at("kill");
+	struct store_rx *rx = look(s);
+	uint64_t n = store_head(rx);
+
+	store_read_end(rx);
+	for (;;) {
+		struct store_tx *tx = begin(s);
+
+		n = append(tx, n + 1, 2000);
+		if (store_mail(tx, span_of("a@sg"), n) != TOCSIN_OK ||
+		    store_commit(tx) != TOCSIN_OK ||
+		    write(out, &n, sizeof(n)) != sizeof(n))
+			_exit(1);
+	}
+}
+
+static void
+test_kill(void)
+{
+	uint64_t acked = 0, n, seq;
+	bool good = true;
+	int round, p[2], i;
+
+	for (round = 0; round < 20 && good; round++) {
+		struct store_rx *rx;
+		struct store *s;
+		pid_t pid;
+
+		if (pipe(p) != 0)
+			abort();
+		pid = fork();
+		if (pid == 0)
+			child(p[1]);
+		close(p[1]);
+		for (i = 0; i < 5 + round; i++)
+			if (read(p[0], &n, sizeof(n)) == sizeof(n))
+				acked = n;
+		kill(pid, SIGKILL);
+		while (read(p[0], &n, sizeof(n)) == sizeof(n))
+			acked = n;
+		close(p[0]);
+		waitpid(pid, NULL, 0);
+		s = open_at("kill");
+		rx = look(s);
+		good = store_head(rx) >= acked &&
+		       is_entry(rx, acked, acked, 2000) &&
+		       store_mail_next(rx, span_of("a@sg"), acked - 1, &seq) ==
+			   TOCSIN_OK &&
+		       seq == acked;
+		store_read_end(rx);
+		good = good && store_verify(s, NULL, NULL) == TOCSIN_OK;
+		store_close(s);
+	}
+	ok(good, "what was committed survives SIGKILL (%d rounds, %llu)", round,
+	    (unsigned long long)acked);
+}
+
+static void
+test_full(void)
+{
+	const struct store_options small = {
+		.map_size = 4 << 20, .prealloc = 1 << 20, .readers = 8
+	};
+	struct store *s = NULL;
+	struct store_rx *rx;
+	struct store_tx *tx;
+	uint64_t n = 0, seq;
+	enum tocsin_err err = TOCSIN_OK;
+	struct made m;
+
+	if (store_open(&s, folder("full"), &small, NULL) != TOCSIN_OK)
+		abort();
+	while (err == TOCSIN_OK && n < 10000) {
+		struct store_out out = { 0 };
+
+		tx = begin(s);
+		err = store_append(tx, entry(&m, n + 1, 2500), &seq);
+		out.seq = seq;
+		if (err == TOCSIN_OK)
+			err = store_out_add(tx, span_of("my"), 3, &out);
+		if (err == TOCSIN_OK)
+			err = store_commit(tx);
+		else
+			store_abort(tx);
+		n += err == TOCSIN_OK;
+	}
+	is_int(err, TOCSIN_ENOSPACE, "a full store says so (after %llu)",
+	    (unsigned long long)n);
+	rx = look(s);
+	ok(store_head(rx) == n && is_entry(rx, n, n, 2500),
+	    "and loses nothing");
+	store_read_end(rx);
+	tx = begin(s);
+	ok(store_out_trim(tx, span_of("my"), 3, n) == TOCSIN_OK &&
+		store_commit(tx) == TOCSIN_OK,
+	    "what was relayed can still be forgotten");
+	store_close(s);
+}
+
+static void
+count_finding(void *arg, uint64_t seq, const char *what)
+{
+	(void)seq;
+	(void)what;
+	++*(int *)arg;
+}
+
+/* Flips one byte of a body on disk. */
+static void
+test_damage(void)
+{
+	struct store *s = open_at("damage");
+	struct store_tx *tx = begin(s);
+	struct store_entry got;
+	struct store_rx *rx;
+	char file[600];
+	uint8_t *bytes, mark[64];
+	int fd, found = 0;
+	size_t n;
+	char *at;
+
+	append(tx, 1, 500);
+	append(tx, 0x5a, 2900);
+	append(tx, 3, 500);
+	if (store_commit(tx) != TOCSIN_OK)
+		abort();
+	store_close(s);
+	snprintf(file, sizeof(file), "%s/log.mdb", folder("damage"));
+	bytes = slurp(file, &n);
+	memset(mark, 0x5a, sizeof(mark));
+	at = memmem(bytes, n, mark, sizeof(mark));
+	fd = open(file, O_WRONLY);
+	if (at == NULL || fd < 0 ||
+	    pwrite(fd, "X", 1, at - (char *)bytes + 32) != 1)
+		abort();
+	close(fd);
+	free(bytes);
+	s = open_at("damage");
+	rx = look(s);
+	is_int(store_get(rx, 2, &got), TOCSIN_EBODYMISMATCH,
+	    "a damaged entry is never handed out");
+	ok(is_entry(rx, 3, 3, 500), "its neighbours are");
+	store_read_end(rx);
+	ok(store_verify(s, count_finding, &found) == TOCSIN_EBODYMISMATCH &&
+		found == 1,
+	    "verify names it");
+	store_close(s);
+	if (truncate(file, 8192 * 2) != 0)
+		abort();
+	ok(store_open(&s, folder("damage"), &options, NULL) != TOCSIN_OK,
+	    "a truncated file is refused");
+}
+
+int
+main(void)
+{
+	test_entries();
+	test_tree();
+	test_mail();
+	test_outbox();
+	test_parts();
+	test_lock();
+	test_kill();
+	test_full();
+	test_damage();
+	return tap_done();
+}
