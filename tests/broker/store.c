@@ -194,7 +194,7 @@ test_tree(void)
 		buf_cut(&proof, 0);
 		if (store_get(rx, i, &e) != TOCSIN_OK)
 			break;
-		merkle_leaf(leaf, e.id);
+		merkle_leaf(leaf, SPAN(e.id));
 		if (merkle_inclusion(&t, i - 1, store_head(rx), &proof) !=
 			TOCSIN_OK ||
 		    merkle_verify_inclusion(i - 1, store_head(rx), leaf,
