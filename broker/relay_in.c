@@ -160,12 +160,14 @@ static void
 log_pass(const struct item *it, enum tocsin_err why)
 {
 	static struct log_limit limit = LOG_LIMIT(50, 60000);
+	struct span id = span_cut(
+	    SPAN(it->who.id), 0, it->who.known ? sizeof(it->who.id) : 0);
 
 	log_limited(&limit, LOG_WARN, "relay-refused",
 	    LOG_Z("peer", it->peer->who.broker), LOG_U("lane", it->lane),
 	    LOG_U("item", it->item), LOG_U("kind", it->kind),
-	    LOG_S("from", span_of(it->who.member)),
-	    LOG_X("id", SPAN(it->who.id)), LOG_ERR(why));
+	    LOG_S("from", span_of(it->who.member)), LOG_X("id", id),
+	    LOG_ERR(why));
 }
 
 /* ---- judging: pure, outside of locks ---- */
@@ -475,6 +477,8 @@ item_done(struct job *job, enum tocsin_err err)
 	struct broker *b = p->in->b;
 	struct name link = { .n = RELAY_LINK };
 
+	if (!err && it->lane != LANE_BULK)
+		broker_count(b, BROKER_relay_items_in);
 	pthread_mutex_lock(&p->lock);
 	memcpy(link.bytes, p->link, RELAY_LINK);
 	if (err) {
@@ -490,8 +494,6 @@ item_done(struct job *job, enum tocsin_err err)
 		return;
 	}
 	parks_wake_one(b->parks, (struct span){ link.bytes, link.n });
-	if (it->lane != LANE_BULK)
-		broker_count(b, BROKER_relay_items_in);
 	if (it->passed && it->passed != TOCSIN_EDUPLICATE) {
 		broker_count(b, BROKER_relay_items_refused);
 		log_pass(it, it->passed);

@@ -1,0 +1,660 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Three brokers, each a process behind its own door, as they would run; what
+ * crosses the border between them, and what is left after a SIGKILL.
+ *
+ * nng does not survive a fork, so a process that never touches it is made first
+ * and forks the brokers when asked. Brokers tell what they count in shared
+ * memory and take orders there.
+ */
+#include "broker/relay.h"
+#include "broker/clock.h"
+#include "broker/door.h"
+#include "broker/intake.h"
+#include "broker/lane.h"
+#include "crypto/receipt.h"
+#include "tests/lib/rig.h"
+#include "tests/lib/tap.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PATIENCE_MS 30000
+#define BROKERS 3
+#define HEARTBEAT (RELAY_HEAD + RELAY_PIECE_HEAD + NOISE_TAG)
+
+#define MUST(x)                                                           \
+	do {                                                              \
+		if (!(x)) {                                               \
+			diag("relay: %s:%d: %s", __FILE__, __LINE__, #x); \
+			abort();                                          \
+		}                                                         \
+	} while (0)
+
+enum { SG, MY, LA };
+static const char *const names[BROKERS] = { "sg", "my", "la" };
+
+/* What a broker process shows, and what it is told. */
+struct slot {
+	atomic_int pid; /* 0: not up */
+	uint16_t port;
+	atomic_int order; /* 1: install the roster in `path` */
+	atomic_int result;
+	char path[4096];
+	atomic_uint_fast64_t count[BROKER_COUNTER_COUNT];
+	pthread_mutex_t lock;
+	struct relay_status status[BROKERS];
+	size_t nstatus;
+};
+
+static struct fixture fed;
+static struct slot *slot;
+static int zygote;
+
+/* ---- the broker's process ---- */
+
+/* Whoever had it may have been killed. */
+static void
+slot_lock(struct slot *s)
+{
+	if (pthread_mutex_lock(&s->lock) == EOWNERDEAD)
+		pthread_mutex_consistent(&s->lock);
+}
+
+static void
+show(struct slot *s, struct broker *b)
+{
+	struct relay_status st[BROKERS];
+	size_t n = relay_status(b->relay, st, BROKERS);
+	int i;
+
+	for (i = 0; i < BROKER_COUNTER_COUNT; i++)
+		atomic_store(&s->count[i], atomic_load(&b->count[i]));
+	slot_lock(s);
+	memcpy(s->status, st, sizeof(st));
+	s->nstatus = n;
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void
+obey(struct slot *s, struct broker *b)
+{
+	uint8_t *file;
+	size_t n;
+
+	if (atomic_load(&s->order) == 0)
+		return;
+	file = slurp(s->path, &n);
+	atomic_store(&s->result,
+	    (int)intake_install(b, STORE_ROSTER, (struct span){ file, n }));
+	free(file);
+	atomic_store(&s->order, 0);
+}
+
+static void
+open_door(const char *name, int fd)
+{
+	struct door_config c = DOOR_DEFAULTS;
+	char rpc[4200], relay[4200];
+	pid_t pid;
+	int control;
+
+	snprintf(rpc, sizeof(rpc), "%s/run/rpc.ipc", rig_dir(name));
+	snprintf(relay, sizeof(relay), "%s/run/relay.ipc", rig_dir(name));
+	c.rpc = rpc;
+	c.relay = relay;
+	MUST(door_spawn(&c, fd, &pid, &control) == TOCSIN_OK);
+}
+
+static _Noreturn void
+broker_process(int i)
+{
+	struct slot *s = &slot[i];
+	char address[32];
+	struct broker *b;
+	sigset_t all;
+	int fd;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+	snprintf(address, sizeof(address), "127.0.0.1:%u", s->port);
+	MUST(door_listen(address, &fd) == TOCSIN_OK);
+	s->port = door_port(fd);
+	b = rig_broker(&fed, names[i], NULL, NULL);
+	open_door(names[i], fd);
+	atomic_store(&s->pid, getpid());
+	for (;;) {
+		obey(s, b);
+		show(s, b);
+		usleep(1000);
+	}
+}
+
+/* Forks a broker for each byte that comes. */
+static _Noreturn void
+zygote_process(int fd)
+{
+	uint8_t i;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGCHLD, SIG_IGN); /* nobody waits for them */
+	while (read(fd, &i, 1) == 1 && i < BROKERS) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			signal(SIGCHLD, SIG_DFL);
+			close(fd);
+			broker_process(i);
+		}
+	}
+	_exit(0);
+}
+
+/* ---- the test's side of it ---- */
+
+#define WAIT_FOR(x)                                      \
+	wait_for_(__extension__({                        \
+		int64_t end_ = clock_ms() + PATIENCE_MS; \
+		while (!(x) && clock_ms() < end_)        \
+			usleep(1000);                    \
+		(x);                                     \
+	}))
+
+static bool
+wait_for_(bool came)
+{
+	return came;
+}
+
+static void
+start(int i)
+{
+	uint8_t c = (uint8_t)i;
+
+	MUST(write(zygote, &c, 1) == 1);
+	MUST(WAIT_FOR(atomic_load(&slot[i].pid) != 0));
+}
+
+static void
+kill_broker(int i)
+{
+	pid_t pid = atomic_load(&slot[i].pid);
+
+	atomic_store(&slot[i].pid, 0);
+	MUST(pid > 0 && kill(pid, SIGKILL) == 0);
+	MUST(WAIT_FOR(kill(pid, 0) != 0 && errno == ESRCH));
+}
+
+static struct relay_status
+status_of(int of, int about)
+{
+	struct slot *s = &slot[of];
+	struct relay_status st = { .up = false };
+	size_t i;
+
+	slot_lock(s);
+	for (i = 0; i < s->nstatus; i++)
+		if (strcmp(s->status[i].peer, names[about]) == 0)
+			st = s->status[i];
+	pthread_mutex_unlock(&s->lock);
+	return st;
+}
+
+static void
+install(int i)
+{
+	struct slot *s = &slot[i];
+	FILE *f;
+
+	snprintf(s->path, sizeof(s->path), "%s/roster", rig_dir("."));
+	f = fopen(s->path, "wb");
+	MUST(f && fwrite(fed.file.p, 1, fed.file.n, f) == fed.file.n);
+	MUST(fclose(f) == 0);
+	atomic_store(&s->order, 1);
+	MUST(WAIT_FOR(atomic_load(&s->order) == 0));
+}
+
+static void
+set_addresses(struct roster *r, void *arg)
+{
+	size_t i, k;
+
+	(void)arg;
+	for (i = 0; i < r->nbroker; i++)
+		for (k = 0; k < BROKERS; k++)
+			if (strcmp(r->broker[i].name, names[k]) == 0) {
+				snprintf(r->broker[i].rpc, URL_MAX,
+				    "tcp://127.0.0.1:%u", slot[k].port);
+				memcpy(r->broker[i].relay, r->broker[i].rpc,
+				    sizeof(r->broker[i].relay));
+			}
+}
+
+/* ---- tickets ---- */
+
+struct sender {
+	struct desk desk;
+	const char *device;
+	uint64_t seq;
+	uint8_t prev[ID_LEN];
+};
+
+static uint8_t ids[1000][ID_LEN];
+
+static bool
+post(struct sender *s, const char *to, uint8_t id[ID_LEN])
+{
+	struct fx_ticket t;
+	enum tocsin_err err;
+
+	s->seq++;
+	fixture_ticket(&t, &fed, s->device, to, s->seq,
+	    s->seq > 1 ? s->prev : NULL, NULL, NULL);
+	err = desk_post(&s->desk, &t, NULL);
+	memcpy(s->prev, t.id, ID_LEN);
+	memcpy(id, t.id, ID_LEN);
+	fx_ticket_release(&t);
+	return err == TOCSIN_OK || err == TOCSIN_EDUPLICATE;
+}
+
+struct reader {
+	struct desk desk;
+	uint64_t at;
+	struct msg_entries *e;
+	struct buf rest;
+};
+
+static void
+reader_open(struct reader *r, const char *broker, const char *device)
+{
+	memset(r, 0, sizeof(*r));
+	r->e = xmalloc(sizeof(*r->e));
+	desk_open(&r->desk, &fed, broker, device);
+}
+
+static void
+reader_close(struct reader *r)
+{
+	desk_close(&r->desk);
+	buf_release(&r->rest);
+	free(r->e);
+}
+
+/* The next entries; none if nothing came in time. */
+static size_t
+read_on(struct reader *r, uint32_t wait_ms)
+{
+	struct msg_fetch m = { r->at, r->at, wait_ms, MSG_MAX };
+
+	if (desk_fetch(&r->desk, &m, &r->rest, r->e) != TOCSIN_OK)
+		return 0;
+	if (r->e->n > 0)
+		r->at = r->e->entry[r->e->n - 1].seq;
+	return r->e->n;
+}
+
+static bool
+next_ticket(struct reader *r, uint8_t id[ID_LEN])
+{
+	int64_t end = clock_ms() + PATIENCE_MS;
+	size_t i, n;
+
+	while (clock_ms() < end) {
+		n = read_on(r, 5000);
+		for (i = 0; i < n; i++) {
+			struct ticket t;
+			struct note note;
+
+			if (r->e->entry[i].kind != STORE_TICKET)
+				continue;
+			MUST(ticket_parse(&t, &note, r->e->entry[i].note) ==
+			     TOCSIN_OK);
+			memcpy(id, t.id, ID_LEN);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Reads until the first n of ids[] were seen; how often, and in order? */
+static bool
+all_once(struct reader *r, size_t n, bool *ordered)
+{
+	static unsigned seen[1000];
+	int64_t end = clock_ms() + PATIENCE_MS;
+	size_t i, k, have = 0, next = 0;
+	struct ticket t;
+	struct note note;
+
+	memset(seen, 0, sizeof(seen));
+	*ordered = true;
+	while (have < n && clock_ms() < end)
+		for (i = 0, k = read_on(r, 1000); i < k; i++) {
+			size_t x = 0;
+
+			if (r->e->entry[i].kind != STORE_TICKET)
+				continue;
+			MUST(ticket_parse(&t, &note, r->e->entry[i].note) ==
+			     TOCSIN_OK);
+			while (x < n && memcmp(ids[x], t.id, ID_LEN) != 0)
+				x++;
+			if (x == n)
+				continue;
+			have += seen[x]++ == 0;
+			if (x != next++)
+				*ordered = false;
+		}
+	read_on(r, 200); /* what comes twice comes soon */
+	for (i = 0; i < n; i++)
+		if (seen[i] != 1)
+			diag("ticket %zu of %zu was seen %u times", i, n,
+			    seen[i]);
+	for (i = 0; i < n && seen[i] == 1; i++)
+		;
+	return i == n;
+}
+
+/* A line of this kind about the ticket in what the reader gets. */
+static bool
+comes_receipt(struct reader *r, const uint8_t id[ID_LEN],
+    enum receipt_kind kind, struct receipt_line *line)
+{
+	struct receipt *rc = xmalloc(sizeof(*rc));
+	int64_t end = clock_ms() + PATIENCE_MS;
+	bool found = false;
+	size_t i, k, j;
+
+	while (!found && clock_ms() < end)
+		for (i = 0, k = read_on(r, 5000); i < k; i++) {
+			if (r->e->entry[i].kind != STORE_RECEIPT)
+				continue;
+			MUST(receipt_open(rc, fed.roster,
+				 r->e->entry[i].note) == TOCSIN_OK);
+			for (j = 0; j < rc->nline; j++) {
+				if (memcmp(rc->line[j].id, id, ID_LEN) != 0 ||
+				    rc->line[j].kind != kind)
+					continue;
+				*line = rc->line[j];
+				found = true;
+			}
+		}
+	free(rc);
+	return found;
+}
+
+/* ---- the tests ---- */
+
+static int
+by_size(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double
+seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* The reader parks, then a ticket is posted abroad. */
+static bool
+one_live(struct sender *from, struct reader *to, double *ms)
+{
+	struct msg_fetch m = { to->at, to->at, MSG_WAIT_MAX, MSG_MAX };
+	uint64_t parks = atomic_load(&slot[MY].count[BROKER_parks]);
+	struct buf request = { 0 };
+	struct flight parked;
+	uint8_t id[ID_LEN];
+	enum tocsin_err err;
+	double begin;
+	bool good;
+
+	msg_fetch_encode(&request, &m);
+	desk_begin(&to->desk, &parked, buf_span(&request));
+	good = WAIT_FOR(atomic_load(&slot[MY].count[BROKER_parks]) > parks);
+	begin = seconds();
+	good = good && post(from, "mycert@my", id);
+	buf_cut(&to->rest, 0);
+	err = desk_end(&to->desk, &parked, &to->rest);
+	*ms = (seconds() - begin) * 1000;
+	if (err || msg_entries_decode(to->e, buf_span(&to->rest)))
+		good = false;
+	if (good && to->e->n > 0)
+		to->at = to->e->entry[to->e->n - 1].seq;
+	buf_release(&request);
+	return good && to->e->n > 0;
+}
+
+static void
+test_crossing(struct sender *sg)
+{
+	struct relay_status before, after;
+	struct receipt_line line;
+	struct reader my, back;
+	uint64_t la_items;
+	uint8_t id[ID_LEN], got[ID_LEN];
+	double ms[50];
+	size_t i, live = 0;
+
+	before = status_of(SG, LA);
+	la_items = atomic_load(&slot[LA].count[BROKER_relay_items_in]);
+	reader_open(&my, "my", "mycert@my/desk1");
+	reader_open(&back, "sg", "singcert@sg/screen");
+	ok(post(sg, "mycert@my", id), "a ticket is posted in Singapore");
+	ok(next_ticket(&my, got) && memcmp(got, id, ID_LEN) == 0,
+	    "and read in Malaysia");
+	ok(comes_receipt(&back, id, RECEIPT_STORED, &line),
+	    "the receipt comes back: stored");
+	read_on(&my, 0); /* says that it has it */
+	back.at = 0;
+	ok(comes_receipt(&back, id, RECEIPT_DELIVERED, &line) &&
+		strcmp(line.member, "mycert@my") == 0 &&
+		strcmp(line.device, "desk1") == 0,
+	    "and after the reader's acknowledgement: delivered, to whom");
+	for (i = 0; i < sizeof(ms) / sizeof(ms[0]); i++)
+		live += one_live(sg, &my, &ms[i]);
+	is_int((long long)live, (long long)i,
+	    "a reader that waits gets each ticket as it is posted");
+	qsort(ms, i, sizeof(ms[0]), by_size);
+	diag("post to remote reader over two brokers: p50 %.2f ms, max %.2f",
+	    ms[i / 2], ms[i - 1]);
+	after = status_of(SG, LA);
+	ok(after.bytes_out - before.bytes_out ==
+		(after.frames_out - before.frames_out) * HEARTBEAT,
+	    "not a byte but heartbeats went to the third nation");
+	ok(atomic_load(&slot[LA].count[BROKER_relay_items_in]) == la_items,
+	    "where nothing arrived");
+	reader_close(&my);
+	reader_close(&back);
+}
+
+static void
+test_receiver_killed(struct sender *sg)
+{
+	struct reader my;
+	size_t i, good = 0;
+	bool ordered;
+
+	for (i = 0; i < 200; i++) {
+		good += post(sg, "mycert@my", ids[i]);
+		if (i == 60)
+			kill_broker(MY);
+		if (i == 150)
+			start(MY);
+	}
+	is_int((long long)good, 200,
+	    "with Malaysia down, all 200 tickets are taken");
+	reader_open(&my, "my", "mycert@my/desk1");
+	ok(all_once(&my, 200, &ordered),
+	    "and when it is back, each is there once");
+	ok(ordered, "in their order");
+	ok(WAIT_FOR(status_of(SG, MY).waiting == 0),
+	    "then nothing waits for it any more");
+	reader_close(&my);
+}
+
+static void
+test_sender_killed(struct sender *sg)
+{
+	struct reader my;
+	size_t i, good = 0;
+	bool ordered;
+
+	for (i = 0; i < 200; i++) {
+		good += post(sg, "mycert@my", ids[i]);
+		if (i != 60 && i != 130)
+			continue;
+		kill_broker(SG);
+		desk_close(&sg->desk);
+		start(SG);
+		desk_open(&sg->desk, &fed, "sg", sg->device);
+	}
+	is_int((long long)good, 200, "with Singapore killed twice between");
+	reader_open(&my, "my", "mycert@my/desk1");
+	ok(all_once(&my, 200, &ordered), "each of 200 tickets arrives once");
+	ok(ordered, "in their order");
+	reader_close(&my);
+}
+
+/* Both, at any moment, while tickets are posted. */
+static void
+test_both_killed(struct sender *sg)
+{
+	struct reader my;
+	size_t i, good = 0;
+	bool ordered;
+
+	for (i = 0; i < 200; i++) {
+		good += post(sg, "mycert@my", ids[i]);
+		if (i % 40 == 20) {
+			kill_broker(MY);
+			start(MY);
+		}
+		if (i % 70 == 50) {
+			kill_broker(SG);
+			desk_close(&sg->desk);
+			start(SG);
+			desk_open(&sg->desk, &fed, "sg", sg->device);
+		}
+	}
+	is_int((long long)good, 200, "with both killed again and again");
+	reader_open(&my, "my", "mycert@my/desk1");
+	ok(all_once(&my, 200, &ordered), "each of 200 tickets arrives once");
+	ok(ordered, "in their order");
+	reader_close(&my);
+}
+
+static void
+move_la(struct roster *r, void *arg)
+{
+	(void)arg;
+	r->issued++;
+}
+
+/* A roster that only Singapore has, and a ticket under it. */
+static void
+test_late_roster(struct sender *sg)
+{
+	struct reader my;
+	uint8_t id[ID_LEN];
+	bool ordered;
+
+	fixture_next_roster(&fed, move_la, NULL);
+	install(SG);
+	ok(post(sg, "mycert@my lacert@la", id),
+	    "a ticket under a roster that nobody else has yet");
+	memcpy(ids[0], id, ID_LEN);
+	reader_open(&my, "my", "mycert@my/desk1");
+	ok(all_once(&my, 1, &ordered), "arrives, after the roster did");
+	reader_close(&my);
+}
+
+/* ---- the federation ---- */
+
+static void
+init_shared(void)
+{
+	pthread_mutexattr_t attr;
+	int i;
+
+	slot = mmap(NULL, BROKERS * sizeof(*slot), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	MUST(slot != MAP_FAILED);
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+	for (i = 0; i < BROKERS; i++)
+		pthread_mutex_init(&slot[i].lock, &attr);
+	pthread_mutexattr_destroy(&attr);
+}
+
+static void
+begin(void)
+{
+	int fd[2];
+
+	fixture_init(&fed, "sg my la");
+	init_shared();
+	(void)scratch(); /* one for all */
+	MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == 0);
+	if (fork() == 0) {
+		close(fd[0]);
+		zygote_process(fd[1]);
+	}
+	close(fd[1]);
+	zygote = fd[0];
+}
+
+int
+main(int argc, char **argv)
+{
+	struct sender sg = { .device = "singcert@sg/desk1" };
+	int i, k, up = 0;
+
+	if (argc > 1 && strcmp(argv[1], "door") == 0)
+		return door_main(argc - 1, argv + 1);
+	begin();
+	for (i = 0; i < BROKERS; i++)
+		start(i);
+	fixture_next_roster(&fed, set_addresses, NULL);
+	for (i = 0; i < BROKERS; i++)
+		install(i);
+	for (i = 0; i < BROKERS; i++)
+		for (k = 0; k < BROKERS; k++)
+			up += i != k && WAIT_FOR(status_of(i, k).up);
+	is_int(up, 6, "each broker has a link to each other one");
+	for (i = 0, up = 0; i < BROKERS; i++)
+		for (k = 0; k < BROKERS; k++)
+			up += i != k && WAIT_FOR(status_of(i, k).waiting == 0);
+	is_int(up, 6, "over which it told what its members announced");
+	desk_open(&sg.desk, &fed, "sg", sg.device);
+	test_crossing(&sg);
+	test_receiver_killed(&sg);
+	test_sender_killed(&sg);
+	test_both_killed(&sg);
+	test_late_roster(&sg);
+	desk_close(&sg.desk);
+	for (i = 0; i < BROKERS; i++)
+		kill_broker(i);
+	close(zygote);
+	while (wait(NULL) > 0)
+		;
+	fixture_release(&fed);
+	return tap_done();
+}

@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A broker in this process, and a peer whose every frame is made by hand: what
+ * is believed at once, later, or never, and what the peer is told.
+ */
+#include "broker/relay_in.h"
+#include "broker/intake.h"
+#include "broker/item.h"
+#include "broker/lane.h"
+#include "crypto/receipt.h"
+#include "crypto/relay_frame.h"
+#include "tests/lib/rig.h"
+#include "tests/lib/tap.h"
+
+#include <nng/protocol/pubsub0/pub.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MUST(x)                                                              \
+	do {                                                                 \
+		if (!(x)) {                                                  \
+			diag("relay_in: %s:%d: %s", __FILE__, __LINE__, #x); \
+			abort();                                             \
+		}                                                            \
+	} while (0)
+
+static struct fixture fed;
+static struct broker *my;
+
+/* Singapore, by hand. */
+struct peer {
+	struct desk desk;
+	nng_socket pub;
+	struct msg_relay relay;
+	uint64_t counter;
+	uint64_t item[LANE_COUNT]; /* sent so far */
+};
+
+static void
+peer_link(struct peer *p)
+{
+	static const uint8_t open[] = { MSG_RELAY_OPEN };
+	struct buf reply = { 0 };
+	struct msg_reply m;
+
+	MUST(desk_link(&p->desk, &fed, "my", "sg", SPAN(open), &reply) ==
+	     TOCSIN_OK);
+	MUST(msg_reply_decode(&m, buf_span(&reply)) == TOCSIN_OK);
+	MUST(m.code == TOCSIN_OK);
+	MUST(msg_relay_decode(&p->relay, m.rest) == TOCSIN_OK);
+	p->counter = 0;
+	buf_release(&reply);
+}
+
+static void
+peer_open(struct peer *p)
+{
+	char url[4200];
+
+	memset(p, 0, sizeof(*p));
+	desk_dial(&p->desk, "my");
+	peer_link(p);
+	snprintf(url, sizeof(url), "ipc://%s/run/relay.ipc", rig_dir("my"));
+	MUST(nng_pub0_open(&p->pub) == 0);
+	MUST(nng_dial(p->pub, url, NULL, 0) == 0);
+}
+
+static void
+peer_close(struct peer *p)
+{
+	desk_close(&p->desk);
+	nng_close(p->pub);
+}
+
+static void
+publish(struct peer *p, struct span frame)
+{
+	nng_msg *msg;
+
+	MUST(nng_msg_alloc(&msg, frame.n) == 0);
+	memcpy(nng_msg_body(msg), frame.p, frame.n);
+	MUST(nng_sendmsg(p->pub, msg, 0) == 0);
+}
+
+static void
+frame_of(struct buf *out, struct peer *p, const struct relay_piece *piece)
+{
+	buf_cut(out, 0);
+	MUST(relay_frame_seal(out, p->relay.link, p->counter++, p->relay.key,
+		 piece) == TOCSIN_OK);
+}
+
+/* Bytes [from, to) of an item, in frames. */
+static void
+send_range(struct peer *p, unsigned lane, uint64_t item, uint8_t kind,
+    struct span bytes, size_t from, size_t to)
+{
+	struct buf frame = { 0 };
+
+	while (from < to) {
+		size_t n =
+		    to - from < RELAY_BYTES_MAX ? to - from : RELAY_BYTES_MAX;
+		struct relay_piece piece = { (uint8_t)lane, item, kind, bytes.n,
+			from, span_cut(bytes, from, n) };
+
+		frame_of(&frame, p, &piece);
+		publish(p, buf_span(&frame));
+		from += n;
+	}
+	buf_release(&frame);
+}
+
+static void
+send_entry(struct peer *p, unsigned lane, uint8_t kind, struct span note,
+    struct span body)
+{
+	struct buf item = { 0 };
+
+	item_head_entry(&item, note, body.n);
+	buf_add(&item, body);
+	send_range(p, lane, ++p->item[lane], kind, buf_span(&item), 0, item.n);
+	buf_release(&item);
+}
+
+static void
+send_ticket(struct peer *p, unsigned lane, const struct fx_ticket *t)
+{
+	send_entry(
+	    p, lane, RELAY_TICKET, buf_span(&t->note), buf_span(&t->body));
+}
+
+/* One relay.wait. */
+static enum tocsin_err
+ask_wait(struct peer *p, const struct msg_cursors *known, uint32_t ms,
+    struct msg_relay_at *at)
+{
+	struct msg_relay_wait m = { .wait_ms = ms, .known = *known };
+	struct buf request = { 0 }, rest = { 0 };
+	enum tocsin_err err;
+
+	memcpy(m.link, p->relay.link, sizeof(m.link));
+	msg_relay_wait_encode(&request, &m);
+	err = desk_ask(&p->desk, buf_span(&request), &rest);
+	if (!err)
+		err = msg_relay_at_decode(at, buf_span(&rest));
+	buf_release(&request);
+	buf_release(&rest);
+	return err;
+}
+
+/* Until the lane is at (item, offset), or nothing happens for 10 s. */
+static bool
+comes_to(struct peer *p, unsigned lane, uint64_t item, uint64_t offset)
+{
+	struct msg_relay_at at = { .at = p->relay.at };
+	unsigned tries;
+
+	for (tries = 0; tries < 50; tries++) {
+		if (ask_wait(p, &at.at, tries == 0 ? 0 : 10000, &at))
+			return false;
+		if (at.at.item[lane] == item && at.at.offset[lane] == offset)
+			return true;
+	}
+	return false;
+}
+
+/* ---- what the broker has then ---- */
+
+static bool
+stored(const uint8_t id[ID_LEN])
+{
+	struct store_rx *rx;
+	uint64_t seq;
+	bool is;
+
+	MUST(store_read(my->store, &rx) == TOCSIN_OK);
+	is = store_find(rx, id, &seq) == TOCSIN_OK &&
+	     store_mail_has(rx, span_of("mycert@my"), seq);
+	store_read_end(rx);
+	return is;
+}
+
+/* The line about a ticket in the receipts for Singapore. */
+static bool
+receipt_line(const uint8_t id[ID_LEN], struct receipt_line *line)
+{
+	struct receipt *r = xmalloc(sizeof(*r));
+	struct store_out out = { 0 };
+	struct store_entry e;
+	struct store_rx *rx;
+	bool found = false;
+	size_t i;
+
+	MUST(store_read(my->store, &rx) == TOCSIN_OK);
+	while (!found && store_out_next(rx, span_of("sg"), LANE_IMMEDIATE,
+			     out.n, &out) == TOCSIN_OK) {
+		MUST(store_get(rx, out.seq, &e) == TOCSIN_OK);
+		MUST(e.kind == STORE_RECEIPT);
+		MUST(receipt_open(r, fed.roster, e.note) == TOCSIN_OK);
+		for (i = 0; i < r->nline && !found; i++) {
+			found = memcmp(r->line[i].id, id, ID_LEN) == 0;
+			*line = r->line[i];
+		}
+	}
+	store_read_end(rx);
+	free(r);
+	return found;
+}
+
+static size_t
+member_index(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < fed.n; i++)
+		if (strcmp(fed.member[i], name) == 0)
+			return i;
+	abort();
+}
+
+/* ---- the tests ---- */
+
+static void
+test_hold(struct peer *p)
+{
+	struct fx_ticket t;
+	struct receipt_line line;
+	struct msg_relay_at at;
+
+	fixture_ticket(
+	    &t, &fed, "singcert@sg/desk1", "mycert@my", 1, NULL, NULL, NULL);
+	send_ticket(p, LANE_ROUTINE, &t);
+	ok(rig_reaches(my, BROKER_relay_frames_in, 1), "a frame has come");
+	ok(ask_wait(p, &p->relay.at, 300, &at) == TOCSIN_OK &&
+		at.at.item[LANE_ROUTINE] == 0 && !at.repeat,
+	    "a ticket whose sender announced nothing waits");
+	ok(!stored(t.id), "and is not stored");
+	send_entry(p, LANE_FLASH, RELAY_KEYS,
+	    buf_span(&fed.keys_file[member_index("singcert@sg")]),
+	    (struct span){ 0 });
+	ok(comes_to(p, LANE_ROUTINE, 1, 0),
+	    "with the announcement, it is taken");
+	ok(stored(t.id), "and in the mailbox");
+	ok(receipt_line(t.id, &line) && line.kind == RECEIPT_STORED,
+	    "a receipt says so to its sender's nation");
+	fx_ticket_release(&t);
+}
+
+static void
+refused(struct peer *p, const struct fx_ticket *t, enum tocsin_err why,
+    const char *what)
+{
+	struct receipt_line line = { 0 };
+
+	send_ticket(p, LANE_ROUTINE, t);
+	ok(comes_to(p, LANE_ROUTINE, p->item[LANE_ROUTINE], 0),
+	    "%s is passed over", what);
+	ok(!stored(t->id), "and not stored");
+	ok(receipt_line(t->id, &line) && line.kind == RECEIPT_REFUSED &&
+		receipt_reason(&line) == why,
+	    "which its sender is told: %s", tocsin_err_name(why));
+}
+
+static void
+test_refusals(struct peer *p)
+{
+	struct fx_ticket t, u;
+	struct buf junk = { 0 };
+
+	fixture_ticket(&t, &fed, "singcert@sg/desk1", "lacert@la", 2,
+	    fed.genesis, NULL, NULL);
+	refused(p, &t, TOCSIN_ENOTRECIPIENT, "a ticket to others");
+	fx_ticket_release(&t);
+
+	fixture_ticket(&t, &fed, "singcert@sg/desk1", "mycert@my", 3,
+	    fed.genesis, NULL, NULL);
+	t.body.p[t.body.n - 1] ^= 1;
+	refused(p, &t, TOCSIN_EBODYMISMATCH, "one with another body");
+	fx_ticket_release(&t);
+
+	buf_addz(&junk, "no note at all\n");
+	send_entry(
+	    p, LANE_ROUTINE, RELAY_TICKET, buf_span(&junk), buf_span(&junk));
+	send_entry(
+	    p, LANE_ROUTINE, RELAY_ROSTER, buf_span(&junk), buf_span(&junk));
+	send_entry(p, LANE_ROUTINE, RELAY_RECEIPT, buf_span(&junk),
+	    (struct span){ 0 });
+	send_entry(p, LANE_ROUTINE, RELAY_TICKET, (struct span){ 0 },
+	    (struct span){ 0 });
+	send_range(p, LANE_ROUTINE, ++p->item[LANE_ROUTINE], RELAY_TICKET,
+	    (struct span){ junk.p, LANE_ITEM_MAX + 1 }, 0, 1);
+	fixture_ticket(&u, &fed, "singcert@sg/desk1", "mycert@my", 4,
+	    fed.genesis, NULL, NULL);
+	send_ticket(p, LANE_ROUTINE, &u);
+	ok(comes_to(p, LANE_ROUTINE, p->item[LANE_ROUTINE], 0),
+	    "garbage, a roster that is none, a forged receipt, what is gone "
+	    "and what is too "
+	    "large are passed over");
+	ok(stored(u.id), "and the good ticket behind them is taken");
+	fx_ticket_release(&u);
+	buf_release(&junk);
+}
+
+static void
+test_gap(struct peer *p)
+{
+	struct fx_ticket a, b;
+	struct msg_relay_at at;
+	struct msg_cursors known = p->relay.at;
+	unsigned i;
+
+	MUST(ask_wait(p, &known, 0, &at) == TOCSIN_OK);
+	known = at.at;
+	fixture_ticket(&a, &fed, "singcert@sg/desk1", "mycert@my", 5,
+	    fed.genesis, NULL, NULL);
+	fixture_ticket(&b, &fed, "singcert@sg/desk1", "mycert@my", 6,
+	    fed.genesis, NULL, NULL);
+	p->item[LANE_ROUTINE]++;
+	send_ticket(p, LANE_ROUTINE, &b); /* a is lost */
+	ok(ask_wait(p, &known, 10000, &at) == TOCSIN_OK && at.repeat,
+	    "a loss is told at once");
+	ok(at.at.item[LANE_ROUTINE] == p->item[LANE_ROUTINE] - 2,
+	    "with the cursor before it");
+	p->item[LANE_ROUTINE] -= 2;
+	for (i = 0; i < 2; i++) { /* each twice */
+		send_ticket(p, LANE_ROUTINE, &a);
+		p->item[LANE_ROUTINE]--;
+	}
+	p->item[LANE_ROUTINE]++;
+	send_ticket(p, LANE_ROUTINE, &b);
+	ok(comes_to(p, LANE_ROUTINE, p->item[LANE_ROUTINE], 0),
+	    "and what is sent again is taken");
+	ok(stored(a.id) && stored(b.id), "both are there");
+	fx_ticket_release(&a);
+	fx_ticket_release(&b);
+}
+
+static void
+test_forged(struct peer *p)
+{
+	uint64_t bad = atomic_load(&my->count[BROKER_relay_bad_frames]);
+	uint64_t items = atomic_load(&my->count[BROKER_relay_items_in]);
+	struct relay_piece piece = { LANE_ROUTINE, p->item[LANE_ROUTINE] + 1,
+		RELAY_TICKET, 4, 0, { (const uint8_t *)"junk", 4 } };
+	struct buf frame = { 0 };
+
+	frame_of(&frame, p, &piece);
+	frame.p[frame.n - 1] ^= 1;
+	publish(p, buf_span(&frame));
+	frame.p[frame.n - 1] ^= 1;
+	frame.p[RELAY_LINK + 7] ^= 64; /* the counter */
+	publish(p, buf_span(&frame));
+	publish(p, (struct span){ frame.p, RELAY_HEAD });
+	ok(rig_reaches(my, BROKER_relay_bad_frames, bad + 3),
+	    "frames that are altered or cut are counted");
+	ok(atomic_load(&my->count[BROKER_relay_items_in]) == items,
+	    "and bring nothing");
+	frame.p[RELAY_LINK + 7] ^= 64;
+	publish(p, buf_span(&frame));
+	publish(p, buf_span(&frame));
+	ok(rig_reaches(my, BROKER_relay_bad_frames, bad + 4),
+	    "a frame counts once");
+	p->item[LANE_ROUTINE]++;
+	ok(comes_to(p, LANE_ROUTINE, p->item[LANE_ROUTINE], 0),
+	    "the link goes on");
+	buf_release(&frame);
+}
+
+/* ---- parts ---- */
+
+static uint8_t part_bytes[100000];
+
+static void
+add_part(struct ticket *t, void *arg)
+{
+	(void)arg;
+	t->npart = 1;
+	t->part[0].size = sizeof(part_bytes);
+	crypto_hash_sha256(t->part[0].hash, part_bytes, sizeof(part_bytes));
+}
+
+static void
+restart(struct peer *p)
+{
+	struct peer was = *p;
+
+	peer_close(p);
+	broker_free(my);
+	my = rig_broker(&fed, "my", NULL, NULL);
+	peer_open(p);
+	memcpy(p->item, was.item, sizeof(p->item));
+}
+
+static void
+test_part(struct peer *p)
+{
+	struct fx_ticket t;
+	struct buf item = { 0 };
+	struct store_part part;
+	struct store_rx *rx;
+	uint8_t hash[32];
+	uint64_t have;
+
+	randombytes_buf_deterministic(
+	    part_bytes, sizeof(part_bytes), (uint8_t[32]){ 7 });
+	crypto_hash_sha256(hash, part_bytes, sizeof(part_bytes));
+	item_head_part(&item, hash);
+	buf_add(&item, SPAN(part_bytes));
+	send_range(p, LANE_BULK, 1, RELAY_PART, buf_span(&item), 0, 40000);
+	fixture_ticket(&t, &fed, "singcert@sg/desk1", "mycert@my", 7,
+	    fed.genesis, add_part, NULL);
+	send_ticket(p, LANE_ROUTINE, &t);
+	ok(comes_to(p, LANE_BULK, 0, 40000),
+	    "a part that came before its ticket waits for it");
+	restart(p);
+	have = p->relay.at.offset[LANE_BULK];
+	is_int((long long)have, 40000, "the place in it outlives the broker");
+	ok(p->relay.at.item[LANE_ROUTINE] == p->item[LANE_ROUTINE],
+	    "as do the cursors of the other lanes");
+	send_range(
+	    p, LANE_BULK, 1, RELAY_PART, buf_span(&item), (size_t)have, item.n);
+	ok(comes_to(p, LANE_BULK, 1, 0), "and the rest makes it whole");
+	MUST(store_read(my->store, &rx) == TOCSIN_OK);
+	ok(store_part_stat(rx, hash, &part) == TOCSIN_OK && part.complete,
+	    "with the right hash");
+	store_read_end(rx);
+	send_range(p, LANE_BULK, 2, RELAY_PART, buf_span(&item), 0, 5000);
+	ok(comes_to(p, LANE_BULK, 2, 0),
+	    "of a part that is here, the first bytes are enough");
+	fx_ticket_release(&t);
+	buf_release(&item);
+}
+
+/* ---- links ---- */
+
+static void
+test_links(struct peer *p)
+{
+	struct peer old = *p;
+	struct msg_relay_at at;
+	struct msg_cursors known;
+	struct buf request = { 0 }, rest = { 0 };
+	struct msg_relay_wait m = { .wait_ms = 20000 };
+	uint64_t parks = atomic_load(&my->count[BROKER_parks]);
+	struct flight parked;
+	struct desk second;
+	struct link link;
+
+	MUST(ask_wait(p, &p->relay.at, 0, &at) == TOCSIN_OK);
+	known = m.known = at.at;
+	memcpy(m.link, p->relay.link, sizeof(m.link));
+	msg_relay_wait_encode(&request, &m);
+	desk_begin(&p->desk, &parked, buf_span(&request));
+	ok(rig_reaches(my, BROKER_parks, parks + 1),
+	    "a wait without news is parked");
+	link = p->desk.link;
+	second = p->desk;
+	peer_link(p); /* a second one, over the same socket */
+	second.link = link;
+	is_int(desk_end(&second, &parked, &rest), TOCSIN_ENOTFOUND,
+	    "a new link ends the wait of the old one");
+	old.desk = p->desk;
+	is_int(ask_wait(&old, &known, 0, &at), TOCSIN_ENOTFOUND,
+	    "which is not known any more");
+	p->desk = old.desk; /* its numbers went on */
+	is_int(ask_wait(p, &known, 0, &at), TOCSIN_OK, "the new one is");
+	link_wipe(&link);
+	buf_release(&request);
+	buf_release(&rest);
+}
+
+int
+main(void)
+{
+	struct peer p;
+
+	fixture_init(&fed, "sg my la");
+	my = rig_broker(&fed, "my", NULL, NULL);
+	peer_open(&p);
+	test_hold(&p);
+	test_refusals(&p);
+	test_gap(&p);
+	test_forged(&p);
+	test_part(&p);
+	test_links(&p);
+	peer_close(&p);
+	broker_free(my);
+	fixture_release(&fed);
+	return tap_done();
+}
