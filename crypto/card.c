@@ -13,9 +13,11 @@ card_print(struct buf *b, const struct card *c)
 		roster_print_broker(b, &c->broker);
 		return;
 	}
-	buf_addf(b, "member %s ", c->member.name);
-	vkey_print(b, &c->member.root);
-	buf_addz(b, "\n");
+	if (c->kind == CARD_MEMBER) {
+		buf_addf(b, "member %s ", c->member.name);
+		vkey_print(b, &c->member.root);
+		buf_addz(b, "\n");
+	}
 	if (c->has_device)
 		keys_print_device(b, &c->device);
 }
@@ -35,6 +37,23 @@ read_member(struct text *t, struct card *c)
 	c->has_device = text_has(t, "device");
 	if (c->has_device)
 		keys_read_device(t, m->name, &c->device);
+}
+
+/* Whose it is, the name of its key says. */
+static void
+read_device(struct text *t, struct card *c)
+{
+	struct text ahead = *t;
+	struct vkey key = { 0 };
+	struct span f[4];
+
+	text_line(&ahead, "device", 4, f);
+	if (ahead.bad || vkey_parse(&key, f[2]) != TOCSIN_OK)
+		text_check(t, false);
+	text_copy(t, device_member(span_of(key.name)), name_member,
+	    c->member.name, sizeof(c->member.name));
+	keys_read_device(t, c->member.name, &c->device);
+	c->has_device = true;
 }
 
 static enum tocsin_err
@@ -62,6 +81,9 @@ card_parse(struct card *out, struct span text)
 	if (text_has(&t, "broker")) {
 		out->kind = CARD_BROKER;
 		roster_read_broker(&t, &out->broker);
+	} else if (text_has(&t, "device")) {
+		out->kind = CARD_DEVICE;
+		read_device(&t, out);
 	} else {
 		out->kind = CARD_MEMBER;
 		read_member(&t, out);

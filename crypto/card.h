@@ -10,6 +10,9 @@
  *	member mycert@my mycert@my+1a2b3c4d+AQ...
  *	device desk1 officer mycert@my/desk1+... NOISEKEY	optional
  *
+ * A further device of a member has a card of its own, for the member's root key
+ * to announce and not for the roster: the same without the member line.
+ *
  *	asean.example/card/v1
  *	broker my my NOISEKEY my/log+... my/sign+... tcp://... tcp://...
  */
@@ -21,6 +24,7 @@
 enum card_kind {
 	CARD_MEMBER,
 	CARD_BROKER,
+	CARD_DEVICE, /* member.name is the device's; no root key */
 };
 
 struct card {
