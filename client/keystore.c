@@ -506,6 +506,14 @@ keystore_open(const char *home, const char *passphrase, struct keystore **out)
 	return TOCSIN_OK;
 }
 
+enum tocsin_err
+keystore_config(const char *home, struct keystore *out)
+{
+	*out = (struct keystore){ 0 };
+	snprintf(out->home, sizeof(out->home), "%s", home);
+	return config_read(out);
+}
+
 bool
 keystore_locked(const char *home)
 {

@@ -66,6 +66,10 @@ enum tocsin_err MUST_USE keystore_open(
     const char *home, const char *passphrase, struct keystore **out);
 void keystore_close(struct keystore *k);
 
+/* What is not secret of a home: the names, the role and the broker. */
+enum tocsin_err MUST_USE keystore_config(
+    const char *home, struct keystore *out);
+
 /* Whether opening it needs a passphrase. */
 bool keystore_locked(const char *home);
 

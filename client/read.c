@@ -309,8 +309,9 @@ tocsin_next(struct tocsin *t, const char *reader, int timeout_ms,
 	}
 }
 
-enum tocsin_err
-tocsin_commit(struct tocsin *t, const char *reader, uint64_t number)
+/* A reader only moves on, unless it is sent back to the start. */
+static enum tocsin_err
+move_reader(struct tocsin *t, const char *reader, uint64_t number)
 {
 	struct desk_tx *tx;
 	char name[96];
@@ -319,7 +320,7 @@ tocsin_commit(struct tocsin *t, const char *reader, uint64_t number)
 	if (err != TOCSIN_OK)
 		return fail(err, "the desk: %s", tocsin_err_text(err));
 	reader_name(name, reader);
-	if (number > desk_u64_get(tx, name))
+	if (number == 0 || number > desk_u64_get(tx, name))
 		err = desk_u64_put(tx, name, number);
 	if (err == TOCSIN_OK)
 		err = desk_commit(tx);
@@ -328,6 +329,18 @@ tocsin_commit(struct tocsin *t, const char *reader, uint64_t number)
 	return err == TOCSIN_OK
 		   ? err
 		   : fail(err, "the desk: %s", tocsin_err_text(err));
+}
+
+enum tocsin_err
+tocsin_commit(struct tocsin *t, const char *reader, uint64_t number)
+{
+	return number > 0 ? move_reader(t, reader, number) : TOCSIN_OK;
+}
+
+enum tocsin_err
+tocsin_rewind(struct tocsin *t, const char *reader)
+{
+	return move_reader(t, reader, 0);
 }
 
 static enum tocsin_err

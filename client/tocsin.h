@@ -165,6 +165,10 @@ TOCSIN_API enum tocsin_err tocsin_next(struct tocsin *t, const char *reader,
 TOCSIN_API enum tocsin_err tocsin_commit(
     struct tocsin *t, const char *reader, uint64_t number) TOCSIN_MUST_USE;
 
+/* The reader begins again with the oldest message. */
+TOCSIN_API enum tocsin_err tocsin_rewind(
+    struct tocsin *t, const char *reader) TOCSIN_MUST_USE;
+
 /* All messages of one thread, oldest first; all tickets, newest last. */
 struct tocsin_list {
 	size_t n;

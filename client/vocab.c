@@ -140,33 +140,45 @@ vocab_severity(const char *typed)
 	return twice ? NULL : found;
 }
 
-/* Edit distance of the first WORD_MAX characters, case ignored. */
 static unsigned
-distance(const char *a, const char *b)
+least_of(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
+static bool
+same(const char *a, const char *b)
+{
+	return strncasecmp(a, b, 1) == 0;
+}
+
+/*
+ * Edit distance of the first WORD_MAX characters, case ignored, where two
+ * neighbours that changed places are one edit.
+ */
+unsigned
+vocab_distance(const char *a, const char *b)
 {
 	size_t na = strnlen(a, WORD_MAX), nb = strnlen(b, WORD_MAX), i, j;
-	unsigned row[WORD_MAX + 1];
+	unsigned d[WORD_MAX + 1][WORD_MAX + 1];
 
+	for (i = 0; i <= na; i++)
+		d[i][0] = (unsigned)i;
 	for (j = 0; j <= nb; j++)
-		row[j] = (unsigned)j;
-	for (i = 1; i <= na; i++) {
-		unsigned diagonal = row[0];
-
-		row[0] = (unsigned)i;
+		d[0][j] = (unsigned)j;
+	for (i = 1; i <= na; i++)
 		for (j = 1; j <= nb; j++) {
-			unsigned same =
-			    strncasecmp(a + i - 1, b + j - 1, 1) != 0;
-			unsigned best = diagonal + same;
+			unsigned n =
+			    d[i - 1][j - 1] + !same(a + i - 1, b + j - 1);
 
-			diagonal = row[j];
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			row[j] = best;
+			n = least_of(n, d[i - 1][j] + 1);
+			n = least_of(n, d[i][j - 1] + 1);
+			if (i > 1 && j > 1 && same(a + i - 1, b + j - 2) &&
+			    same(a + i - 2, b + j - 1))
+				n = least_of(n, d[i - 2][j - 2] + 1);
+			d[i][j] = n;
 		}
-	}
-	return row[nb];
+	return d[na][nb];
 }
 
 /* What was typed may be a type without its class, or a bare level. */
@@ -174,8 +186,9 @@ static unsigned
 closeness(const char *word, const char *typed)
 {
 	const char *colon = strchr(word, ':');
-	unsigned whole = distance(word, typed);
-	unsigned tail = colon != NULL ? distance(colon + 1, typed) : whole;
+	unsigned whole = vocab_distance(word, typed);
+	unsigned tail =
+	    colon != NULL ? vocab_distance(colon + 1, typed) : whole;
 
 	return tail < whole ? tail : whole;
 }

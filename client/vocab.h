@@ -32,6 +32,9 @@ const char *vocab_find(enum vocab v, const char *typed);
 /* The word that is closest to `typed`; never NULL. */
 const char *vocab_nearest(enum vocab v, const char *typed);
 
+/* How many letters differ, of any two words; case is ignored. */
+unsigned vocab_distance(const char *a, const char *b);
+
 /*
  * "II" is "GB/T 20986:II", "medium" is not unique and none: NULL. The scale is
  * what stands before the ':'.

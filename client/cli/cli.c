@@ -1,0 +1,535 @@
+/* SPDX-License-Identifier: ISC */
+#include "client/cli/cli.h"
+
+#include "client/cli/print.h"
+#include "client/vocab.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+int64_t
+cli_now(void)
+{
+	return (int64_t)time(NULL);
+}
+
+/* ---- failing ---- */
+
+static void
+say(const char *reason, const char *fmt, va_list ap)
+{
+	char text[2048];
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	fflush(stdout); /* so that the two come in order */
+	fputs("tocsin: ", stderr);
+	safe_print(stderr, text);
+	if (reason != NULL)
+		fprintf(stderr, " [%s]", reason);
+	putc('\n', stderr);
+}
+
+int
+cli_fail(enum tocsin_err err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(tocsin_err_name(err), fmt, ap);
+	va_end(ap);
+	return tocsin_err_exit(err);
+}
+
+int
+cli_usage(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(tocsin_err_name(TOCSIN_EUSAGE), fmt, ap);
+	va_end(ap);
+	return tocsin_err_exit(TOCSIN_EUSAGE);
+}
+
+void
+cli_note(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(NULL, fmt, ap);
+	va_end(ap);
+}
+
+int
+cli_error(const struct tocsin *t, enum tocsin_err err)
+{
+	return cli_fail(err, "%s", tocsin_error(t));
+}
+
+/* ---- options ---- */
+
+/* Memory of the program's length; NULL if there is none. */
+static void *
+own(struct cli *c, size_t n, size_t size)
+{
+	void **grown = realloc(c->owned, (c->nowned + 1) * sizeof(*grown));
+	void *p = grown != NULL ? calloc(n, size) : NULL;
+
+	if (grown != NULL)
+		c->owned = grown;
+	if (p != NULL)
+		c->owned[c->nowned++] = p;
+	return p;
+}
+
+void
+cli_release(struct cli *c)
+{
+	while (c->nowned > 0)
+		free(c->owned[--c->nowned]);
+	free(c->owned);
+	sodium_memzero(c, sizeof(*c));
+}
+
+struct reading {
+	struct cli *c;
+	const char *cmd;
+	const struct opt *own;
+	const struct opt *common;
+	int argc, i;
+	char **argv;
+	const char *value; /* of --name=value */
+};
+
+static const struct opt *
+find_in(const struct opt *o, const char *name, size_t n)
+{
+	for (; o->name != NULL; o++)
+		if (strlen(o->name) == n && strncmp(o->name, name, n) == 0)
+			return o;
+	return NULL;
+}
+
+static void
+nearest_in(
+    const struct opt *o, const char *typed, const char **best, unsigned *least)
+{
+	for (; o->name != NULL; o++) {
+		unsigned d = vocab_distance(o->name, typed);
+
+		if (d < *least) {
+			*least = d;
+			*best = o->name;
+		}
+	}
+}
+
+static void
+unknown_option(const struct reading *r, const char *typed)
+{
+	const char *best = "";
+	unsigned least = 1000;
+
+	nearest_in(r->own, typed, &best, &least);
+	nearest_in(r->common, typed, &best, &least);
+	cli_usage(
+	    "%s has no option %s; the nearest is %s", r->cmd, typed, best);
+}
+
+static void
+list_add(struct reading *r, struct list *l, const char *word)
+{
+	if (l->word == NULL)
+		l->word = own(r->c, (size_t)r->argc + 1, sizeof(*l->word));
+	if (l->word != NULL)
+		l->word[l->n++] = word;
+}
+
+static bool
+take_value(struct reading *r, const struct opt *o)
+{
+	const char *v = r->value;
+
+	if (v == NULL && r->i + 1 < r->argc)
+		v = r->argv[++r->i];
+	if (v == NULL) {
+		cli_usage("%s needs a value", o->name);
+		return false;
+	}
+	if (o->kind == OPT_WORD) {
+		const char **out = o->out;
+
+		if (*out != NULL) {
+			cli_usage("%s is given twice", o->name);
+			return false;
+		}
+		*out = v;
+		return true;
+	}
+	list_add(r, o->out, v);
+	while (o->kind == OPT_MANY && r->value == NULL && r->i + 1 < r->argc &&
+	       r->argv[r->i + 1][0] != '-')
+		list_add(r, o->out, r->argv[++r->i]);
+	return true;
+}
+
+static bool
+take_option(struct reading *r)
+{
+	const char *typed = r->argv[r->i];
+	const char *eq = strncmp(typed, "--", 2) == 0 ? strchr(typed, '=') : 0;
+	size_t n = eq != NULL ? (size_t)(eq - typed) : strlen(typed);
+	const struct opt *o = find_in(r->own, typed, n);
+
+	if (o == NULL)
+		o = find_in(r->common, typed, n);
+	if (o == NULL) {
+		unknown_option(r, typed);
+		return false;
+	}
+	r->value = eq != NULL ? eq + 1 : NULL;
+	if (o->kind != OPT_FLAG)
+		return take_value(r, o);
+	if (r->value != NULL) {
+		cli_usage("%s takes no value", o->name);
+		return false;
+	}
+	*(bool *)o->out = true;
+	return true;
+}
+
+static bool
+enough_words(const struct cli *c, const char *cmd, size_t min, size_t max)
+{
+	if (c->nword < min)
+		cli_usage("%s needs more; `tocsin help %.*s` says what", cmd,
+		    (int)strcspn(cmd, " "), cmd);
+	else if (c->nword > max)
+		cli_usage("%s: %s is one word too many", cmd, c->words[max]);
+	return c->nword >= min && c->nword <= max;
+}
+
+int
+cli_sub(struct cli *c, int argc, char **argv, const struct sub *subs)
+{
+	static char name[64];
+	const struct sub *s, *best = subs;
+	unsigned least = 1000;
+
+	if (argc < 2)
+		return cli_usage("%s needs more; `tocsin help %s` says what",
+		    argv[0], argv[0]);
+	for (s = subs; s->name != NULL; s++) {
+		unsigned d = vocab_distance(s->name, argv[1]);
+
+		if (d < least) {
+			least = d;
+			best = s;
+		}
+	}
+	if (least > 0)
+		return cli_usage("there is no %s %s; the nearest is %s %s",
+		    argv[0], argv[1], argv[0], best->name);
+	snprintf(name, sizeof(name), "%s %s", argv[0], best->name);
+	argv[1] = name;
+	return best->run(c, argc - 1, argv + 1);
+}
+
+bool
+cli_number(const char *option, const char *typed, unsigned least, unsigned most,
+    unsigned *out)
+{
+	uint64_t n;
+
+	if (num_parse(span_of(typed), &n) && n >= least && n <= most) {
+		*out = (unsigned)n;
+		return true;
+	}
+	cli_usage(
+	    "%s: %s is no number from %u to %u", option, typed, least, most);
+	return false;
+}
+
+bool
+cli_options(struct cli *c, int argc, char **argv, const struct opt *opts,
+    size_t min, size_t max)
+{
+	const char *wait = NULL;
+	const struct opt common[] = {
+		{ "--home", OPT_WORD, &c->home },
+		{ "--json", OPT_FLAG, &c->json },
+		{ "--wait", OPT_WORD, &wait },
+		{ "--passphrase-file", OPT_WORD, &c->passphrase_file },
+		{ NULL, OPT_FLAG, NULL },
+	};
+	struct reading r = { c, argv[0], opts, common, argc, 1, argv, NULL };
+	bool words_only = false;
+
+	c->words = own(c, (size_t)argc + 1, sizeof(*c->words));
+	if (c->words == NULL)
+		return false;
+	for (; r.i < argc; r.i++) {
+		char *word = argv[r.i];
+
+		if (!words_only && strcmp(word, "--") == 0)
+			words_only = true;
+		else if (words_only || word[0] != '-' || word[1] == '\0')
+			c->words[c->nword++] = word;
+		else if (!take_option(&r))
+			return false;
+	}
+	c->wait = CLI_WAIT;
+	c->wait_given = wait != NULL;
+	if (wait != NULL && !cli_number("--wait", wait, 0, 86400, &c->wait))
+		return false;
+	return enough_words(c, argv[0], min, max);
+}
+
+/* ---- passphrases ---- */
+
+/* One line from the terminal, unseen; false at its end. */
+static bool
+ask_terminal(const char *prompt, char *out, size_t size)
+{
+	FILE *tty = fopen("/dev/tty", "r+");
+	struct termios was, quiet;
+	char *got;
+
+	if (tty == NULL)
+		return false;
+	if (tcgetattr(fileno(tty), &was) != 0) {
+		fclose(tty);
+		return false;
+	}
+	quiet = was;
+	quiet.c_lflag &= ~(tcflag_t)ECHO;
+	quiet.c_lflag |= ECHONL;
+	fprintf(tty, "%s: ", prompt);
+	fflush(tty);
+	tcsetattr(fileno(tty), TCSAFLUSH, &quiet);
+	setvbuf(tty, NULL, _IONBF, 0); /* no copy in a buffer */
+	got = fgets(out, (int)size, tty);
+	tcsetattr(fileno(tty), TCSAFLUSH, &was);
+	fclose(tty);
+	if (got == NULL)
+		return false;
+	out[strcspn(out, "\n")] = '\0';
+	return true;
+}
+
+static int
+read_passphrase(struct cli *c, const char *path)
+{
+	struct buf b = { 0 };
+	enum tocsin_err err = keyfile_read(path, NULL, &b);
+	size_t n;
+
+	if (err != TOCSIN_OK) {
+		buf_release(&b);
+		return cli_fail(err, "%s: %s", path, tocsin_err_text(err));
+	}
+	for (n = 0; n < b.n && b.p[n] != '\n' && b.p[n] != '\0'; n++)
+		;
+	if (n == 0 || n >= sizeof(c->passphrase)) {
+		buf_release(&b);
+		return cli_fail(TOCSIN_EPASSPHRASE,
+		    "%s: its first line is no passphrase", path);
+	}
+	memcpy(c->passphrase, b.p, n);
+	c->passphrase[n] = '\0';
+	c->has_passphrase = true;
+	buf_release(&b);
+	return 0;
+}
+
+static int
+ask_passphrase(struct cli *c, const char *what, bool fresh)
+{
+	char prompt[256], again[sizeof(c->passphrase)];
+	bool same = true;
+
+	snprintf(prompt, sizeof(prompt), "%s for %.200s",
+	    fresh ? "New passphrase" : "Passphrase", what);
+	if (!ask_terminal(prompt, c->passphrase, sizeof(c->passphrase)))
+		return cli_fail(TOCSIN_EPASSPHRASE,
+		    "%s: there is no terminal to ask on; name a file with "
+		    "--passphrase-file%s",
+		    what, fresh ? ", or say --no-passphrase" : "");
+	if (fresh) {
+		same = ask_terminal("Once more", again, sizeof(again)) &&
+		       strcmp(again, c->passphrase) == 0;
+		sodium_memzero(again, sizeof(again));
+	}
+	if (!same || c->passphrase[0] == '\0') {
+		sodium_memzero(c->passphrase, sizeof(c->passphrase));
+		return cli_fail(TOCSIN_EPASSPHRASE,
+		    same ? "an empty passphrase protects nothing"
+			 : "the two differ; nothing was made");
+	}
+	c->has_passphrase = true;
+	return 0;
+}
+
+int
+cli_passphrase(struct cli *c, const char *what, bool fresh, const char **out)
+{
+	const char *file = c->passphrase_file;
+	int status = 0;
+
+	*out = NULL;
+	if (file == NULL)
+		file = getenv("TOCSIN_PASSPHRASE_FILE");
+	if (!c->has_passphrase) {
+		if (file != NULL && file[0] != '\0')
+			status = read_passphrase(c, file);
+		else
+			status = ask_passphrase(c, what, fresh);
+	}
+	if (status == 0)
+		*out = c->passphrase;
+	return status;
+}
+
+int
+cli_new_passphrase(
+    struct cli *c, const char *what, bool without, const char **out)
+{
+	*out = NULL;
+	if (without && c->passphrase_file != NULL)
+		return cli_usage(
+		    "--passphrase-file and --no-passphrase exclude each other");
+	return without ? 0 : cli_passphrase(c, what, true, out);
+}
+
+/* ---- homes ---- */
+
+bool
+cli_home(const struct cli *c, char out[512])
+{
+	if (keystore_home(out, c->home) == TOCSIN_OK)
+		return true;
+	cli_usage("there is no home: give --home, or set TOCSIN_HOME or HOME");
+	return false;
+}
+
+int
+cli_open(struct cli *c, struct tocsin **out)
+{
+	const char *pass = NULL;
+	char home[512];
+	enum tocsin_err err;
+	int status;
+
+	if (!cli_home(c, home))
+		return tocsin_err_exit(TOCSIN_EUSAGE);
+	if (keystore_locked(home)) {
+		status = cli_passphrase(c, home, false, &pass);
+		if (status != 0)
+			return status;
+	}
+	err = tocsin_open(out, home, pass);
+	return err == TOCSIN_OK ? 0 : cli_error(NULL, err);
+}
+
+int
+cli_desk(struct cli *c, struct keystore *config, struct desk **desk,
+    struct belief *belief)
+{
+	char home[512], path[640];
+	struct desk_tx *tx = NULL;
+	struct keystore k;
+	enum tocsin_err err;
+
+	if (!cli_home(c, home))
+		return tocsin_err_exit(TOCSIN_EUSAGE);
+	err = keystore_config(home, &k);
+	if (err != TOCSIN_OK)
+		return cli_fail(
+		    err, "%s is no home; make one with `tocsin init`", home);
+	if (config != NULL)
+		*config = k;
+	keystore_path(path, home, "desk");
+	err = desk_open(desk, path);
+	if (err == TOCSIN_OK)
+		err = desk_read(*desk, &tx);
+	if (err == TOCSIN_OK)
+		err = belief_load(belief, tx);
+	desk_end(tx);
+	if (err != TOCSIN_OK)
+		return cli_fail(err, "%s: the desk does not open: %s", path,
+		    tocsin_err_text(err));
+	return 0;
+}
+
+/* ---- files ---- */
+
+int
+cli_read(const char *path, size_t max, struct buf *out)
+{
+	enum tocsin_err err = file_read(path, max, out);
+
+	if (err == TOCSIN_OK)
+		return 0;
+	return cli_fail(err, "%s: %s", path,
+	    err == TOCSIN_ENOTFOUND	 ? "no such file"
+	    : err == TOCSIN_EPERMISSIONS ? "it may not be read"
+	    : err == TOCSIN_EUSAGE	 ? "it is not a file"
+					 : tocsin_err_text(err));
+}
+
+int
+cli_write(const char *path, struct span bytes, bool replace)
+{
+	enum tocsin_err err;
+
+	if (path == NULL) {
+		fwrite(bytes.p, 1, bytes.n, stdout);
+		return 0;
+	}
+	err = file_write(path, bytes, replace);
+	if (err == TOCSIN_EDUPLICATE)
+		return cli_usage(
+		    "%s is there already; it is not replaced", path);
+	if (err != TOCSIN_OK)
+		return cli_fail(err, "%s: it cannot be written: %s", path,
+		    err == TOCSIN_ENOTFOUND ? "no such folder"
+					    : tocsin_err_text(err));
+	return 0;
+}
+
+/* ---- the broker ---- */
+
+static int64_t
+now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+enum tocsin_err
+cli_sync(struct cli *c, struct tocsin *t, unsigned busy)
+{
+	const int64_t start = now_ms(), end = start + (int64_t)c->wait * 1000;
+	const int64_t last = c->wait_given ? end : start + (int64_t)busy * 1000;
+	enum tocsin_err err;
+	int64_t left;
+
+	do {
+		left = end - now_ms();
+		err =
+		    tocsin_sync(t, left < 1000 && left > 0 ? (int)left : 1000);
+		if (err == TOCSIN_OK || err == TOCSIN_EROSTERUNKNOWN)
+			break;
+	} while (now_ms() < end || (err == TOCSIN_ETIMEOUT && now_ms() < last));
+	return err;
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: ISC */
+#include "client/cli/cmds.h"
+#include "client/cli/print.h"
+#include "client/cli/view.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#define SUBJECT_MAX 60
+
+struct listing {
+	struct cli *c;
+	struct tocsin *t;
+	bool unacked, overdue, offline;
+};
+
+/* One row: a ticket, and where it stands for us. */
+struct row {
+	const struct tocsin_message *m;
+	struct tocsin_status *s; /* NULL: nothing is known */
+	bool mine;		 /* our member opened it */
+	const char *state;
+};
+
+static bool
+answered(const struct tocsin_place *p)
+{
+	return p->rung >= TOCSIN_RUNG_ACCEPTED;
+}
+
+/* Of a ticket of ours all answers count; of another's, our own. */
+static bool
+concerns(
+    const struct listing *l, const struct row *r, const struct tocsin_place *p)
+{
+	return r->mine || view_same_member(p->member, tocsin_device(l->t));
+}
+
+static const char *
+state_of(const struct listing *l, const struct row *r)
+{
+	enum tocsin_rung low = TOCSIN_RUNG_CLOSED;
+	bool any = false;
+	size_t i;
+
+	if (r->m->refused != TOCSIN_OK)
+		return "refused";
+	if (r->m->own && r->m->received == 0)
+		return "queued";
+	if (r->s != NULL && r->s->closed)
+		return "closed";
+	for (i = 0; r->s != NULL && i < r->s->n; i++)
+		if (concerns(l, r, &r->s->place[i])) {
+			any = true;
+			if (r->s->place[i].rung < low)
+				low = r->s->place[i].rung;
+		}
+	return any ? tocsin_rung_name(low) : "received";
+}
+
+static bool
+wanted(const struct listing *l, const struct row *r)
+{
+	bool unacked = false, overdue = false;
+	size_t i;
+
+	if (r->s == NULL || r->s->closed)
+		return !l->unacked && !l->overdue;
+	for (i = 0; i < r->s->n; i++)
+		if (concerns(l, r, &r->s->place[i])) {
+			unacked |= !answered(&r->s->place[i]);
+			overdue |= r->s->place[i].overdue;
+		}
+	return (!l->unacked || unacked) && (!l->overdue || overdue);
+}
+
+static bool
+late(const struct listing *l, const struct row *r)
+{
+	size_t i;
+
+	for (i = 0; r->s != NULL && i < r->s->n; i++)
+		if (r->s->place[i].overdue && concerns(l, r, &r->s->place[i]))
+			return true;
+	return false;
+}
+
+static void
+print_row(const struct listing *l, const struct row *r)
+{
+	print_tlp(stdout, r->m->tlp);
+	printf(" %s%s%s  ", colour(BOLD), r->m->short_id, colour(PLAIN));
+	print_time(stdout, r->m->time);
+	printf("  %-9s  %-20s  %s%s%s", r->m->precedence, r->m->from, r->state,
+	    r->m->refused != TOCSIN_OK ? " " : "",
+	    r->m->refused != TOCSIN_OK ? tocsin_err_name(r->m->refused) : "");
+	if (late(l, r))
+		printf(" %sOVERDUE%s", colour(RED), colour(PLAIN));
+	if (r->s != NULL && r->s->escalated > 0)
+		printf(" escalated");
+	if (r->m->exercise != NULL)
+		printf(" %sEXERCISE%s", colour(AMBER), colour(PLAIN));
+	if (r->m->subject != NULL)
+		printf("  ");
+	safe_title(stdout, r->m->subject, SUBJECT_MAX);
+	putchar('\n');
+}
+
+/* The members that the predicate holds for. */
+static json_t *
+members(const struct row *r, bool overdue)
+{
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; r->s != NULL && i < r->s->n; i++) {
+		const struct tocsin_place *p = &r->s->place[i];
+
+		if (overdue ? p->overdue : !answered(p))
+			json_array_append_new(list, json_string(p->member));
+	}
+	return list;
+}
+
+static json_t *
+row_json(const struct row *r)
+{
+	static const char *const left_out[] = { "text", "content", "number",
+		"answer", "reason", "own", "thread" };
+	json_t *o = view_message_json(r->m);
+	size_t i;
+
+	for (i = 0; i < sizeof(left_out) / sizeof(left_out[0]); i++)
+		json_object_del(o, left_out[i]);
+	json_object_set_new(o, "id", json_string(r->m->thread));
+	json_object_set_new(o, "state", json_string(r->state));
+	json_object_set_new(o, "mine", json_boolean(r->mine));
+	json_object_set_new(o, "unacked", members(r, false));
+	json_object_set_new(o, "overdue", members(r, true));
+	json_object_set_new(
+	    o, "closed", json_boolean(r->s != NULL && r->s->closed));
+	json_object_set_new(o, "escalated",
+	    json_integer(r->s != NULL ? (json_int_t)r->s->escalated : 0));
+	return o;
+}
+
+static void
+list_one(const struct listing *l, const struct tocsin_message *m)
+{
+	struct row r = { .m = m };
+
+	r.mine = view_same_member(m->from, tocsin_device(l->t));
+	if (tocsin_status(l->t, m->id, cli_now(), &r.s) != TOCSIN_OK)
+		r.s = NULL;
+	r.state = state_of(l, &r);
+	if (wanted(l, &r)) {
+		if (l->c->json)
+			print_json(row_json(&r));
+		else
+			print_row(l, &r);
+	}
+	tocsin_status_free(r.s);
+}
+
+static int
+list(struct listing *l)
+{
+	struct tocsin_list *all = NULL;
+	enum tocsin_err err;
+	size_t i;
+
+	if (!l->offline) {
+		err = cli_sync(l->c, l->t, 0);
+		if (err == TOCSIN_EROSTERUNKNOWN)
+			return cli_error(l->t, err);
+		if (err != TOCSIN_OK)
+			cli_note("this is what is here; newer tickets may wait "
+				 "at the broker: %s [%s]",
+			    tocsin_error(l->t), tocsin_err_name(err));
+	}
+	err = tocsin_tickets(l->t, &all);
+	if (err != TOCSIN_OK)
+		return cli_error(l->t, err);
+	for (i = 0; i < all->n; i++)
+		list_one(l, all->message[i]);
+	tocsin_list_free(all);
+	return 0;
+}
+
+int
+cmd_inbox(struct cli *c, int argc, char **argv)
+{
+	struct listing l = { .c = c };
+	const struct opt opts[] = {
+		{ "--unacked", OPT_FLAG, &l.unacked },
+		{ "--overdue", OPT_FLAG, &l.overdue },
+		{ "--offline", OPT_FLAG, &l.offline },
+		{ NULL, OPT_FLAG, NULL },
+	};
+	int status;
+
+	if (!cli_options(c, argc, argv, opts, 0, 0))
+		return 2;
+	status = cli_open(c, &l.t);
+	if (status == 0)
+		status = list(&l);
+	tocsin_close(l.t);
+	return status;
+}

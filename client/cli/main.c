@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: ISC */
+/* The tocsin program: its commands, and help about them. */
+#include "client/cli/cmds.h"
+#include "client/cli/print.h"
+#include "client/vocab.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int cmd_help(struct cli *c, int argc, char **argv);
+static int cmd_completion(struct cli *c, int argc, char **argv);
+
+/* Order and wording of tocsin(1); tests/cli/help.t compares the two. */
+/* clang-format off */
+const struct cmd cmds[] = {
+	{ "post", cmd_post,
+	    "--to M... --tlp T --subject S [--text FILE|-] [--stix FILE] "
+	    "[--attach FILE]... [--severity LEVEL] [--class RSIT] "
+	    "[--precedence P] [--ackby 30m|TIME] [--label L]... "
+	    "[--exercise NAME] [--kind KIND]",
+	    "send a ticket" },
+	{ "inbox", cmd_inbox, "[--unacked] [--overdue] [--offline]",
+	    "list the tickets, newest last" },
+	{ "show", cmd_show, "ID [--no-receipt]",
+	    "show a ticket and what was said about it" },
+	{ "watch", cmd_watch, "[-n N] [--reader NAME] [--from-start]",
+	    "print messages as they come" },
+	{ "save", cmd_save, "ID NAME [-o DIR]",
+	    "save an attachment" },
+	{ "ack", cmd_ack,
+	    "ID --accept|--defer|--refuse REASON|--invalid [-m TEXT]",
+	    "answer a ticket" },
+	{ "note", cmd_note, "ID -m TEXT [--attach FILE]...",
+	    "add to a ticket" },
+	{ "escalate", cmd_escalate, "ID --to M... [-m TEXT] [--ackby 30m|TIME]",
+	    "bring a ticket before others" },
+	{ "close", cmd_close, "ID [-m TEXT]",
+	    "end a ticket" },
+	{ "status", cmd_status, "ID",
+	    "who has a ticket, and who has answered" },
+	{ "why", cmd_why, "CODE|ID",
+	    "explain a reason code, or why a message was refused" },
+	{ "init", cmd_init,
+	    "--federation F --member M --device D "
+	    "[--role officer|bot|reader] --broker URL "
+	    "[--passphrase|--no-passphrase] [--join]",
+	    "make a home: a device's keys and desk" },
+	{ "trust", cmd_trust, "R... [--fingerprint DIGITS]",
+	    "take the first roster, or later ones" },
+	{ "keys", cmd_keys,
+	    "publish [--card FILE]... [--remove DEVICE]... [--days N] "
+	    "[--root FILE]\n"
+	    "show [M]",
+	    "announce the member's keys, or show anybody's" },
+	{ "authority", cmd_authority,
+	    "new FILE --name N [--passphrase|--no-passphrase]",
+	    "make the key of an authority" },
+	{ "roster", cmd_roster,
+	    "new [--from R] [--federation F] [--threshold K] "
+	    "[--authority VKEY]... [--card FILE]... [--remove NAME]... "
+	    "[--suspend M]... [--restore M]... [--revoke VKEY]... "
+	    "[--reason TOKEN] [--days N] [-o FILE]\n"
+	    "sign --key FILE R [-o FILE]\n"
+	    "verify R [--previous R0]\n"
+	    "show R",
+	    "make, sign and check who belongs" },
+	{ "completion", cmd_completion, "bash",
+	    "print the completions for a shell" },
+	{ "help", cmd_help, "[COMMAND]",
+	    "list the commands, or show one" },
+	{ NULL, NULL, NULL, NULL },
+};
+/* clang-format on */
+
+static const char common[] =
+    "[--home DIR] [--json] [--wait SECONDS] [--passphrase-file FILE]";
+
+static const struct cmd *
+find(const char *name)
+{
+	const struct cmd *c;
+
+	for (c = cmds; c->name != NULL; c++)
+		if (strcmp(c->name, name) == 0)
+			return c;
+	return NULL;
+}
+
+static int
+unknown(const char *typed)
+{
+	const struct cmd *c;
+	const char *best = "help";
+	unsigned least = 1000;
+
+	for (c = cmds; c->name != NULL; c++) {
+		unsigned d = vocab_distance(c->name, typed);
+
+		if (d < least) {
+			least = d;
+			best = c->name;
+		}
+	}
+	return cli_usage("there is no command %s; the nearest is %s, and "
+			 "`tocsin help` lists all",
+	    typed, best);
+}
+
+/* ---- help ---- */
+
+/* One line of usage, broken between its options. */
+static void
+print_usage(FILE *to, const char *name, const char *usage, size_t n)
+{
+	size_t column = 7 + strlen(name), i = 0;
+
+	fprintf(to, "tocsin %s", name);
+	while (i < n) {
+		size_t word = 0;
+		int depth = 0;
+
+		while (i + word < n && (usage[i + word] != ' ' || depth > 0)) {
+			depth += usage[i + word] == '[';
+			depth -= usage[i + word] == ']';
+			word++;
+		}
+		if (column + 1 + word > 78) {
+			fputs("\n\t", to);
+			column = 7;
+		}
+		fprintf(to, " %.*s", (int)word, usage + i);
+		column += 1 + word;
+		i += word + 1;
+	}
+	putc('\n', to);
+}
+
+static void
+print_usages(FILE *to, const struct cmd *c)
+{
+	const char *line = c->usage;
+
+	while (line != NULL) {
+		const char *lf = strchr(line, '\n');
+
+		print_usage(to, c->name, line,
+		    lf != NULL ? (size_t)(lf - line) : strlen(line));
+		line = lf != NULL ? lf + 1 : NULL;
+	}
+}
+
+static void
+print_help(FILE *to)
+{
+	const struct cmd *c;
+
+	fputs("usage: tocsin COMMAND ...\n\n", to);
+	for (c = cmds; c->name != NULL; c++)
+		fprintf(to, "  %-12s%s\n", c->name, c->help);
+	fprintf(to,
+	    "\nAll take %s.\n"
+	    "`tocsin help COMMAND` shows one; tocsin(1) says more.\n",
+	    common);
+}
+
+static int
+cmd_help(struct cli *cli, int argc, char **argv)
+{
+	const struct opt none[] = { { NULL, OPT_FLAG, NULL } };
+	const struct cmd *c;
+
+	if (!cli_options(cli, argc, argv, none, 0, 1))
+		return 2;
+	if (cli->nword == 0) {
+		print_help(stdout);
+		return 0;
+	}
+	c = find(cli->words[0]);
+	if (c == NULL)
+		return unknown(cli->words[0]);
+	print_usages(stdout, c);
+	printf("\n%s\n\nAll take %s.\n", c->help, common);
+	return 0;
+}
+
+/* ---- completion ---- */
+
+/* The words of a usage that somebody would type as they are. */
+static void
+print_words(const char *usage)
+{
+	size_t n;
+
+	for (; *usage != '\0'; usage += n + (usage[n] != '\0')) {
+		n = strcspn(usage, " []|\n");
+		if (n > 0 &&
+		    (usage[0] == '-' || (usage[0] >= 'a' && usage[0] <= 'z' &&
+					    strchr(usage, '.') != usage + n)))
+			printf(" %.*s", (int)n, usage);
+	}
+}
+
+static int
+cmd_completion(struct cli *cli, int argc, char **argv)
+{
+	const struct opt none[] = { { NULL, OPT_FLAG, NULL } };
+	const struct cmd *c;
+
+	if (!cli_options(cli, argc, argv, none, 1, 1))
+		return 2;
+	if (strcmp(cli->words[0], "bash") != 0)
+		return cli_usage(
+		    "%s: there are completions for bash only", cli->words[0]);
+	printf("# bash completion of tocsin: source it, or save it as\n"
+	       "# ~/.local/share/bash-completion/completions/tocsin\n"
+	       "_tocsin() {\n\tlocal words\n\tcase ${COMP_WORDS[1]} in\n");
+	for (c = cmds; c->name != NULL; c++) {
+		printf("\t%s) words='", c->name);
+		print_words(c->usage);
+		print_words(common);
+		printf("' ;;\n");
+	}
+	printf("\tesac\n\t[ \"$COMP_CWORD\" -gt 1 ] || words='");
+	for (c = cmds; c->name != NULL; c++)
+		printf(" %s", c->name);
+	printf("'\n\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- "
+	       "\"${COMP_WORDS[COMP_CWORD]}\")\n}\n"
+	       "complete -o default -F _tocsin tocsin\n");
+	return 0;
+}
+
+/* ---- main ---- */
+
+static int
+run(const struct cmd *cmd, int argc, char **argv)
+{
+	struct cli cli = { 0 };
+	int status = cmd->run(&cli, argc, argv);
+
+	cli_release(&cli);
+	/* Output that didn't arrive is a failure, whatever run() said. */
+	if (fflush(stdout) != 0 || ferror(stdout))
+		return cli_fail(
+		    TOCSIN_EINTERNAL, "stdout: %s", strerror(errno));
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct cmd *cmd;
+
+	setlocale(LC_TIME, "C");
+	colours_init();
+	if (sodium_init() < 0)
+		return cli_fail(TOCSIN_EINTERNAL, "no randomness");
+	if (argc < 2) {
+		print_help(stderr);
+		return 2;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		printf("tocsin %s\n", TOCSIN_VERSION);
+		return 0;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		print_help(stdout);
+		return 0;
+	}
+	cmd = find(argv[1]);
+	return cmd != NULL ? run(cmd, argc - 1, argv + 1) : unknown(argv[1]);
+}

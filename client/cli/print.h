@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * print.h - the one way of text from others to a terminal
+ *
+ * Subjects, names, file names and texts come from people whom we trust as far
+ * as their signature. A terminal obeys some of what they could write: escape
+ * sequences, carriage returns, marks that turn the direction of writing round.
+ * So nothing of theirs is printed but through here, and what comes out is
+ * letters, spaces and line feeds that we put there.
+ *
+ * What is not valid UTF-8 becomes U+FFFD. A character that controls, turns,
+ * hides or joins is written as <U+202E>. In JSON the same characters are \u
+ * escapes, so a program gets what was sent.
+ *
+ * Output errors are not looked at here: run() in main.c asks stdout at the end.
+ */
+#ifndef TOCSIN_CLI_PRINT_H
+#define TOCSIN_CLI_PRINT_H
+
+#include "crypto/wire.h"
+
+#include <stdio.h>
+
+struct json_t;
+
+enum safe {
+	SAFE_LINE, /* a name or title: line feeds and tabs are shown too */
+	SAFE_BODY, /* a text: they are kept */
+};
+
+/* ---- pure ---- */
+
+/* The next character of s, at *i, which moves on; 0xfffd if it is invalid. */
+uint32_t utf8_next(struct span s, size_t *i);
+
+/* Whether a terminal must not get it raw. */
+bool char_hostile(uint32_t c);
+
+/* ---- printing ---- */
+
+void safe_span(FILE *to, struct span s, enum safe how);
+void safe_print(FILE *to, const char *s); /* SAFE_LINE; NULL prints nothing */
+
+/* A title of one line; what is beyond `width` characters becomes an ellipsis.
+ */
+void safe_title(FILE *to, const char *s, size_t width);
+
+/* A text, each line behind `margin`, so that none looks like one of ours. */
+void safe_body(FILE *to, const char *s, const char *margin);
+
+/* Serialised JSON or the like, with the hostile characters as \u escapes. */
+void safe_json(FILE *to, struct span s);
+
+/* An object on a line of its own. Takes the reference. */
+void print_json(struct json_t *object);
+
+/* 2026-11-21 03:14:15Z, and the local time where that is another. */
+void print_time(FILE *to, int64_t t);
+
+/* ---- colour: for what we say, never from data ---- */
+
+enum colour { PLAIN, RED, AMBER, GREEN, WHITE, BOLD, DIM };
+
+/* On a terminal, unless NO_COLOR or TERM=dumb says otherwise. */
+void colours_init(void);
+const char *colour(enum colour c);
+
+/* "TLP:AMBER" in its colour, padded to one width. */
+void print_tlp(FILE *to, const char *tlp);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: ISC */
+#include "client/cli/sent.h"
+
+#include "client/cli/print.h"
+#include "client/cli/view.h"
+
+#include <jansson.h>
+
+static const char *
+state_of(const struct tocsin_message *m)
+{
+	if (m->refused != TOCSIN_OK)
+		return "refused";
+	return m->received != 0 ? "posted" : "queued";
+}
+
+static void
+print_sent(const struct cli *c, const struct tocsin_message *m)
+{
+	if (!c->json) {
+		printf("%s\n", m->short_id);
+		return;
+	}
+	print_json(json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "id", m->id,
+	    "short_id", m->short_id, "thread", m->thread, "kind", m->kind,
+	    "state", state_of(m), "reason",
+	    m->refused != TOCSIN_OK ? json_string(tocsin_err_name(m->refused))
+				    : json_null()));
+}
+
+/* It is on disk; why it is not at the broker. */
+static void
+say_queued(enum tocsin_err err)
+{
+	if (err == TOCSIN_OK || err == TOCSIN_EUNAVAILABLE)
+		cli_note("the broker cannot be reached now; it waits in the "
+			 "outbox and is sent when it can be [unavailable]");
+	else
+		cli_note("it is not at the broker yet and waits in the outbox: "
+			 "%s [%s]",
+		    tocsin_err_text(err), tocsin_err_name(err));
+}
+
+int
+sent(struct cli *c, struct tocsin *t, const char *id, unsigned busy)
+{
+	struct tocsin_message *m = NULL;
+	enum tocsin_err synced, err;
+	int status = 0;
+
+	/* First, so that a user who stops us knows it. */
+	err = tocsin_get(t, id, &m);
+	if (err != TOCSIN_OK)
+		return cli_error(t, err);
+	if (!c->json) {
+		print_sent(c, m);
+		fflush(stdout);
+	}
+	tocsin_message_free(m);
+	m = NULL;
+	synced = cli_sync(c, t, busy);
+	err = tocsin_get(t, id, &m);
+	if (err != TOCSIN_OK)
+		return cli_error(t, err);
+	if (c->json)
+		print_sent(c, m);
+	if (m->refused != TOCSIN_OK)
+		status = cli_fail(m->refused, "the broker refused it: %s",
+		    tocsin_err_text(m->refused));
+	else if (m->received == 0)
+		say_queued(synced);
+	else if (synced != TOCSIN_OK && busy == SENT_BUSY_PARTS)
+		cli_note("the ticket is sent; its attachments go on when the "
+			 "broker can be reached");
+	tocsin_message_free(m);
+	return status;
+}

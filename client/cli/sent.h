@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * sent.h - what a command says after it put a message into the outbox
+ *
+ * The message is safe then. Whether it also left is worth a few seconds of
+ * waiting; if it did not, that is no failure, but it is said.
+ */
+#ifndef TOCSIN_CLI_SENT_H
+#define TOCSIN_CLI_SENT_H
+
+#include "client/cli/cli.h"
+
+#define SENT_BUSY 30	     /* seconds, while there is a link */
+#define SENT_BUSY_PARTS 3600 /* the same with attachments */
+
+/* Waits, prints the ticket's short id or the JSON, gives the exit status. */
+int sent(struct cli *c, struct tocsin *t, const char *id, unsigned busy);
+
+#endif

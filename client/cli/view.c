@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: ISC */
+#include "client/cli/view.h"
+
+#include "client/cli/print.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MARGIN "  | "
+#define TITLE_MAX 100
+
+/* ---- values ---- */
+
+json_t *
+view_time(int64_t t)
+{
+	char text[TIME_TEXT + 1];
+
+	if (t <= 0)
+		return json_null();
+	time_print(text, t);
+	return json_string(text);
+}
+
+json_t *
+view_string(const char *s)
+{
+	return s != NULL ? json_string_nocheck(s) : json_null();
+}
+
+void
+view_short(char out[TOCSIN_SHORT_TEXT], const char *id)
+{
+	uint8_t raw[ID_LEN];
+
+	out[0] = '\0';
+	if (id_parse(span_of(id), raw))
+		shortid_print(out, raw);
+}
+
+bool
+view_same_member(const char *a, const char *b)
+{
+	size_t n = strcspn(a, "/");
+
+	return n == strcspn(b, "/") && strncmp(a, b, n) == 0;
+}
+
+bool
+view_when(const char *option, const char *typed, int64_t *out)
+{
+	static const struct {
+		char unit;
+		int64_t seconds;
+	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
+	size_t i, n = strlen(typed);
+	uint64_t count;
+
+	if (time_parse(span_of(typed), out))
+		return true;
+	for (i = 0; n > 1 && i < sizeof(units) / sizeof(units[0]); i++)
+		if (typed[n - 1] == units[i].unit &&
+		    num_parse(span_cut(span_of(typed), 0, n - 1), &count) &&
+		    count > 0 && count <= 366 * 86400) {
+			*out = cli_now() + (int64_t)count * units[i].seconds;
+			return true;
+		}
+	cli_usage("%s: %s is no time: write 30m, 2h, 3d or "
+		  "2026-11-21T03:14:15Z",
+	    option, typed);
+	return false;
+}
+
+/* ---- the content ---- */
+
+static json_t *
+content_of(const struct tocsin_message *m)
+{
+	return m->json != NULL
+		   ? json_loads(m->json, JSON_REJECT_DUPLICATES, NULL)
+		   : NULL;
+}
+
+static const char *
+member_string(const json_t *o, const char *name, const char *inner)
+{
+	const json_t *v = json_object_get(o, name);
+
+	return json_string_value(inner != NULL ? json_object_get(v, inner) : v);
+}
+
+/* What is shown elsewhere, or says nothing to a person. */
+static bool
+shown_elsewhere(const char *name)
+{
+	static const char *const names[] = { "format", "subject", "text", "ack",
+		"attachments", "severity", "classification", "indicators" };
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+static void
+print_member(const char *name, const json_t *value)
+{
+	char *text =
+	    json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_SORT_KEYS);
+
+	printf("  ");
+	safe_print(stdout, name);
+	printf(": ");
+	if (json_is_string(value))
+		safe_title(stdout, json_string_value(value), 1000);
+	else
+		safe_title(stdout, text, 1000);
+	putchar('\n');
+	free(text);
+}
+
+static void
+print_pair(const char *label, const json_t *content, const char *name,
+    const char *head, const char *tail)
+{
+	const char *first = member_string(content, name, head);
+	const char *second = member_string(content, name, tail);
+
+	if (first == NULL)
+		return;
+	printf("  %-9s ", label);
+	safe_print(stdout, first);
+	if (second != NULL)
+		putchar(' ');
+	safe_print(stdout, second);
+	putchar('\n');
+}
+
+static void
+print_indicators(const json_t *content)
+{
+	const json_t *list = json_object_get(content, "indicators");
+	size_t i;
+
+	for (i = 0; i < json_array_size(list); i++) {
+		const json_t *one = json_array_get(list, i);
+		const char *name = member_string(one, "name", NULL);
+
+		printf("  indicator ");
+		safe_title(stdout, member_string(one, "pattern", NULL), 1000);
+		if (name != NULL)
+			printf("  (");
+		safe_title(stdout, name, TITLE_MAX);
+		printf("%s\n", name != NULL ? ")" : "");
+	}
+}
+
+static void
+print_others(json_t *content)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(content, name, value) if (!shown_elsewhere(name))
+	    print_member(name, value);
+}
+
+/* ---- messages ---- */
+
+static void
+print_size(uint64_t n)
+{
+	if (n >= 10 * 1024 * 1024)
+		printf("%llu MiB", (unsigned long long)(n >> 20));
+	else if (n >= 10 * 1024)
+		printf("%llu KiB", (unsigned long long)(n >> 10));
+	else
+		printf("%llu bytes", (unsigned long long)n);
+}
+
+static void
+print_parts(const struct tocsin_message *m)
+{
+	size_t i;
+
+	for (i = 0; i < m->nparts; i++) {
+		printf("  attached  ");
+		safe_title(stdout, m->parts[i].name, TITLE_MAX);
+		printf("  ");
+		print_size(m->parts[i].size);
+		printf("  ");
+		safe_title(stdout, m->parts[i].media, TITLE_MAX);
+		putchar('\n');
+	}
+}
+
+/* The line that every message begins with: the label, then what we vouch for.
+ */
+static void
+print_first_line(const struct tocsin_message *m)
+{
+	char own[TOCSIN_SHORT_TEXT];
+
+	view_short(own, m->id);
+	print_tlp(stdout, m->tlp);
+	printf(" %s%s%s  %s  %s  from %s\n", colour(BOLD), own, colour(PLAIN),
+	    m->precedence, m->kind, m->from);
+	if (m->exercise != NULL)
+		printf("  %sEXERCISE EXERCISE EXERCISE%s %s\n", colour(AMBER),
+		    colour(PLAIN), m->exercise);
+}
+
+static bool
+print_refused(const struct tocsin_message *m)
+{
+	if (m->refused == TOCSIN_OK)
+		return false;
+	printf("  %s%s%s [%s]: %s\n", colour(RED),
+	    m->own ? "the broker refused it" : "not opened", colour(PLAIN),
+	    tocsin_err_name(m->refused), tocsin_err_text(m->refused));
+	return true;
+}
+
+static void
+print_time_row(const char *label, int64_t t)
+{
+	if (t <= 0)
+		return;
+	printf("  %-9s ", label);
+	print_time(stdout, t);
+	putchar('\n');
+}
+
+static void
+print_header(const struct tocsin_message *m)
+{
+	size_t i;
+
+	printf("  to        ");
+	for (i = 0; m->to[i] != NULL; i++)
+		printf("%s%s", i > 0 ? ", " : "", m->to[i]);
+	putchar('\n');
+	print_time_row("written", m->time);
+	if (m->own && m->received == 0 && m->refused == TOCSIN_OK)
+		printf("  queued    not at the broker yet\n");
+	print_time_row("answer by", m->ackby);
+}
+
+static void
+print_answer(const json_t *content)
+{
+	const char *state = member_string(content, "ack", "state");
+	const char *reason = member_string(content, "ack", "reason");
+
+	if (state == NULL)
+		return;
+	printf("  answer    ");
+	safe_title(stdout, state, TITLE_MAX);
+	if (reason != NULL)
+		printf(": ");
+	safe_title(stdout, reason, TITLE_MAX);
+	putchar('\n');
+}
+
+void
+view_message(const struct tocsin_message *m)
+{
+	json_t *content = content_of(m);
+
+	print_first_line(m);
+	print_header(m);
+	(void)print_refused(m);
+	if (m->subject != NULL) {
+		printf("  subject   %s", colour(BOLD));
+		safe_title(stdout, m->subject, 4 * TITLE_MAX);
+		printf("%s\n", colour(PLAIN));
+	}
+	print_answer(content);
+	print_pair("severity", content, "severity", "scale", "level");
+	print_pair("class", content, "classification", "class", "type");
+	print_indicators(content);
+	print_others(content);
+	print_parts(m);
+	safe_body(stdout, m->text, MARGIN);
+	json_decref(content);
+}
+
+void
+view_brief(const struct tocsin_message *m)
+{
+	json_t *content = content_of(m);
+	char ticket[TOCSIN_SHORT_TEXT];
+
+	print_first_line(m);
+	if (strcmp(m->id, m->thread) != 0) {
+		view_short(ticket, m->thread);
+		printf("  ticket    %s\n", ticket);
+	}
+	print_time_row("written", m->time);
+	print_time_row("answer by", m->ackby);
+	if (!print_refused(m) && m->subject != NULL) {
+		printf("  subject   ");
+		safe_title(stdout, m->subject, TITLE_MAX);
+		putchar('\n');
+	}
+	print_answer(content);
+	print_parts(m);
+	if (strcmp(m->id, m->thread) != 0)
+		safe_body(stdout, m->text, MARGIN);
+	json_decref(content);
+}
+
+static json_t *
+strings(const char *const *list)
+{
+	json_t *a = json_array();
+	size_t i;
+
+	for (i = 0; list[i] != NULL; i++)
+		json_array_append_new(a, view_string(list[i]));
+	return a;
+}
+
+static json_t *
+attachments(const struct tocsin_message *m)
+{
+	json_t *a = json_array();
+	size_t i;
+
+	for (i = 0; i < m->nparts; i++)
+		json_array_append_new(
+		    a, json_pack("{s:o, s:o, s:I}", "name",
+			   view_string(m->parts[i].name), "media",
+			   view_string(m->parts[i].media), "size",
+			   (json_int_t)m->parts[i].size));
+	return a;
+}
+
+json_t *
+view_message_json(const struct tocsin_message *m)
+{
+	json_t *content = content_of(m);
+	json_t *o = json_object();
+
+	json_object_set_new(o, "id", json_string(m->id));
+	json_object_set_new(o, "short_id", json_string(m->short_id));
+	json_object_set_new(o, "thread", json_string(m->thread));
+	json_object_set_new(o, "number", json_integer((json_int_t)m->number));
+	json_object_set_new(o, "kind", json_string(m->kind));
+	json_object_set_new(o, "tlp", json_string(m->tlp));
+	json_object_set_new(o, "precedence", json_string(m->precedence));
+	json_object_set_new(o, "exercise", view_string(m->exercise));
+	json_object_set_new(o, "from", json_string(m->from));
+	json_object_set_new(o, "to", strings(m->to));
+	json_object_set_new(o, "time", view_time(m->time));
+	json_object_set_new(o, "received", view_time(m->received));
+	json_object_set_new(o, "ackby", view_time(m->ackby));
+	json_object_set_new(o, "own", json_boolean(m->own));
+	json_object_set_new(o, "refused",
+	    m->refused != TOCSIN_OK ? json_string(tocsin_err_name(m->refused))
+				    : json_null());
+	json_object_set_new(o, "subject", view_string(m->subject));
+	json_object_set_new(o, "text", view_string(m->text));
+	json_object_set_new(
+	    o, "answer", view_string(member_string(content, "ack", "state")));
+	json_object_set_new(
+	    o, "reason", view_string(member_string(content, "ack", "reason")));
+	json_object_set_new(o, "attachments", attachments(m));
+	json_object_set_new(
+	    o, "content", content != NULL ? content : json_null());
+	return o;
+}
+
+/* ---- places ---- */
+
+void
+view_place(const struct tocsin_place *p)
+{
+	printf("  %-24s %-10s ", p->member, tocsin_rung_name(p->rung));
+	print_time(stdout, p->since);
+	if (p->by != NULL)
+		printf("  by ");
+	safe_print(stdout, p->by);
+	if (p->reason != NULL)
+		printf(": ");
+	safe_title(stdout, p->reason, TITLE_MAX);
+	if (p->overdue)
+		printf("  %sOVERDUE%s", colour(RED), colour(PLAIN));
+	putchar('\n');
+}
+
+json_t *
+view_place_json(const struct tocsin_status *s, const struct tocsin_place *p)
+{
+	char brief[TOCSIN_SHORT_TEXT];
+
+	view_short(brief, s->id);
+	return json_pack(
+	    "{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:b, s:o, s:b, s:i}", "id",
+	    s->id, "short_id", brief, "member", p->member, "state",
+	    tocsin_rung_name(p->rung), "since", view_time(p->since), "by",
+	    view_string(p->by), "reason", view_string(p->reason), "overdue",
+	    p->overdue, "ackby", view_time(s->ackby), "closed", s->closed,
+	    "escalated", (int)s->escalated);
+}

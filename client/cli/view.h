@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * view.h - messages, tickets and times as people and programs see them
+ *
+ * The TLP label comes first, on every line that begins a message. The JSON
+ * members are those of tocsin(1); a member that does not apply is null, so that
+ * all objects of one command have the same ones.
+ */
+#ifndef TOCSIN_CLI_VIEW_H
+#define TOCSIN_CLI_VIEW_H
+
+#include "client/cli/cli.h"
+
+struct json_t;
+
+/* One message in full, and as an item of a list. */
+void view_message(const struct tocsin_message *m);
+void view_brief(const struct tocsin_message *m);
+struct json_t *view_message_json(const struct tocsin_message *m);
+
+/* One recipient's place. */
+void view_place(const struct tocsin_place *p);
+struct json_t *view_place_json(
+    const struct tocsin_status *s, const struct tocsin_place *p);
+
+/* A time as 2026-11-21T03:14:15Z, or null for 0. */
+struct json_t *view_time(int64_t t);
+
+/* A string of somebody's, or null for NULL; invalid UTF-8 is passed on. */
+struct json_t *view_string(const char *s);
+
+/* The short id of a full one. */
+void view_short(char out[TOCSIN_SHORT_TEXT], const char *id);
+
+/* Whether a device, or a member, belongs to the member of another device. */
+bool view_same_member(const char *a, const char *b);
+
+/* "30m", "2h", "3d", or a time as above; false with a sentence. */
+bool view_when(const char *option, const char *typed, int64_t *out);
+
+#endif
