@@ -61,6 +61,18 @@ static struct fixture fed;
 static struct slot *slot;
 static int zygote;
 
+/* The condition, as soon as it holds; false if it does not. */
+#define WAIT_FOR(x)                                      \
+	__extension__({                                  \
+		int64_t end_ = clock_ms() + PATIENCE_MS; \
+		bool came_ = (x);                        \
+		while (!came_ && clock_ms() < end_) {    \
+			usleep(1000);                    \
+			came_ = (x);                     \
+		}                                        \
+		came_;                                   \
+	})
+
 /* ---- the broker's process ---- */
 
 /* Whoever had it may have been killed. */
@@ -129,7 +141,8 @@ broker_process(int i)
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
 	snprintf(address, sizeof(address), "127.0.0.1:%u", s->port);
-	MUST(door_listen(address, &fd) == TOCSIN_OK);
+	/* The door of one that was killed takes a moment to follow it. */
+	MUST(WAIT_FOR(door_listen(address, &fd) == TOCSIN_OK));
 	s->port = door_port(fd);
 	b = rig_broker(&fed, names[i], NULL, NULL);
 	open_door(names[i], fd);
@@ -162,20 +175,6 @@ zygote_process(int fd)
 }
 
 /* ---- the test's side of it ---- */
-
-#define WAIT_FOR(x)                                      \
-	wait_for_(__extension__({                        \
-		int64_t end_ = clock_ms() + PATIENCE_MS; \
-		while (!(x) && clock_ms() < end_)        \
-			usleep(1000);                    \
-		(x);                                     \
-	}))
-
-static bool
-wait_for_(bool came)
-{
-	return came;
-}
 
 static void
 start(int i)
