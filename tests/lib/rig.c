@@ -72,7 +72,7 @@ rig_broker(const struct fixture *f, const char *name,
 	struct broker_config c;
 	struct broker *b = NULL;
 	const char *why = "";
-	char store[4096], run[4096];
+	char store[4200], run[4200];
 	bool first;
 	size_t i;
 
