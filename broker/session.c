@@ -44,11 +44,13 @@ struct session {
 	struct session *prev;
 	int64_t begun_ms;
 
-	pthread_mutex_t lock;
-	struct noise *noise; /* while half open */
-	struct link_keys keys;
+	pthread_mutex_t shake; /* one finish at a time; before all others */
+	struct noise *noise;   /* until a finish has opened */
+	struct link_keys keys; /* these three don't change once it is open, */
 	uint8_t remote[32];
-	struct trust_who who;
+	struct trust_who who; /* but this, under both other locks */
+
+	pthread_mutex_t lock;
 	_Atomic int64_t used_ms;
 	bool live; /* keys are there and it was let in */
 	struct window window;
@@ -216,6 +218,7 @@ session_put(struct session *x)
 	if (x->noise)
 		noise_release(x->noise);
 	free(x->noise);
+	pthread_mutex_destroy(&x->shake);
 	pthread_mutex_destroy(&x->lock);
 	pthread_mutex_destroy(&x->sent_lock);
 	sodium_memzero(x, sizeof(*x));
@@ -233,6 +236,7 @@ session_new(struct sessions *s, int64_t now_ms)
 	x->all = s;
 	x->begun_ms = now_ms;
 	x->used_ms = now_ms;
+	pthread_mutex_init(&x->shake, NULL);
 	pthread_mutex_init(&x->lock, NULL);
 	pthread_mutex_init(&x->sent_lock, NULL);
 	randombytes_buf(x->id, sizeof(x->id));
@@ -409,8 +413,11 @@ may_shake_hands(struct sessions *s, int64_t now_ms)
 {
 	if (s->lim.handshakes == 0)
 		return true;
-	s->tokens += (double)(now_ms - s->tokens_ms) * s->lim.handshakes / 1000;
-	s->tokens_ms = now_ms;
+	if (now_ms > s->tokens_ms) {
+		s->tokens +=
+		    (double)(now_ms - s->tokens_ms) * s->lim.handshakes / 1000;
+		s->tokens_ms = now_ms;
+	}
 	if (s->tokens > s->lim.handshakes)
 		s->tokens = s->lim.handshakes;
 	if (s->tokens < 1)
@@ -552,18 +559,17 @@ finish(struct session *x, struct span msg, struct buf *plain)
 }
 
 static void
-log_begin(const struct session *x)
+log_begin(const struct session *x, const struct trust_who *who)
 {
 	static struct log_limit limit = LOG_LIMIT(50, 60000);
 
-	if (x->who.kind == TRUST_NOBODY)
+	if (who->kind == TRUST_NOBODY)
 		log_limited(&limit, LOG_INFO, "session-begin",
 		    LOG_X("key", SPAN(x->remote)));
 	else
 		log_event(LOG_INFO, "session-begin",
-		    LOG_Z("member", x->who.member),
-		    LOG_Z("device", x->who.device),
-		    LOG_Z("broker", x->who.broker), LOG_END);
+		    LOG_Z("member", who->member), LOG_Z("device", who->device),
+		    LOG_Z("broker", who->broker), LOG_END);
 }
 
 static void
@@ -595,18 +601,16 @@ do_finish(struct sessions *s, struct session *x, const struct frame *f,
 		buf_release(&got->plain);
 		return err;
 	}
+	pthread_mutex_lock(&x->lock);
 	x->live = true;
 	window_mark(&x->window, 0);
 	start_request(x, 0, got);
+	pthread_mutex_unlock(&x->lock);
 	broker_count(s->b, BROKER_sessions_begun);
-	log_begin(x);
+	log_begin(x, &got->who);
 	return TOCSIN_OK;
 }
 
-/*
- * The lock order is the other way round elsewhere: nobody but us looks into a
- * session that is half open, so its own lock may be taken first here.
- */
 static bool
 on_finish(struct sessions *s, struct session *x, const struct frame *f,
     struct session_request *got, struct buf *answer)
@@ -614,13 +618,16 @@ on_finish(struct sessions *s, struct session *x, const struct frame *f,
 	enum tocsin_err err = TOCSIN_OK;
 	bool repeated;
 
-	pthread_mutex_lock(&x->lock);
+	pthread_mutex_lock(&x->shake);
 	repeated = x->noise == NULL;
-	if (repeated)
-		repeat(x, 0, answer);
-	else
+	if (!repeated)
 		err = do_finish(s, x, f, got);
-	pthread_mutex_unlock(&x->lock);
+	pthread_mutex_unlock(&x->shake);
+	if (repeated) {
+		pthread_mutex_lock(&x->lock);
+		repeat(x, 0, answer);
+		pthread_mutex_unlock(&x->lock);
+	}
 	if (err) {
 		broker_count(s->b, err == TOCSIN_EBADSIGNATURE
 				       ? BROKER_frames_forged
