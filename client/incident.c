@@ -406,14 +406,27 @@ answered(struct place *p, const struct ladder_message *m)
 }
 
 static bool
-is_answer(enum tocsin_rung r)
+late(const struct place *p, int64_t now)
 {
-	return r > TOCSIN_RUNG_OPENED;
+	return p->base->ackby > 0 && now > p->base->ackby &&
+	       p->p.rung <= TOCSIN_RUNG_OPENED;
+}
+
+/* The same message once more changes nothing. */
+static bool
+repeated(const struct ladder_message *m, size_t i)
+{
+	size_t j;
+
+	for (j = 0; j < i; j++)
+		if (strcmp(m[j].id, m[i].id) == 0)
+			return true;
+	return false;
 }
 
 enum tocsin_err
 ladder_fold(const struct ladder_message *m, size_t nm,
-    const struct ladder_receipt *r, size_t nr, int64_t ackby, int64_t now,
+    const struct ladder_receipt *r, size_t nr, int64_t now,
     struct tocsin_place **out, size_t *n, bool *closed, unsigned *escalated)
 {
 	struct place *list;
@@ -442,14 +455,13 @@ ladder_fold(const struct ladder_message *m, size_t nm,
 
 		if (strcmp(m[i].kind, "close") == 0)
 			*closed = true;
-		if (strcmp(m[i].kind, "escalate") == 0)
+		if (strcmp(m[i].kind, "escalate") == 0 && !repeated(m, i))
 			++*escalated;
 		if (p != NULL && strcmp(m[i].kind, "ack") == 0)
 			answered(p, &m[i]);
 	}
 	for (i = 0; i < *n; i++) {
-		list[i].p.overdue = ackby > 0 && now > ackby && !*closed &&
-				    !is_answer(list[i].p.rung);
+		list[i].p.overdue = !*closed && late(&list[i], now);
 		(*out)[i] = list[i].p;
 	}
 	free(list);

@@ -70,6 +70,7 @@ struct ladder_message { /* one of a thread, opened */
 	const char *answer; /* of an ack */
 	const char *reason;
 	int64_t time;
+	int64_t ackby; /* an answer to this one is expected by then; or 0 */
 	const char *const *to;
 	bool posted;	   /* our broker has it */
 	bool refused_here; /* or has refused it, for `reason` */
@@ -84,9 +85,13 @@ struct ladder_receipt {
 	enum tocsin_rung rung; /* RELAYED, DELIVERED or REFUSED */
 };
 
-/* Where each recipient stands. The strings are the arguments' own. */
+/*
+ * Where each recipient stands. A deadline is that of the first message that
+ * asked a recipient: who comes in by an escalation has the escalation's. The
+ * strings are the arguments' own.
+ */
 enum tocsin_err MUST_USE ladder_fold(const struct ladder_message *m, size_t nm,
-    const struct ladder_receipt *r, size_t nr, int64_t ackby, int64_t now,
+    const struct ladder_receipt *r, size_t nr, int64_t now,
     struct tocsin_place **out, size_t *n, bool *closed, unsigned *escalated);
 
 #endif

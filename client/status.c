@@ -111,6 +111,7 @@ describe(struct evidence *e, size_t i)
 		.device = m->from,
 		.kind = m->kind,
 		.time = m->time,
+		.ackby = m->ackby,
 		.to = m->to,
 		.posted = m->received != 0,
 		.refused_here = m->own && m->refused != TOCSIN_OK };
@@ -214,9 +215,9 @@ fold(struct status *s, int64_t now)
 	enum tocsin_err err;
 
 	s->s.ackby = deadline(&s->e);
-	err = ladder_fold(s->e.message, s->e.list.n, s->e.receipt,
-	    s->e.nreceipt, s->s.ackby, now, &s->place, &s->s.n, &s->s.closed,
-	    &s->s.escalated);
+	err =
+	    ladder_fold(s->e.message, s->e.list.n, s->e.receipt, s->e.nreceipt,
+		now, &s->place, &s->s.n, &s->s.closed, &s->s.escalated);
 	s->s.place = s->place;
 	return err;
 }

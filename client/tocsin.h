@@ -201,7 +201,7 @@ struct tocsin_place {
 	int64_t since;
 	const char *by;	    /* the broker or device whose word it is */
 	const char *reason; /* of a refusal, by them or by a broker */
-	bool overdue;	    /* no answer, and ackby is past */
+	bool overdue;	    /* no answer to what asked it first by its ackby */
 };
 
 struct tocsin_status {

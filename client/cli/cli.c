@@ -507,6 +507,8 @@ cli_write(const char *path, struct span bytes, bool replace)
 
 /* ---- the broker ---- */
 
+#define SLICE_MS 1000
+
 static int64_t
 now_ms(void)
 {
@@ -526,8 +528,11 @@ cli_sync(struct cli *c, struct tocsin *t, unsigned busy)
 
 	do {
 		left = end - now_ms();
-		err =
-		    tocsin_sync(t, left < 1000 && left > 0 ? (int)left : 1000);
+		if (left < 0 && last > end)
+			left = SLICE_MS;
+		err = tocsin_sync(t, left > SLICE_MS ? SLICE_MS
+				     : left > 0	     ? (int)left
+						     : 0);
 		if (err == TOCSIN_OK || err == TOCSIN_EROSTERUNKNOWN)
 			break;
 	} while (now_ms() < end || (err == TOCSIN_ETIMEOUT && now_ms() < last));

@@ -72,17 +72,15 @@ static int
 save(struct saving *s)
 {
 	char id[TOCSIN_ID_TEXT];
-	enum tocsin_err err = find_message(s, s->c->words[0], id);
 	bool show = isatty(STDERR_FILENO);
+	enum tocsin_err err;
 
-	if (err == TOCSIN_ENOTFOUND && cli_sync(s->c, s->t, 0) == TOCSIN_OK)
-		err = find_message(s, s->c->words[0], id);
-	if (err == TOCSIN_OK) {
-		/* A link takes a moment; without one what is here will do. */
-		(void)cli_sync(s->c, s->t, 0);
+	/* A link takes a moment; without one what is here will do. */
+	(void)cli_sync(s->c, s->t, 0);
+	err = find_message(s, s->c->words[0], id);
+	if (err == TOCSIN_OK)
 		err = tocsin_save(
 		    s->t, id, s->name, s->dir, NULL, show ? progress : NULL, s);
-	}
 	if (err != TOCSIN_OK)
 		return cli_error(s->t, err);
 	if (s->c->json)

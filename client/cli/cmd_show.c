@@ -18,8 +18,10 @@ get_thread(struct cli *c, struct tocsin *t, struct tocsin_list **out)
 		*out = NULL;
 		err = TOCSIN_ENOTFOUND;
 	}
-	if (err == TOCSIN_ENOTFOUND && cli_sync(c, t, 0) == TOCSIN_OK)
+	if (err == TOCSIN_ENOTFOUND) {
+		(void)cli_sync(c, t, 0);
 		err = tocsin_thread(t, id, out);
+	}
 	return err;
 }
 
