@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: ISC */
+#include "client/keystore.h"
+#include "tests/lib/tap.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const struct keystore_new plain = { .federation = "asean.example",
+	.member = "mycert@my",
+	.label = "night",
+	.role = KEYS_OFFICER,
+	.broker = "tcp://127.0.0.1:7411" };
+
+static const char *
+home(const char *name)
+{
+	static char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", scratch(), name);
+	return path;
+}
+
+static const char *
+file(const char *name, const char *inside)
+{
+	static char path[700];
+
+	snprintf(path, sizeof(path), "%s/%s", home(name), inside);
+	return path;
+}
+
+static void
+test_new(void)
+{
+	struct keystore *k = NULL, *again = NULL;
+	struct keys_device a, b;
+	struct stat st;
+
+	if (!ok(keystore_create(home("a/deep/er"), &plain, &k) == TOCSIN_OK,
+		"a home is made, with the folders above it"))
+		return;
+	is_str(k->device, "mycert@my/night", "its device has its whole name");
+	ok(stat(file("a/deep/er", "keys/device.key"), &st) == 0 &&
+		(st.st_mode & 0777) == 0600,
+	    "the device's key is nobody else's to read");
+	ok(stat(file("a/deep/er", "keys/root.key"), &st) == 0 &&
+		(st.st_mode & 0777) == 0600,
+	    "nor is the root key");
+	ok(stat(file("a/deep/er", "keys"), &st) == 0 &&
+		(st.st_mode & 0777) == 0700,
+	    "nor is their folder");
+	is_int(keystore_create(home("a/deep/er"), &plain, &again),
+	    TOCSIN_EDUPLICATE, "a home is not made over another");
+	ok(keystore_open(home("a/deep/er"), NULL, &again) == TOCSIN_OK &&
+		keystore_device(k, &a) == TOCSIN_OK &&
+		keystore_device(again, &b) == TOCSIN_OK &&
+		vkey_eq(&a.sign, &b.sign) && memcmp(a.noise, b.noise, 32) == 0,
+	    "what is opened later has the same keys");
+	keystore_close(again);
+	keystore_close(k);
+}
+
+static void
+test_epochs(void)
+{
+	struct keystore *k = NULL;
+	uint8_t first[32];
+	char name[16];
+	int i, made = 0;
+
+	if (keystore_create(home("epochs"), &plain, &k) != TOCSIN_OK)
+		abort();
+	ok(keystore_epoch(k, span_of("2026-11")) == NULL,
+	    "an epoch that was not made is not there");
+	is_int(
+	    keystore_make_epoch(k, "2026-11", NULL), TOCSIN_OK, "one is made");
+	memcpy(first, keystore_epoch(k, span_of("2026-11")), 32);
+	is_int(keystore_make_epoch(k, "2026-11", NULL), TOCSIN_OK,
+	    "once more changes nothing");
+	is_int(keystore_make_epoch(k, "not a token", NULL), TOCSIN_EUSAGE,
+	    "an epoch has a name that can be written");
+	keystore_close(k);
+	k = NULL;
+	ok(keystore_open(home("epochs"), NULL, &k) == TOCSIN_OK &&
+		k->nepoch == 1 &&
+		memcmp(keystore_epoch(k, span_of("2026-11")), first, 32) == 0,
+	    "and it is there later");
+	for (i = 0; i < KEYSTORE_EPOCHS; i++) {
+		snprintf(name, sizeof(name), "e-%d", i);
+		made += keystore_make_epoch(k, name, NULL) == TOCSIN_OK;
+	}
+	is_int(
+	    made, KEYSTORE_EPOCHS - 1, "there is room for %d", KEYSTORE_EPOCHS);
+	keystore_close(k);
+}
+
+static void
+test_join(void)
+{
+	struct keystore_new joining = plain;
+	struct keystore *k = NULL;
+	struct secret *sk = NULL;
+	struct vkey root;
+
+	joining.join = true;
+	joining.label = "day";
+	if (keystore_create(home("join"), &joining, &k) != TOCSIN_OK)
+		abort();
+	is_int(keystore_root(k, NULL, NULL, &sk, &root), TOCSIN_ENOTFOUND,
+	    "a further device has no root key");
+	is_int(
+	    keystore_root(k, file("epochs", "keys/root.key"), NULL, &sk, &root),
+	    TOCSIN_OK, "but can be shown the member's");
+	secret_free(sk);
+	keystore_close(k);
+}
+
+static void
+test_other_member(void)
+{
+	struct keystore_new other = plain;
+	struct keystore *k = NULL;
+	struct secret *sk = NULL;
+	struct vkey root;
+
+	other.member = "singcert@sg";
+	if (keystore_create(home("other"), &other, &k) != TOCSIN_OK)
+		abort();
+	is_int(
+	    keystore_root(k, file("epochs", "keys/root.key"), NULL, &sk, &root),
+	    TOCSIN_ENOTENROLLED, "another member's root key is refused");
+	is_int(keystore_root(
+		   k, file("epochs", "keys/device.key"), NULL, &sk, &root),
+	    TOCSIN_EMALFORMED, "and what is no root key");
+	keystore_close(k);
+}
+
+static void
+test_permissions(void)
+{
+	struct keystore *k = NULL;
+	char path[700], moved[720];
+
+	if (keystore_create(home("open"), &plain, &k) != TOCSIN_OK)
+		abort();
+	keystore_close(k);
+	k = NULL;
+	snprintf(path, sizeof(path), "%s", file("open", "keys/device.key"));
+	chmod(path, 0640);
+	is_int(keystore_open(home("open"), NULL, &k), TOCSIN_EPERMISSIONS,
+	    "a key that its group can read is not used");
+	chmod(path, 0600);
+	snprintf(moved, sizeof(moved), "%s.moved", path);
+	if (rename(path, moved) != 0 || symlink(moved, path) != 0)
+		abort();
+	is_int(keystore_open(home("open"), NULL, &k), TOCSIN_EPERMISSIONS,
+	    "nor is one behind a link");
+	unlink(path);
+	is_int(keystore_open(home("open"), NULL, &k), TOCSIN_ENOTFOUND,
+	    "nor one that is not there");
+}
+
+static void
+test_damaged(void)
+{
+	struct keystore *k = NULL;
+	char path[700];
+	uint8_t *bytes;
+	size_t n, cut, opened = 0;
+	FILE *f;
+
+	if (keystore_create(home("cut"), &plain, &k) != TOCSIN_OK)
+		abort();
+	keystore_close(k);
+	snprintf(path, sizeof(path), "%s", file("cut", "keys/device.key"));
+	bytes = slurp(path, &n);
+	for (cut = 0; cut < n; cut++) {
+		f = fopen(path, "wb");
+		if (f == NULL || fwrite(bytes, 1, cut, f) != cut ||
+		    fclose(f) != 0)
+			abort();
+		k = NULL;
+		if (keystore_open(home("cut"), NULL, &k) == TOCSIN_OK) {
+			opened++;
+			keystore_close(k);
+		}
+	}
+	is_int((long long)opened, 0, "no beginning of a key file is one");
+	free(bytes);
+}
+
+static void
+test_names(void)
+{
+	struct keystore_new bad = plain;
+	struct keystore *k = NULL;
+
+	bad.member = "../my@my";
+	is_int(keystore_create(home("bad"), &bad, &k), TOCSIN_EUSAGE,
+	    "a member has a name of the protocol");
+	bad = plain;
+	bad.broker = "tcp://host with spaces:1";
+	is_int(keystore_create(home("bad"), &bad, &k), TOCSIN_EUSAGE,
+	    "and a broker a URL");
+	ok(access(home("bad"), F_OK) != 0, "else nothing is made");
+}
+
+/* One file, because each try takes scrypt a second. */
+static void
+test_passphrase(void)
+{
+	struct secret *sk = NULL;
+	struct vkey made, opened;
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s", home("authority.key"));
+	is_int(authority_create(path, "auth-a", "correct horse", &made),
+	    TOCSIN_OK, "an authority's key is made under a passphrase");
+	ok(keyfile_locked(path), "and is locked");
+	is_int(authority_open(path, NULL, &sk, &opened), TOCSIN_EPASSPHRASE,
+	    "without it there is no key");
+	is_int(authority_open(path, "wrong horse", &sk, &opened),
+	    TOCSIN_EPASSPHRASE, "nor with a wrong one");
+	ok(authority_open(path, "correct horse", &sk, &opened) == TOCSIN_OK &&
+		vkey_eq(&made, &opened),
+	    "with it there is");
+	secret_free(sk);
+}
+
+static void
+test_config(void)
+{
+	struct keystore k;
+
+	ok(keystore_config(home("epochs"), &k) == TOCSIN_OK &&
+		strcmp(k.federation, "asean.example") == 0 &&
+		strcmp(k.device, "mycert@my/night") == 0 && k.sign == NULL,
+	    "what is not secret can be read by itself");
+	is_int(keystore_config(home("none"), &k), TOCSIN_ENOTFOUND,
+	    "where there is a home");
+}
+
+int
+main(void)
+{
+	if (sodium_init() < 0)
+		return 1;
+	umask(0); /* modes are ours to set, not the shell's */
+	test_new();
+	test_epochs();
+	test_join();
+	test_other_member();
+	test_permissions();
+	test_damaged();
+	test_names();
+	test_config();
+	test_passphrase();
+	return tap_done();
+}
