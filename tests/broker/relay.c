@@ -48,7 +48,7 @@ static const char *const names[BROKERS] = { "sg", "my", "la" };
 struct slot {
 	atomic_int pid; /* 0: not up */
 	uint16_t port;
-	atomic_int order; /* 1: install the roster in `path` */
+	atomic_int order;
 	atomic_int result;
 	char path[4096];
 	atomic_uint_fast64_t count[BROKER_COUNTER_COUNT];
@@ -56,6 +56,8 @@ struct slot {
 	struct relay_status status[BROKERS];
 	size_t nstatus;
 };
+
+enum { NONE, INSTALL, MISQUEUE };
 
 static struct fixture fed;
 static struct slot *slot;
@@ -98,19 +100,53 @@ show(struct slot *s, struct broker *b)
 	pthread_mutex_unlock(&s->lock);
 }
 
+static enum tocsin_err
+install_file(struct broker *b, const char *path)
+{
+	size_t n;
+	uint8_t *file = slurp(path, &n);
+	enum tocsin_err err =
+	    intake_install(b, STORE_ROSTER, (struct span){ file, n });
+
+	free(file);
+	return err;
+}
+
+/* A fault: the newest ticket is queued for a nation that it is not for. */
+static enum tocsin_err
+misqueue_apply(struct job *job, struct batch *batch)
+{
+	uint64_t seq = store_head(batch->view);
+	struct store_out out = { 0 };
+	struct store_entry e;
+
+	(void)job;
+	do {
+		out.seq = seq;
+		MUST(store_get(batch->view, seq--, &e) == TOCSIN_OK);
+	} while (e.kind != STORE_TICKET);
+	names_add(&batch->peers, span_of("la"));
+	return store_out_add(batch->tx, span_of("la"), LANE_FLASH, &out);
+}
+
 static void
 obey(struct slot *s, struct broker *b)
 {
-	uint8_t *file;
-	size_t n;
+	struct job misqueue = { .apply = misqueue_apply };
+	enum tocsin_err err = TOCSIN_OK;
 
-	if (atomic_load(&s->order) == 0)
+	switch (atomic_load(&s->order)) {
+	case INSTALL:
+		err = install_file(b, s->path);
+		break;
+	case MISQUEUE:
+		err = writer_call(b->writer, &misqueue);
+		break;
+	default:
 		return;
-	file = slurp(s->path, &n);
-	atomic_store(&s->result,
-	    (int)intake_install(b, STORE_ROSTER, (struct span){ file, n }));
-	free(file);
-	atomic_store(&s->order, 0);
+	}
+	atomic_store(&s->result, (int)err);
+	atomic_store(&s->order, NONE);
 }
 
 static void
@@ -211,17 +247,23 @@ status_of(int of, int about)
 }
 
 static void
-install(int i)
+order(int i, int what)
+{
+	atomic_store(&slot[i].order, what);
+	MUST(WAIT_FOR(atomic_load(&slot[i].order) == NONE));
+}
+
+static void
+install(int i, const struct buf *roster)
 {
 	struct slot *s = &slot[i];
 	FILE *f;
 
 	snprintf(s->path, sizeof(s->path), "%s/roster", rig_dir("."));
 	f = fopen(s->path, "wb");
-	MUST(f && fwrite(fed.file.p, 1, fed.file.n, f) == fed.file.n);
+	MUST(f && fwrite(roster->p, 1, roster->n, f) == roster->n);
 	MUST(fclose(f) == 0);
-	atomic_store(&s->order, 1);
-	MUST(WAIT_FOR(atomic_load(&s->order) == 0));
+	order(i, INSTALL);
 }
 
 static void
@@ -390,6 +432,16 @@ comes_receipt(struct reader *r, const uint8_t id[ID_LEN],
 		}
 	free(rc);
 	return found;
+}
+
+static bool
+note_is(struct span bytes, const uint8_t id[ID_LEN])
+{
+	struct ticket t;
+	struct note note;
+
+	return ticket_parse(&t, &note, bytes) == TOCSIN_OK &&
+	       memcmp(t.id, id, ID_LEN) == 0;
 }
 
 /* ---- the tests ---- */
@@ -575,12 +627,74 @@ test_late_roster(struct sender *sg)
 	bool ordered;
 
 	fixture_next_roster(&fed, move_la, NULL);
-	install(SG);
+	install(SG, &fed.file);
 	ok(post(sg, "mycert@my lacert@la", id),
 	    "a ticket under a roster that nobody else has yet");
 	memcpy(ids[0], id, ID_LEN);
 	reader_open(&my, "my", "mycert@my/desk1");
 	ok(all_once(&my, 1, &ordered), "arrives, after the roster did");
+	reader_close(&my);
+}
+
+/* Should intake be wrong about who gets what, the relay still is not. */
+static void
+test_misqueued(struct sender *sg)
+{
+	struct relay_status before, after;
+	uint64_t items, refused;
+	uint8_t id[ID_LEN];
+
+	ok(post(sg, "mycert@my", id), "a ticket for Malaysia");
+	before = status_of(SG, LA);
+	items = atomic_load(&slot[LA].count[BROKER_relay_items_in]);
+	refused = atomic_load(&slot[LA].count[BROKER_relay_items_refused]);
+	order(SG, MISQUEUE);
+	ok(WAIT_FOR(atomic_load(&slot[LA].count[BROKER_relay_items_in]) ==
+		    items + 1),
+	    "that is queued for Laos by a fault");
+	is_int((long long)(atomic_load(
+			       &slot[LA].count[BROKER_relay_items_refused]) -
+			   refused),
+	    1, "is an item that is no more for Laos");
+	ok(WAIT_FOR(status_of(SG, LA).waiting == 0), "and not sent again");
+	after = status_of(SG, LA);
+	ok(after.bytes_out - before.bytes_out <
+		(after.frames_out - before.frames_out) * HEARTBEAT + 64,
+	    "of it, not a byte has gone there");
+}
+
+/*
+ * A store that was lost, or put back from an old backup, would use numbers
+ * again that the peer has seen.
+ */
+static void
+test_lost_store(struct sender *sg, const struct buf *second)
+{
+	char cmd[4300];
+	struct reader my;
+	uint8_t id[ID_LEN];
+	size_t i, n, seen = 0;
+
+	kill_broker(SG);
+	desk_close(&sg->desk);
+	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", rig_dir("sg"));
+	MUST(system(cmd) == 0);
+	start(SG);
+	install(SG, second);
+	install(SG, &fed.file);
+	desk_open(&sg->desk, &fed, "sg", sg->device);
+	ok(WAIT_FOR(status_of(SG, LA).waiting > 0 && !status_of(SG, LA).up),
+	    "a broker that lost its store is not up with its peers");
+	ok(post(sg, "mycert@my", id), "it takes a ticket");
+	ok(WAIT_FOR(status_of(SG, MY).waiting > 0), "which waits");
+	reader_open(&my, "my", "mycert@my/desk1");
+	while ((n = read_on(&my, 300)) > 0)
+		for (i = 0; i < n; i++)
+			seen += my.e->entry[i].kind == STORE_TICKET &&
+				note_is(my.e->entry[i].note, id);
+	is_int((long long)seen, 0, "and is not lost under another's number");
+	ok(!status_of(SG, MY).up && status_of(SG, MY).waiting > 0,
+	    "until somebody has looked at it");
 	reader_close(&my);
 }
 
@@ -624,6 +738,7 @@ int
 main(int argc, char **argv)
 {
 	struct sender sg = { .device = "singcert@sg/desk1" };
+	struct buf second = { 0 }; /* the roster of serial 2 */
 	int i, k, up = 0;
 
 	if (argc > 1 && strcmp(argv[1], "door") == 0)
@@ -632,8 +747,9 @@ main(int argc, char **argv)
 	for (i = 0; i < BROKERS; i++)
 		start(i);
 	fixture_next_roster(&fed, set_addresses, NULL);
+	buf_add(&second, buf_span(&fed.file));
 	for (i = 0; i < BROKERS; i++)
-		install(i);
+		install(i, &fed.file);
 	for (i = 0; i < BROKERS; i++)
 		for (k = 0; k < BROKERS; k++)
 			up += i != k && WAIT_FOR(status_of(i, k).up);
@@ -648,6 +764,9 @@ main(int argc, char **argv)
 	test_sender_killed(&sg);
 	test_both_killed(&sg);
 	test_late_roster(&sg);
+	test_misqueued(&sg);
+	test_lost_store(&sg, &second);
+	buf_release(&second);
 	desk_close(&sg.desk);
 	for (i = 0; i < BROKERS; i++)
 		kill_broker(i);
