@@ -203,19 +203,27 @@ receiver_restarts(struct world *w)
 
 /* ---- the sender ---- */
 
+/* Bytes between two positions of a lane. */
+static uint64_t
+between(
+    const struct world *w, unsigned lane, struct lane_pos a, struct lane_pos b)
+{
+	uint64_t bytes = b.offset;
+
+	for (; a.item < b.item; a = (struct lane_pos){ a.item + 1, 0 })
+		bytes += w->size[lane][a.item + 1] - a.offset;
+	return bytes - a.offset;
+}
+
 static void
 check_window(struct world *w, unsigned lane)
 {
 	uint64_t bytes = 0;
 	unsigned i;
 
-	for (i = 0; i < LANE_COUNT; i++) {
-		uint16_t f = w->tx.lane[i].first;
-
-		for (; f != LANE_FLIGHTS; f = w->tx.flight[f].next)
-			bytes += w->tx.flight[f].bytes;
-	}
-	if (bytes != w->tx.bytes || bytes > WINDOW * (8 - lane) / 8)
+	for (i = 0; i < LANE_COUNT; i++)
+		bytes += between(w, i, w->tx.lane[i].acked, w->tx.lane[i].next);
+	if (bytes > w->tx.bytes || w->tx.bytes > WINDOW * (8 - lane) / 8)
 		w->bad_window++;
 }
 
@@ -445,6 +453,10 @@ test_gaps(void)
 	is_int(put(&rx, piece(0, 1, 10, 0, 10)), LANE_ITEM, "item 1 is taken");
 	put(&rx, piece(0, 3, 10, 0, 10));
 	ok(lane_rx_tell(&rx).repeat, "a new gap asks again");
+	(void)lane_rx_tell(&rx);
+	put(&rx, piece(0, 2, 30, 0, 10));
+	put(&rx, piece(0, 2, 30, 20, 10));
+	ok(lane_rx_tell(&rx).repeat, "and so does one within an item");
 	lane_rx_release(&rx);
 
 	lane_rx_open(&rx, &none, 1 << 20);
@@ -514,7 +526,10 @@ test_sender(void)
 
 	at.at.item[4] = 1;
 	lane_tx_ack(&tx, &at, 1);
-	ok(tx.bytes == 0 && lane_tx_begun(&tx, 4) == 1,
+	for (lane = 0; lane < 4; lane++)
+		lane_tx_empty(&tx, lane);
+	ok(tx.bytes == 0 && lane_tx_pick(&tx, &want) && want.item == 2 &&
+		want.offset == 0,
 	    "what the peer had already is not sent");
 	is_int(lane_tx_deadline(&tx) == INT64_MAX, 1,
 	    "with nothing on the way there is no time-out");
@@ -531,6 +546,13 @@ test_sender(void)
 	is_int(lane_tx_deadline(&tx), 1250, "it asks again after that");
 	(void)lane_tx_timer(&tx, 1250);
 	is_int(lane_tx_deadline(&tx), 3000, "and waits twice as long");
+	at.at.item[0] = 1;
+	at.at.item[4] = 0;
+	lane_tx_ack(&tx, &at, 1260);
+	lane_tx_sent(&tx, 0, 10, 10, 1300);
+	ok(lane_tx_timer(&tx, 1550) == LANE_PROBE &&
+		lane_tx_deadline(&tx) == 2300,
+	    "until something was acknowledged");
 	lane_tx_sent(&tx, 1, 50, 100, 1300);
 	(void)lane_tx_timer(&tx, 3000);
 	lane_tx_sent(&tx, 1, 0, 20, 3000);
