@@ -248,10 +248,10 @@ writer_main(void *arg)
 		}
 		move_later(w);
 		jobs = take(w);
+		w->commits++;
 		pthread_mutex_unlock(&w->lock);
 		run(w, jobs);
 		pthread_mutex_lock(&w->lock);
-		w->commits++;
 	}
 	move_later(w);
 	jobs = w->head;

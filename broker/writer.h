@@ -96,8 +96,8 @@ void writer_stop(struct writer *w);
 void writer_free(struct writer *w);
 
 struct writer_stats {
-	uint64_t commits;
-	uint64_t jobs;
+	uint64_t commits; /* begun */
+	uint64_t jobs;	  /* taken into the queue */
 	uint64_t queued; /* now */
 };
 void writer_stats(struct writer *w, struct writer_stats *out);
