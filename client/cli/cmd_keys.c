@@ -409,28 +409,21 @@ keys_publish(struct cli *c, int argc, char **argv)
 
 struct showing {
 	struct cli *c;
+	struct tocsin *t;
 	struct desk *desk;
 	struct belief belief;
 };
 
 static void
-print_member(const struct cli *c, const char *member, const struct keys *k)
+print_keys(const struct cli *c, const struct keys *k)
 {
 	size_t i;
 
-	if (k == NULL && c->json) {
-		print_json(json_pack("{s:s, s:n}", "member", member, "serial"));
-		return;
-	}
-	if (k == NULL) {
-		printf("%s has announced no keys here\n", member);
-		return;
-	}
 	if (c->json) {
 		print_json(announcement_json(k));
 		return;
 	}
-	printf("%s: announcement %llu, until ", member,
+	printf("%s: announcement %llu, until ", k->member,
 	    (unsigned long long)k->serial);
 	print_time(stdout, k->expires);
 	printf("%s\n", keys_expired(k, cli_now()) ? ", EXPIRED" : "");
@@ -446,10 +439,29 @@ print_member(const struct cli *c, const char *member, const struct keys *k)
 	}
 }
 
+/* One that was asked for must be there; in a list it may be missing. */
 static int
-show_members(struct showing *s)
+show_one(const struct showing *s, const char *name)
+{
+	const struct keys *k = belief_keys(&s->belief, span_of(name));
+
+	if (k != NULL)
+		print_keys(s->c, k);
+	else if (s->c->nword > 0)
+		return cli_fail(
+		    TOCSIN_EKEYSEXPIRED, "%s has announced no keys here", name);
+	else if (s->c->json)
+		print_json(json_pack("{s:s, s:n}", "member", name, "serial"));
+	else
+		printf("%s: no keys here\n", name);
+	return 0;
+}
+
+static int
+show_members(const struct showing *s)
 {
 	const struct roster *r = s->belief.roster;
+	int status = 0;
 	size_t i;
 
 	if (r == NULL)
@@ -460,26 +472,51 @@ show_members(struct showing *s)
 		return cli_fail(TOCSIN_ENOTENROLLED,
 		    "%s is not in roster %llu of %s", s->c->words[0],
 		    (unsigned long long)r->serial, r->federation);
-	for (i = 0; i < r->nmember; i++) {
+	for (i = 0; status == 0 && i < r->nmember; i++) {
 		const char *name = r->member[i].name;
 
 		if (s->c->nword == 0 || strcmp(name, s->c->words[0]) == 0)
-			print_member(
-			    s->c, name, belief_keys(&s->belief, span_of(name)));
+			status = show_one(s, name);
 	}
+	return status;
+}
+
+/* What the broker has first, then what is here without a passphrase. */
+static int
+refresh(struct showing *s)
+{
+	enum tocsin_err err;
+	int status = cli_open(s->c, &s->t);
+
+	if (status != 0)
+		return status;
+	err = cli_sync(s->c, s->t, 0);
+	if (err != TOCSIN_OK)
+		cli_note("this is what is here; the broker may have newer "
+			 "keys [%s]",
+		    tocsin_err_name(err));
+	tocsin_close(s->t); /* a desk is open once in a process */
+	s->t = NULL;
 	return 0;
 }
 
 static int
 keys_show(struct cli *c, int argc, char **argv)
 {
-	const struct opt none[] = { { NULL, OPT_FLAG, NULL } };
+	bool offline = false;
+	const struct opt opts[] = {
+		{ "--offline", OPT_FLAG, &offline },
+		{ NULL, OPT_FLAG, NULL },
+	};
 	struct showing s = { .c = c };
-	int status;
+	int status = 0;
 
-	if (!cli_options(c, argc, argv, none, 0, 1))
+	if (!cli_options(c, argc, argv, opts, 0, 1))
 		return 2;
-	status = cli_desk(c, NULL, &s.desk, &s.belief);
+	if (!offline)
+		status = refresh(&s);
+	if (status == 0)
+		status = cli_desk(c, NULL, &s.desk, &s.belief);
 	if (status == 0)
 		status = show_members(&s);
 	belief_release(&s.belief);

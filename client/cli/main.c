@@ -24,7 +24,7 @@ const struct cmd cmds[] = {
 	    "send a ticket" },
 	{ "inbox", cmd_inbox, "[--unacked] [--overdue] [--offline]",
 	    "list the tickets, newest last" },
-	{ "show", cmd_show, "ID [--no-receipt]",
+	{ "show", cmd_show, "ID [--no-receipt] [--export DIR]",
 	    "show a ticket and what was said about it" },
 	{ "watch", cmd_watch, "[-n N] [--reader NAME] [--from-start]",
 	    "print messages as they come" },
@@ -53,7 +53,7 @@ const struct cmd cmds[] = {
 	{ "keys", cmd_keys,
 	    "publish [--card FILE]... [--remove DEVICE]... [--days N] "
 	    "[--root FILE]\n"
-	    "show [M]",
+	    "show [M] [--offline]",
 	    "announce the member's keys, or show anybody's" },
 	{ "authority", cmd_authority,
 	    "new FILE --name N [--passphrase|--no-passphrase]",

@@ -399,7 +399,7 @@ view_place_json(const struct tocsin_status *s, const struct tocsin_place *p)
 	view_short(brief, s->id);
 	return json_pack(
 	    "{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:b, s:o, s:b, s:i}", "id",
-	    s->id, "short_id", brief, "member", p->member, "state",
+	    s->id, "short_id", brief, "member", p->member, "rung",
 	    tocsin_rung_name(p->rung), "since", view_time(p->since), "by",
 	    view_string(p->by), "reason", view_string(p->reason), "overdue",
 	    p->overdue, "ackby", view_time(s->ackby), "closed", s->closed,

@@ -12,7 +12,7 @@
 #	fed_roster			the first roster, signed by two of three
 #	fed_install sg my		the newest roster, for brokers
 #	fed_start sg; fed_kill sg	by process id
-#	fed_trust singcert-desk1	the first roster, for a home; keys publish
+#	fed_trust singcert-desk1	all rosters so far, for a home
 #	at singcert-desk1 post ...	the program, in that home
 #
 # Everything listens on 127.0.0.1 only. A process is ended by the id that its
@@ -326,9 +326,7 @@ fed_roster() # [OPTION...]
 	must tocsin roster new "$@" >"$roster"
 	[ ! -f "$card" ] || must mv "$fed"/cards/* "$fed/listed/"
 	for auth in aa bb; do
-		must tocsin roster sign --key "$fed/$auth.key" "$roster" \
-			>"$roster.signed"
-		must mv "$roster.signed" "$roster"
+		must tocsin roster sign --key "$fed/$auth.key" "$roster"
 	done
 }
 
@@ -350,7 +348,7 @@ fed_install() # BROKER...
 fed_trust() # HOME...
 {
 	for home in "$@"; do
-		must at "$home" trust "$fed/rosters/1" \
+		must at "$home" trust "$fed"/rosters/* \
 			--fingerprint "$(fingerprint "$fed/rosters/1")" >/dev/null
 	done
 }
