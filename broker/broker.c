@@ -132,7 +132,8 @@ static const char *
 start(struct broker *b, enum tocsin_err *err)
 {
 	struct park_limits parks = { b->conf.parks_per_device,
-		b->conf.net.contexts - b->conf.net.reserve };
+		b->conf.net.contexts - b->conf.net.reserve,
+		b->conf.net.reserve / 2 };
 	const char *why = NULL;
 
 	b->trust = trust_box_new();

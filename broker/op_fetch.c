@@ -32,12 +32,14 @@ size_of(const struct msg_entry *e)
 static void
 detach(struct msg_entry *e, size_t limit)
 {
-	if (size_of(e) <= limit)
-		return;
-	e->body = (struct span){ 0 };
-	e->detached = true;
-	if (size_of(e) > NOTE_ALONE)
+	if (size_of(e) > limit && e->body.n > 0) {
+		e->body = (struct span){ 0 };
+		e->detached = true;
+	}
+	if (size_of(e) > NOTE_ALONE) {
 		e->note = (struct span){ 0 };
+		e->detached = true;
+	}
 }
 
 /* False: no room for it in this answer. */

@@ -300,7 +300,7 @@ request_park(struct request *r, struct span owner, struct span key,
 	x->deadline = clock_ms() + wait_ms;
 	pthread_mutex_lock(&p->lock);
 	gone = is_closed(p, r->pipe);
-	full = p->stopping || p->n >= p->lim.total + p->lim.total / 16;
+	full = p->stopping || p->n >= p->lim.total + p->lim.slack;
 	if (!full && !gone) {
 		displace(p, &x->key, &x->owner);
 		x->order = p->order++;

@@ -51,6 +51,7 @@ struct park {
 struct park_limits {
 	unsigned per_owner; /* 4 */
 	unsigned total;	    /* contexts less the reserve */
+	unsigned slack;	    /* more, while displaced ones are being answered */
 };
 
 MUST_USE enum tocsin_err parks_start(
