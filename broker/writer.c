@@ -29,13 +29,13 @@ struct writer {
 	bool stopping;
 	uint64_t commits;
 	uint64_t jobs_done;
+	size_t nlistener; /* those before it don't change */
 
 	struct batch batch; /* the writer's thread alone */
 	struct {
 		writer_fn *fn;
 		void *arg;
 	} listener[LISTENERS];
-	size_t nlistener;
 };
 
 /* ---- a batch: one transaction ---- */
@@ -121,7 +121,7 @@ static void
 tell(struct writer *w, struct job *jobs)
 {
 	struct job *next;
-	size_t i;
+	size_t i, n;
 
 	if (w->batch.trust_changed)
 		trust_publish(w->b->trust, w->batch.trust);
@@ -132,7 +132,10 @@ tell(struct writer *w, struct job *jobs)
 		next = jobs->next;
 		jobs->done(jobs, jobs->result);
 	}
-	for (i = 0; i < w->nlistener; i++)
+	pthread_mutex_lock(&w->lock);
+	n = w->nlistener;
+	pthread_mutex_unlock(&w->lock);
+	for (i = 0; i < n; i++)
 		w->listener[i].fn(w->listener[i].arg, &w->batch);
 }
 
@@ -380,10 +383,12 @@ writer_call(struct writer *w, struct job *job)
 void
 writer_listen(struct writer *w, writer_fn *fn, void *arg)
 {
+	pthread_mutex_lock(&w->lock);
 	if (w->nlistener < LISTENERS) {
 		w->listener[w->nlistener].fn = fn;
 		w->listener[w->nlistener++].arg = arg;
 	}
+	pthread_mutex_unlock(&w->lock);
 }
 
 enum tocsin_err

@@ -82,8 +82,8 @@ MUST_USE enum tocsin_err writer_call(struct writer *w, struct job *job);
 
 /*
  * Called in the writer's thread after each commit, when the done() of its jobs
- * have run: what it touched is in the batch, and its transaction is over. Set
- * before the first submit. Must not wait.
+ * have run: what it touched is in the batch, and its transaction is over. Must
+ * not wait.
  */
 typedef void writer_fn(void *arg, const struct batch *batch);
 void writer_listen(struct writer *w, writer_fn *fn, void *arg);
@@ -98,7 +98,7 @@ void writer_free(struct writer *w);
 struct writer_stats {
 	uint64_t commits; /* begun */
 	uint64_t jobs;	  /* taken into the queue */
-	uint64_t queued; /* now */
+	uint64_t queued;  /* now */
 };
 void writer_stats(struct writer *w, struct writer_stats *out);
 
