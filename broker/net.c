@@ -361,3 +361,9 @@ net_call(struct net *n, const char *peer, struct span frame,
 {
 	net_peers_call(n->peers, peer, frame, timeout_ms, fn, arg);
 }
+
+const char *
+net_version(void)
+{
+	return nng_version();
+}

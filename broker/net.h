@@ -71,4 +71,7 @@ void net_call(struct net *n, const char *peer, struct span frame,
 MUST_USE enum tocsin_err net_subscribe(struct net *n, const uint8_t link[16]);
 void net_unsubscribe(struct net *n, const uint8_t link[16]);
 
+/* Of the nng that we run with, for --version. */
+const char *net_version(void);
+
 #endif

@@ -177,6 +177,9 @@ struct merkle_store store_tree(struct store_rx *rx);
 enum tocsin_err MUST_USE store_verify(struct store *s,
     void (*finding)(void *arg, uint64_t seq, const char *what), void *arg);
 
+/* Name and version of what is below, for --version. */
+const char *store_engine(void);
+
 /* Bytes of the file in use and allowed, for logs and status. */
 void store_usage(struct store *s, uint64_t *used, uint64_t *limit);
 

@@ -594,3 +594,9 @@ store_tidy(struct store *s)
 	/* A failure here is a failure of the next commit: it will say so. */
 	(void)mdb_reader_check(s->env, &dead);
 }
+
+const char *
+store_engine(void)
+{
+	return mdb_version(NULL, NULL, NULL);
+}
