@@ -100,6 +100,28 @@ add_receipts(struct evidence *e, struct desk_tx *tx, const uint8_t id[ID_LEN],
 	return TOCSIN_OK;
 }
 
+/* That a message of somebody else's is here needs no broker's word. */
+static enum tocsin_err
+add_arrival(struct evidence *e, const struct keystore *k,
+    const struct desk_message *row, const struct tocsin_message *m)
+{
+	size_t n = strlen(k->member);
+	struct ladder_receipt *r;
+
+	if (strncmp(m->from, k->member, n) == 0 && m->from[n] == '/')
+		return TOCSIN_OK;
+	r = realloc(e->receipt, (e->nreceipt + 1) * sizeof(*e->receipt));
+	if (r == NULL)
+		return TOCSIN_EINTERNAL;
+	e->receipt = r;
+	r[e->nreceipt++] = (struct ladder_receipt){ .id = m->id,
+		.who = k->member,
+		.by = k->device,
+		.time = row->arrived,
+		.rung = TOCSIN_RUNG_DELIVERED };
+	return TOCSIN_OK;
+}
+
 static enum tocsin_err
 describe(struct evidence *e, size_t i)
 {
@@ -159,6 +181,9 @@ collect(struct tocsin *t, struct desk_tx *tx, const uint8_t thread[ID_LEN],
 		err = desk_get(tx, n, &row);
 		if (err == TOCSIN_OK)
 			err = add_receipts(e, tx, row.id, grown[e->list.n]->id);
+		if (err == TOCSIN_OK)
+			err = add_arrival(
+			    e, t->parts.keys, &row, grown[e->list.n]);
 		e->list.n++;
 	}
 	e->incident = calloc(e->list.n + 1, sizeof(*e->incident));

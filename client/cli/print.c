@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -184,6 +185,46 @@ safe_print(FILE *to, const char *s)
 		safe_span(to, span_of(s), SAFE_LINE);
 }
 
+/* ---- width ---- */
+
+/* What takes two columns. */
+static const struct range wide[] = {
+	{ 0x1100, 0x115e },
+	{ 0x2e80, 0x303e },
+	{ 0x3041, 0x4dbf },
+	{ 0x4e00, 0xa4cf },
+	{ 0xac00, 0xd7a3 },
+	{ 0xf900, 0xfaff },
+	{ 0xfe30, 0xfe6f },
+	{ 0xff00, 0xff60 },
+	{ 0xffe0, 0xffe6 },
+	{ 0x1f300, 0x1faff },
+	{ 0x20000, 0x3fffd },
+};
+
+/* Columns of a character as put_shown() writes it. */
+static size_t
+columns(uint32_t c, bool raw)
+{
+	if (!raw)
+		return c < 0x10000 ? 8 : 10;
+	if (c == '\t')
+		return 8;
+	if (IN(c, marks))
+		return 0;
+	return IN(c, wide) ? 2 : 1;
+}
+
+static size_t
+terminal_width(void)
+{
+	struct winsize w;
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) != 0 || w.ws_col < 40)
+		return 80;
+	return w.ws_col;
+}
+
 void
 safe_title(FILE *to, const char *s, size_t width)
 {
@@ -194,13 +235,72 @@ safe_title(FILE *to, const char *s, size_t width)
 
 	while (w.at < w.s.n) {
 		c = step(&w, &raw);
-		n += raw ? 1 : 8;
+		n += columns(c, raw);
 		if (n > width || (n == width && w.at < w.s.n)) {
 			fputs("…", to);
 			return;
 		}
 		put_shown(to, c, raw);
 	}
+}
+
+/* Columns up to the next space, or more than `most`. */
+static size_t
+word_columns(const struct walk *from, size_t most)
+{
+	struct walk w = *from;
+	size_t n = 0;
+	uint32_t c;
+	bool raw;
+
+	while (w.at < w.s.n && n <= most) {
+		c = step(&w, &raw);
+		if (c == ' ' || c == '\t')
+			break;
+		n += columns(c, raw);
+	}
+	return n;
+}
+
+static void
+new_line(FILE *to, const char *margin, size_t indent, size_t *column)
+{
+	fprintf(to, "\n%s%*s", margin, (int)indent, "");
+	*column = strlen(margin) + indent;
+}
+
+/* One line of theirs as as many of ours as it takes. */
+static void
+wrap(FILE *to, struct span s, enum safe how, const char *margin, size_t indent,
+    size_t column)
+{
+	struct walk w = { .s = s };
+	size_t width = terminal_width(), room;
+	uint32_t c;
+	bool raw;
+
+	room = width - strlen(margin) - indent;
+	while (w.at < s.n) {
+		c = step(&w, &raw);
+		if (how == SAFE_BODY && c == '\t')
+			raw = true;
+		if (c == ' ' && column + 1 + word_columns(&w, room) > width &&
+		    word_columns(&w, room) <= room) {
+			new_line(to, margin, indent, &column);
+			continue;
+		}
+		if (column + columns(c, raw) > width)
+			new_line(to, margin, indent, &column);
+		put_shown(to, c, raw);
+		column += columns(c, raw);
+	}
+}
+
+void
+safe_field(FILE *to, const char *s, size_t column)
+{
+	if (s != NULL)
+		wrap(to, span_of(s), SAFE_LINE, "", column, column);
 }
 
 void
@@ -213,11 +313,14 @@ safe_body(FILE *to, const char *s, const char *margin)
 		size_t n = lf != NULL ? (size_t)(lf - rest.p) : rest.n;
 
 		fputs(margin, to);
-		safe_span(to, span_cut(rest, 0, n), SAFE_BODY);
+		wrap(to, span_cut(rest, 0, n), SAFE_BODY, margin, 0,
+		    strlen(margin));
 		putc('\n', to);
 		rest = span_cut(rest, lf != NULL ? n + 1 : n, rest.n);
 	}
 }
+
+/* ---- JSON and times ---- */
 
 static void
 put_escape(FILE *to, uint32_t c)

@@ -41,11 +41,16 @@ bool char_hostile(uint32_t c);
 void safe_span(FILE *to, struct span s, enum safe how);
 void safe_print(FILE *to, const char *s); /* SAFE_LINE; NULL prints nothing */
 
-/* A title of one line; what is beyond `width` characters becomes an ellipsis.
- */
+/* A title of one line; what is beyond `width` columns becomes an ellipsis. */
 void safe_title(FILE *to, const char *s, size_t width);
 
-/* A text, each line behind `margin`, so that none looks like one of ours. */
+/*
+ * A title of any length, from `column` on, and the lines after it behind as
+ * much space: a terminal that wraps would begin them where ours begin.
+ */
+void safe_field(FILE *to, const char *s, size_t column);
+
+/* A text, each line behind `margin` and none wider than the terminal. */
 void safe_body(FILE *to, const char *s, const char *margin);
 
 /* Serialised JSON or the like, with the hostile characters as \u escapes. */

@@ -21,11 +21,12 @@ print_sent(const struct cli *c, const struct tocsin_message *m)
 		printf("%s\n", m->short_id);
 		return;
 	}
-	print_json(json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "id", m->id,
+	print_json(json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "id", m->id,
 	    "short_id", m->short_id, "thread", m->thread, "kind", m->kind,
 	    "state", state_of(m), "reason",
 	    m->refused != TOCSIN_OK ? json_string(tocsin_err_name(m->refused))
-				    : json_null()));
+				    : json_null(),
+	    "subject", view_string(m->subject)));
 }
 
 /* It is on disk; why it is not at the broker. */

@@ -8,7 +8,9 @@
 #include <string.h>
 
 #define MARGIN "  | "
-#define TITLE_MAX 100
+#define TITLE_MAX 60
+#define COLUMN 12 /* where the values begin */
+#define INDICATORS_MAX 20
 
 /* ---- values ---- */
 
@@ -111,12 +113,10 @@ print_member(const char *name, const json_t *value)
 	    json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_SORT_KEYS);
 
 	printf("  ");
-	safe_print(stdout, name);
-	printf(": ");
-	if (json_is_string(value))
-		safe_title(stdout, json_string_value(value), 1000);
-	else
-		safe_title(stdout, text, 1000);
+	safe_title(stdout, name, 20);
+	printf("\n    ");
+	safe_field(
+	    stdout, json_is_string(value) ? json_string_value(value) : text, 4);
 	putchar('\n');
 	free(text);
 }
@@ -131,10 +131,10 @@ print_pair(const char *label, const json_t *content, const char *name,
 	if (first == NULL)
 		return;
 	printf("  %-9s ", label);
-	safe_print(stdout, first);
+	safe_title(stdout, first, 30);
 	if (second != NULL)
 		putchar(' ');
-	safe_print(stdout, second);
+	safe_title(stdout, second, 36);
 	putchar('\n');
 }
 
@@ -144,17 +144,16 @@ print_indicators(const json_t *content)
 	const json_t *list = json_object_get(content, "indicators");
 	size_t i;
 
-	for (i = 0; i < json_array_size(list); i++) {
+	for (i = 0; i < json_array_size(list) && i < INDICATORS_MAX; i++) {
 		const json_t *one = json_array_get(list, i);
-		const char *name = member_string(one, "name", NULL);
 
 		printf("  indicator ");
-		safe_title(stdout, member_string(one, "pattern", NULL), 1000);
-		if (name != NULL)
-			printf("  (");
-		safe_title(stdout, name, TITLE_MAX);
-		printf("%s\n", name != NULL ? ")" : "");
+		safe_field(stdout, member_string(one, "pattern", NULL), COLUMN);
+		putchar('\n');
 	}
+	if (i < json_array_size(list))
+		printf("            and %zu more, which --json shows\n",
+		    json_array_size(list) - i);
 }
 
 static void
@@ -191,7 +190,7 @@ print_parts(const struct tocsin_message *m)
 		printf("  ");
 		print_size(m->parts[i].size);
 		printf("  ");
-		safe_title(stdout, m->parts[i].media, TITLE_MAX);
+		safe_title(stdout, m->parts[i].media, 40);
 		putchar('\n');
 	}
 }
@@ -257,10 +256,10 @@ print_answer(const json_t *content)
 	if (state == NULL)
 		return;
 	printf("  answer    ");
-	safe_title(stdout, state, TITLE_MAX);
+	safe_title(stdout, state, 20);
 	if (reason != NULL)
 		printf(": ");
-	safe_title(stdout, reason, TITLE_MAX);
+	safe_title(stdout, reason, 40);
 	putchar('\n');
 }
 
@@ -274,7 +273,7 @@ view_message(const struct tocsin_message *m)
 	(void)print_refused(m);
 	if (m->subject != NULL) {
 		printf("  subject   %s", colour(BOLD));
-		safe_title(stdout, m->subject, 4 * TITLE_MAX);
+		safe_field(stdout, m->subject, COLUMN);
 		printf("%s\n", colour(PLAIN));
 	}
 	print_answer(content);

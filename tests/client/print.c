@@ -92,6 +92,50 @@ test_body(void)
 	free(c.text);
 }
 
+/* The same wide letters and long words whatever the terminal: 80 columns. */
+static void
+test_wrap(void)
+{
+	char text[400];
+	struct caught c;
+	size_t column = 0, most = 0, bare = 0, i;
+
+	memset(text, 'x', sizeof(text));
+	memcpy(text + 20, " TLP:CLEAR ", 11);
+	text[sizeof(text) - 1] = '\0';
+	capture(&c);
+	safe_body(c.to, text, "  | ");
+	fclose(c.to);
+	for (i = 0; i < c.n; i++) {
+		column = c.text[i] == '\n' ? 0 : column + 1;
+		most = column > most ? column : most;
+		bare += column == 1 && strncmp(c.text + i, "  | ", 4) != 0;
+	}
+	ok(most <= 80 && bare == 0,
+	    "a long line is wrapped, each piece behind the margin");
+	free(c.text);
+	capture(&c);
+	safe_field(c.to,
+	    "one two three four five six seven eight nine ten eleven "
+	    "twelve thirteen fourteen",
+	    12);
+	fclose(c.to);
+	is_str(c.text,
+	    "one two three four five six seven eight nine ten eleven twelve\n"
+	    "            thirteen fourteen",
+	    "a long field is wrapped between words, in its column");
+	free(c.text);
+	capture(&c);
+	for (i = 0; i < 30; i++)
+		memcpy(text + 3 * i, "日", 3);
+	text[90] = '\0';
+	safe_field(c.to, text, 60);
+	fclose(c.to);
+	is_int((long long)strcspn(c.text, "\n"), 30,
+	    "a wide letter counts two columns");
+	free(c.text);
+}
+
 static void
 test_title(void)
 {
@@ -238,6 +282,7 @@ main(void)
 {
 	test_fixtures();
 	test_body();
+	test_wrap();
 	test_title();
 	test_json();
 	test_random();
