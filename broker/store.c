@@ -106,6 +106,16 @@ row_check(
 	crypto_shorthash(check, value.p, value.n, inner);
 }
 
+void
+bytes_check(uint8_t check[16], struct span name, struct span bytes)
+{
+	uint8_t outer[crypto_shorthash_siphashx24_KEYBYTES] = "tocsin bytes";
+	uint8_t inner[crypto_shorthash_siphashx24_BYTES];
+
+	crypto_shorthash_siphashx24(inner, name.p, name.n, outer);
+	crypto_shorthash_siphashx24(check, bytes.p, bytes.n, inner);
+}
+
 bool
 row_open(enum table t, struct span key, struct span *value)
 {
@@ -701,7 +711,7 @@ record_decode(struct store_entry *out, struct span record)
 static void
 record_hash(uint8_t hash[RECORD_HASH], struct span record)
 {
-	crypto_generichash(hash, RECORD_HASH, record.p, record.n, NULL, 0);
+	bytes_check(hash, span_of("record"), record);
 }
 
 /* Add a record to the pending segment; a full one is written first. */

@@ -5,8 +5,10 @@
  * The engine is LMDB with its default flags, because those are the ones that
  * kept every acknowledged commit through power cuts. It has no checksums, so
  * every row carries a check of its own: eight bytes over table, key and value
- * for small rows (row_get, row_put), BLAKE2b for records and ranges of parts. A
- * flipped bit then makes a row unreadable, never wrong.
+ * for small rows (row_get, row_put), sixteen for records and ranges of parts. A
+ * flipped bit then makes a row unreadable, never wrong. The checks are SipHash,
+ * which keeps up with a replay. They need not withstand an attacker: that is
+ * what the hashes in signed texts are for.
  *
  * An entry is a record in a segment. A commit packs all its entries into one
  * segment: the engine rounds a large value up to whole pages, and one value a
@@ -138,6 +140,9 @@ enum tocsin_err row_del(struct store_tx *tx, enum table t, struct span key);
 
 /* Takes the check off a stored value; false if it is not right. */
 bool row_open(enum table t, struct span key, struct span *value);
+
+/* The check of a record or range; `name` keeps one from another's place. */
+void bytes_check(uint8_t check[16], struct span name, struct span bytes);
 
 /* Rows without one: what they point to or hold is hashed. */
 enum tocsin_err raw_get(const struct store_rx *rx, enum table t,

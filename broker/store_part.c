@@ -11,6 +11,7 @@
 #include "broker/store.h"
 
 #include "broker/store_impl.h"
+#include "crypto/sha256.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +38,7 @@ chunk_hash(
 	struct key k;
 	struct span name = chunk_key(&k, no, index);
 
-	crypto_generichash(hash, CHUNK_HASH, bytes.p, bytes.n, name.p, name.n);
+	bytes_check(hash, name, bytes);
 }
 
 enum tocsin_err
@@ -282,7 +283,7 @@ part_fill(struct store_tx *tx, struct part_row *row, struct span bytes)
 {
 	enum tocsin_err err;
 
-	crypto_hash_sha256_update(&row->sha, bytes.p, bytes.n);
+	sha256_update(&row->sha, bytes);
 	while (bytes.n > 0) {
 		size_t in = (size_t)(row->have % CHUNK_MAX);
 		struct span now = span_cut(bytes, 0, CHUNK_MAX - in);

@@ -7,6 +7,7 @@
 
 #include "broker/store_impl.h"
 #include "crypto/note.h"
+#include "crypto/sha256.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -191,7 +192,7 @@ hash_chunks(
 			return err;
 		if (bytes.n == 0 || bytes.n > row->have - done)
 			return TOCSIN_EBODYMISMATCH;
-		crypto_hash_sha256_update(sha, bytes.p, bytes.n);
+		sha256_update(sha, bytes);
 		done += bytes.n;
 	}
 	return TOCSIN_OK;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "crypto/note.h"
 #include "crypto/pubkey.h"
+#include "crypto/sha256.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -375,5 +376,5 @@ note_sign(
 void
 note_id(uint8_t id[ID_LEN], struct span text)
 {
-	crypto_hash_sha256(id, text.p, text.n);
+	sha256(id, text);
 }

@@ -2,6 +2,7 @@
 #include "crypto/part.h"
 
 #include "crypto/padding.h"
+#include "crypto/sha256.h"
 
 #include <string.h>
 
@@ -42,7 +43,7 @@ least(uint64_t a, uint64_t b)
 static void
 count(struct part_sealer *s, const struct buf *out, size_t from)
 {
-	crypto_hash_sha256_update(&s->hash, out->p + from, out->n - from);
+	sha256_update(&s->hash, span_cut(buf_span(out), from, out->n));
 	s->size += out->n - from;
 }
 
@@ -226,8 +227,7 @@ part_opener_feed(struct part_opener *o, struct buf *plain, struct span piece)
 
 	if (piece.n > o->part.size - o->fed)
 		return TOCSIN_EBODYMISMATCH;
-	if (piece.n > 0)
-		crypto_hash_sha256_update(&o->hash, piece.p, piece.n);
+	sha256_update(&o->hash, piece);
 	while (piece.n > 0 && err == TOCSIN_OK) {
 		size_t n = least(piece.n, whole(o) - o->n);
 

@@ -2,6 +2,7 @@
 /* Sealing and opening: the half of ticket.h that needs keys. */
 #include "crypto/age.h"
 #include "crypto/padding.h"
+#include "crypto/sha256.h"
 #include "crypto/tar.h"
 #include "crypto/ticket.h"
 
@@ -122,7 +123,7 @@ ticket_seal(struct buf *note_out, struct buf *body_out,
 		goto out;
 	body = span_cut(buf_span(body_out), body_at, body_out->n - body_at);
 	t.body_size = body.n;
-	crypto_hash_sha256(t.body_hash, body.p, body.n);
+	sha256(t.body_hash, body);
 	err = sign(note_out, &t, sign_sk);
 	if (err == TOCSIN_OK)
 		err = prove(span_cut(
@@ -145,7 +146,7 @@ check_hash(const struct ticket *t, struct span body)
 
 	if (body.n != t->body_size)
 		return TOCSIN_EBODYMISMATCH;
-	crypto_hash_sha256(hash, body.p, body.n);
+	sha256(hash, body);
 	if (memcmp(hash, t->body_hash, sizeof(hash)) != 0)
 		return TOCSIN_EBODYMISMATCH;
 	return TOCSIN_OK;
