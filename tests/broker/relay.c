@@ -636,6 +636,158 @@ test_late_roster(struct sender *sg)
 	reader_close(&my);
 }
 
+/* ---- what does not fit into a message ---- */
+
+static bool
+put(struct desk *d, struct span bytes)
+{
+	struct msg_put m = { .total = bytes.n };
+	struct msg_have have = { 0 };
+	struct buf request = { 0 }, rest = { 0 };
+	bool good = true;
+
+	crypto_hash_sha256(m.hash, bytes.p, bytes.n);
+	while (good && m.offset < bytes.n) {
+		m.bytes = span_cut(bytes, (size_t)m.offset, MSG_RANGE_MAX);
+		buf_cut(&request, 0);
+		buf_cut(&rest, 0);
+		msg_put_encode(&request, &m);
+		good = desk_ask(d, buf_span(&request), &rest) == TOCSIN_OK &&
+		       msg_have_decode(&have, buf_span(&rest)) == TOCSIN_OK &&
+		       have.have == m.offset + m.bytes.n;
+		m.offset = have.have;
+	}
+	buf_release(&request);
+	buf_release(&rest);
+	return good && have.complete;
+}
+
+/* How much of it the broker has; its bytes so far are appended to *out. */
+static bool
+get(struct desk *d, const uint8_t id[ID_LEN], const uint8_t hash[32],
+    struct buf *out, uint64_t *have)
+{
+	struct msg_get m = { .offset = out->n, .max = MSG_RANGE_MAX };
+	struct buf request = { 0 }, rest = { 0 };
+	struct msg_range range;
+	bool good;
+
+	memcpy(m.id, id, sizeof(m.id));
+	memcpy(m.hash, hash, sizeof(m.hash));
+	msg_get_encode(&request, &m);
+	good = desk_ask(d, buf_span(&request), &rest) == TOCSIN_OK &&
+	       msg_range_decode(&range, buf_span(&rest)) == TOCSIN_OK;
+	if (good) {
+		*have = range.have;
+		buf_add(out, range.bytes);
+	}
+	buf_release(&request);
+	buf_release(&rest);
+	return good;
+}
+
+static bool
+get_all(struct desk *d, const uint8_t id[ID_LEN], struct span want)
+{
+	int64_t end = clock_ms() + PATIENCE_MS;
+	struct buf got = { 0 };
+	uint8_t hash[32];
+	uint64_t have;
+	bool same;
+
+	crypto_hash_sha256(hash, want.p, want.n);
+	while (got.n < want.n && clock_ms() < end)
+		if (!get(d, id, hash, &got, &have))
+			break;
+	same = span_eq(buf_span(&got), want);
+	buf_release(&got);
+	return same;
+}
+
+static enum tocsin_err
+post_detached(struct sender *s, const struct fx_ticket *t)
+{
+	struct fx_ticket bare = { .note = t->note };
+
+	return desk_post(&s->desk, &bare, NULL);
+}
+
+static void
+test_large_body(struct sender *sg)
+{
+	struct fx_ticket t;
+	struct reader my;
+	uint8_t id[ID_LEN];
+
+	fed.text_bytes = 300000;
+	fixture_ticket(
+	    &t, &fed, sg->device, "mycert@my", ++sg->seq, sg->prev, NULL, NULL);
+	fed.text_bytes = 0;
+	memcpy(sg->prev, t.id, ID_LEN);
+	ok(put(&sg->desk, buf_span(&t.body)) &&
+		post_detached(sg, &t) == TOCSIN_OK,
+	    "a body of %zu bytes is put, and its ticket posted", t.body.n);
+	reader_open(&my, "my", "mycert@my/desk1");
+	while (next_ticket(&my, id) && memcmp(id, t.id, ID_LEN) != 0)
+		;
+	ok(get_all(&my.desk, t.id, buf_span(&t.body)),
+	    "and is there whole, with the ticket");
+	reader_close(&my);
+	fx_ticket_release(&t);
+}
+
+static uint8_t attachment[6 << 20];
+
+static void
+add_attachment(struct ticket *t, void *arg)
+{
+	(void)arg;
+	t->npart = 1;
+	t->part[0].size = sizeof(attachment);
+	crypto_hash_sha256(t->part[0].hash, attachment, sizeof(attachment));
+}
+
+static void
+test_part(struct sender *sg)
+{
+	struct relay_status before, after;
+	struct fx_ticket t;
+	struct reader my;
+	struct buf some = { 0 };
+	uint8_t hash[32];
+	uint64_t have = 0;
+
+	randombytes_buf_deterministic(
+	    attachment, sizeof(attachment), (uint8_t[32]){ 9 });
+	crypto_hash_sha256(hash, attachment, sizeof(attachment));
+	fixture_ticket(&t, &fed, sg->device, "mycert@my", ++sg->seq, sg->prev,
+	    add_attachment, NULL);
+	memcpy(sg->prev, t.id, ID_LEN);
+	before = status_of(SG, MY);
+	ok(desk_post(&sg->desk, &t, NULL) == TOCSIN_OK &&
+		put(&sg->desk, SPAN(attachment)),
+	    "a ticket is posted, then its attachment of 6 MiB put");
+	reader_open(&my, "my", "mycert@my/desk1");
+	ok(WAIT_FOR(get(&my.desk, t.id, hash, &some, &have) && have > 0),
+	    "the ticket is there while the attachment still comes");
+	kill_broker(MY);
+	reader_close(&my);
+	start(MY);
+	reader_open(&my, "my", "mycert@my/desk1");
+	ok(get_all(&my.desk, t.id, SPAN(attachment)),
+	    "which is whole after a SIGKILL between");
+	ok(WAIT_FOR(status_of(SG, MY).waiting == 0), "and acknowledged");
+	after = status_of(SG, MY);
+	diag("attachment of %zu bytes, had %llu at the kill: %llu sent",
+	    sizeof(attachment), (unsigned long long)have,
+	    (unsigned long long)(after.bytes_out - before.bytes_out));
+	ok(after.bytes_out - before.bytes_out < sizeof(attachment) + (1 << 20),
+	    "of what was there, at most a window was sent again");
+	reader_close(&my);
+	buf_release(&some);
+	fx_ticket_release(&t);
+}
+
 /* Should intake be wrong about who gets what, the relay still is not. */
 static void
 test_misqueued(struct sender *sg)
@@ -764,6 +916,8 @@ main(int argc, char **argv)
 	test_sender_killed(&sg);
 	test_both_killed(&sg);
 	test_late_roster(&sg);
+	test_large_body(&sg);
+	test_part(&sg);
 	test_misqueued(&sg);
 	test_lost_store(&sg, &second);
 	buf_release(&second);

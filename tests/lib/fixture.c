@@ -351,6 +351,22 @@ recipients(uint8_t (*pk)[32], const struct ticket *t)
 	}
 }
 
+static void
+json(struct buf *out, size_t text_bytes)
+{
+	uint8_t *text;
+
+	buf_addz(out, "{\"subject\":\"test\"");
+	if (text_bytes > 0) {
+		buf_addz(out, ",\"text\":\"");
+		text = buf_grow(out, text_bytes);
+		MUST(text);
+		memset(text, 'x', text_bytes);
+		buf_addz(out, "\"");
+	}
+	buf_addz(out, "}");
+}
+
 void
 fixture_ticket(struct fx_ticket *out, const struct fixture *f,
     const char *device, const char *to, uint64_t seq, const uint8_t *prev,
@@ -358,7 +374,7 @@ fixture_ticket(struct fx_ticket *out, const struct fixture *f,
 {
 	struct ticket *t = calloc(1, sizeof(*t));
 	uint8_t(*pk)[32] = calloc(TICKET_TO_MAX, 32);
-	struct buf parts = { 0 };
+	struct buf parts = { 0 }, inside = { 0 };
 	uint8_t sk[64];
 	struct note note;
 
@@ -385,12 +401,13 @@ fixture_ticket(struct fx_ticket *out, const struct fixture *f,
 	if (t->npart)
 		parts_identity(&parts);
 	fixture_sign_key(sk, device);
+	json(&inside, f->text_bytes);
 	MUST(ticket_seal(&out->note, &out->body, t, (const uint8_t(*)[32])pk,
-		 span_of("{\"subject\":\"test\"}"), buf_span(&parts),
-		 sk) == TOCSIN_OK);
+		 buf_span(&inside), buf_span(&parts), sk) == TOCSIN_OK);
 	MUST(note_parse(&note, buf_span(&out->note), TEXT_MAX) == TOCSIN_OK);
 	note_id(out->id, note.text);
 	buf_release(&parts);
+	buf_release(&inside);
 	free(t);
 	free(pk);
 }

@@ -22,7 +22,8 @@
 #define FX_EPOCH "2026-11"
 
 struct fixture {
-	int64_t now; /* the time that everything is dated by */
+	int64_t now;	   /* the time that everything is dated by */
+	size_t text_bytes; /* of text in the tickets to come; at first 0 */
 	char nation[8][NATION_MAX + 1];
 	char member[8][MEMBER_MAX + 1];
 	size_t n;
