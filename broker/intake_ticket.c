@@ -573,6 +573,19 @@ queue(
 	return err;
 }
 
+/* The roster may have changed since it was judged: no nation is left out. */
+static bool
+all_reachable(const struct intake *in, const struct batch *batch)
+{
+	const struct roster *r = trust_roster(batch->trust);
+	size_t i;
+
+	for (i = 0; i < in->t.nnation; i++)
+		if (!roster_broker_of(r, in->t.nation[i], 0))
+			return false;
+	return true;
+}
+
 static enum tocsin_err
 write_parts(struct intake *in, struct batch *batch, uint64_t seq)
 {
@@ -603,6 +616,8 @@ intake_apply_ticket(struct intake *in, struct batch *batch, uint64_t *seq)
 	struct chain chain;
 	enum tocsin_err err = parts_possible(in, batch->view);
 
+	if (!err && !all_reachable(in, batch))
+		err = TOCSIN_EUNAVAILABLE;
 	if (!err && posted)
 		err = chain_load(&chain, in, batch->view);
 	if (!err && posted)

@@ -34,12 +34,16 @@ count(const struct post *p, size_t i)
 }
 
 static void
-log_refused(const struct post *p, size_t i)
+log_post(const struct post *p, size_t i)
 {
 	static struct log_limit limit = LOG_LIMIT(50, 60000);
 	enum tocsin_err code = p->item[i].code;
 
-	if (code != TOCSIN_OK && code != TOCSIN_EDUPLICATE)
+	if (code == TOCSIN_OK || code == TOCSIN_EDUPLICATE)
+		log_event(LOG_DEBUG, "post", LOG_Z("member", p->r->who.member),
+		    LOG_Z("device", p->r->who.device),
+		    LOG_U("seq", p->item[i].seq), LOG_ERR(code), LOG_END);
+	else
 		log_limited(&limit, LOG_INFO, "post-refused",
 		    LOG_Z("member", p->r->who.member),
 		    LOG_Z("device", p->r->who.device), LOG_ERR(code));
@@ -58,7 +62,7 @@ answer(struct post *p)
 		m.item[i].code = p->item[i].code;
 		m.item[i].seq = p->item[i].seq;
 		count(p, i);
-		log_refused(p, i);
+		log_post(p, i);
 		intake_free(p->item[i].in);
 	}
 	msg_accept(&reply);
