@@ -406,37 +406,37 @@ static enum tocsin_err
 load_thread(struct composing *c, struct desk_tx *tx)
 {
 	struct ticket *h = &c->header;
-	uint8_t id[ID_LEN];
-	uint64_t n;
+	uint64_t n, first;
 	enum tocsin_err err;
 
 	if (c->draft->thread == NULL)
 		return TOCSIN_OK;
-	err = find_id(c->t, tx, c->draft->thread, id);
+	err = find_message(c->t, tx, c->draft->thread, &n);
 	if (err != TOCSIN_OK)
 		return err;
 	c->first = malloc(sizeof(*c->first));
 	if (c->first == NULL)
 		return fail(TOCSIN_EINTERNAL, "no memory");
-	err = desk_find(tx, id, &n);
-	if (err == TOCSIN_OK)
-		err = open_message(c->t, tx, n, c->first);
-	/* What was named may be a later message; go to the thread's first. */
-	if (err == TOCSIN_OK && memcmp(c->first->row.thread, id, ID_LEN) != 0 &&
-	    desk_find(tx, c->first->row.thread, &n) == TOCSIN_OK) {
+	err = open_message(c->t, tx, n, c->first);
+	if (err == TOCSIN_OK) {
+		memcpy(h->ref[0], c->first->row.id, ID_LEN);
+		h->nref = 1;
+	}
+	/* It may be a later message; go to the first that is here. */
+	if (err == TOCSIN_OK &&
+	    desk_thread_next(tx, c->first->row.thread, 0, &first) ==
+		TOCSIN_OK &&
+	    first != n) {
 		opened_release(c->first);
-		err = open_message(c->t, tx, n, c->first);
+		err = open_message(c->t, tx, first, c->first);
 	}
 	if (err != TOCSIN_OK) {
 		free(c->first);
 		c->first = NULL;
-		return fail(
-		    err, "no message here has the id %s", c->draft->thread);
+		return err;
 	}
 	h->has_thread = true;
 	memcpy(h->thread, c->first->row.thread, ID_LEN);
-	memcpy(h->ref[0], id, ID_LEN);
-	h->nref = 1;
 	h->exercise = c->first->ticket.exercise;
 	return TOCSIN_OK;
 }

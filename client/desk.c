@@ -535,27 +535,42 @@ desk_thread_next(struct desk_tx *tx, const uint8_t thread[ID_LEN],
 	return TOCSIN_OK;
 }
 
-size_t
-desk_match(struct desk_tx *tx, const struct id_prefix *prefix,
-    uint8_t (*ids)[ID_LEN], size_t max)
+/* Those of one table, whose keys begin with an id, that are not in ids yet. */
+static size_t
+match_in(struct desk_tx *tx, enum table table, const struct id_prefix *prefix,
+    uint8_t (*ids)[ID_LEN], size_t n, size_t max)
 {
 	MDB_cursor *c = NULL;
 	MDB_val k = val(SPAN(prefix->bits)), v;
-	size_t n = 0;
+	size_t i;
 	int rc;
 
-	if (mdb_cursor_open(tx->txn, tx->desk->dbi[ID], &c) != 0)
-		return 0;
-	for (rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE); rc == 0;
+	if (mdb_cursor_open(tx->txn, tx->desk->dbi[table], &c) != 0)
+		return n;
+	for (rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE); rc == 0 && n <= max;
 	     rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) {
-		if (k.mv_size != ID_LEN || !shortid_fits(prefix, k.mv_data))
+		if (k.mv_size < ID_LEN || !shortid_fits(prefix, k.mv_data))
 			break;
+		for (i = 0; i < n && i < max; i++)
+			if (memcmp(ids[i], k.mv_data, ID_LEN) == 0)
+				break;
+		if (i < n && i < max)
+			continue;
 		if (n < max)
 			memcpy(ids[n], k.mv_data, ID_LEN);
 		n++;
 	}
 	mdb_cursor_close(c);
 	return n;
+}
+
+size_t
+desk_match(struct desk_tx *tx, const struct id_prefix *prefix,
+    uint8_t (*ids)[ID_LEN], size_t max)
+{
+	size_t n = match_in(tx, ID, prefix, ids, 0, max);
+
+	return match_in(tx, THREAD, prefix, ids, n, max);
 }
 
 /* ---- outbox and uploads ---- */

@@ -27,9 +27,12 @@ struct tocsin {
 enum tocsin_err fail(enum tocsin_err err, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The id that a person or program named, in full. */
-enum tocsin_err MUST_USE find_id(struct tocsin *t, struct desk_tx *tx,
-    const char *typed, uint8_t id[ID_LEN]);
+/*
+ * The message that a person or program named, by a short id or a full one; for
+ * the id of a thread whose first message never came here, the oldest that did.
+ */
+enum tocsin_err MUST_USE find_message(
+    struct tocsin *t, struct desk_tx *tx, const char *typed, uint64_t *number);
 
 /* A message opened: the header, what was inside, and the rows behind it. */
 struct opened {

@@ -65,12 +65,21 @@ read_attachment(struct incident_attachment *a, const json_t *o)
 	return true;
 }
 
+static json_t *
+carried(const json_t *root)
+{
+	return json_object_get(json_object_get(root, "original"), "ticket");
+}
+
 static enum tocsin_err
 read_attachments(struct incident *out)
 {
 	json_t *list = json_object_get(out->root, "attachments");
-	size_t i, n = json_array_size(list);
+	size_t i, n;
 
+	if (list == NULL)
+		list = json_object_get(carried(out->root), "attachments");
+	n = json_array_size(list);
 	if (list == NULL)
 		return TOCSIN_OK;
 	if (!json_is_array(list) || n > TICKET_PARTS_MAX)
@@ -103,6 +112,8 @@ incident_parse(struct incident *out, struct span json)
 		return TOCSIN_EMALFORMED;
 	}
 	out->subject = string(out->root, "subject", &good);
+	if (out->subject == NULL)
+		out->subject = string(carried(out->root), "subject", &good);
 	out->text = string(out->root, "text", &good);
 	ack = json_object_get(out->root, "ack");
 	if (ack != NULL && !json_is_object(ack))
@@ -306,10 +317,31 @@ answer_rung(const char *answer, enum tocsin_rung *out)
 	return false;
 }
 
+/* An update or a result tells; it does not ask for an answer. */
 static bool
 asks(const struct ladder_message *m)
 {
-	return strcmp(m->kind, "ack") != 0 && strcmp(m->kind, "close") != 0;
+	static const char *const kinds[] = { "report", "request", "query",
+		"escalate", "share" };
+	size_t i;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(m->kind, kinds[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Who asked may say that it is over; who was asked, that it is for him. */
+static bool
+closes(
+    const struct ladder_message *all, size_t n, const struct ladder_message *m)
+{
+	size_t i;
+
+	for (i = 0; strcmp(m->kind, "close") == 0 && i < n; i++)
+		if (asks(&all[i]) && strcmp(all[i].member, m->member) == 0)
+			return true;
+	return false;
 }
 
 /* Every member that something was addressed to, with its first such message. */
@@ -388,9 +420,10 @@ attested(struct place *p, const struct ladder_receipt *r, size_t nr)
 static void
 answered(struct place *p, const struct ladder_message *m)
 {
-	enum tocsin_rung rung;
+	enum tocsin_rung rung = TOCSIN_RUNG_CLOSED;
 
-	if (!answer_rung(m->answer, &rung))
+	if (strcmp(m->kind, "close") != 0 &&
+	    (strcmp(m->kind, "ack") != 0 || !answer_rung(m->answer, &rung)))
 		return;
 	if (rung == TOCSIN_RUNG_OPENED) {
 		if (p->answer_id == NULL &&
@@ -453,14 +486,15 @@ ladder_fold(const struct ladder_message *m, size_t nm,
 	for (i = 0; i < nm; i++) {
 		struct place *p = find_place(list, *n, m[i].member);
 
-		if (strcmp(m[i].kind, "close") == 0)
+		if (closes(m, nm, &m[i]))
 			*closed = true;
 		if (strcmp(m[i].kind, "escalate") == 0 && !repeated(m, i))
 			++*escalated;
-		if (p != NULL && strcmp(m[i].kind, "ack") == 0)
+		if (p != NULL)
 			answered(p, &m[i]);
 	}
 	for (i = 0; i < *n; i++) {
+		list[i].p.ackby = list[i].base->ackby;
 		list[i].p.overdue = !*closed && late(&list[i], now);
 		(*out)[i] = list[i].p;
 	}

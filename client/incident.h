@@ -27,7 +27,10 @@ struct incident_attachment {
 	uint8_t part[ID_LEN]; /* hash of its part line in the header */
 };
 
-/* Parsed content; strings belong to it. */
+/*
+ * Parsed content; strings belong to it. What carries another's first message
+ * (an escalation) and has no subject or attachments has those of that one.
+ */
 struct incident {
 	struct json_t *root;
 	const char *subject;

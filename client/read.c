@@ -227,18 +227,12 @@ enum tocsin_err
 tocsin_get(struct tocsin *t, const char *id, struct tocsin_message **out)
 {
 	struct desk_tx *tx = NULL;
-	uint8_t raw[ID_LEN];
 	uint64_t number;
 	enum tocsin_err err = desk_read(t->parts.desk, &tx);
 
 	if (err != TOCSIN_OK)
 		return fail(err, "the desk: %s", tocsin_err_text(err));
-	err = find_id(t, tx, id, raw);
-	if (err == TOCSIN_OK) {
-		err = desk_find(tx, raw, &number);
-		if (err != TOCSIN_OK)
-			fail(err, "no message here has the id %s", id);
-	}
+	err = find_message(t, tx, id, &number);
 	if (err == TOCSIN_OK)
 		err = message_of(t, tx, number, out);
 	desk_end(tx);
@@ -390,7 +384,6 @@ tocsin_thread(struct tocsin *t, const char *id, struct tocsin_list **out)
 	struct tocsin_list *l = calloc(1, sizeof(*l));
 	struct desk_message row;
 	struct desk_tx *tx = NULL;
-	uint8_t raw[ID_LEN];
 	uint64_t n = 0;
 	enum tocsin_err err;
 
@@ -398,17 +391,16 @@ tocsin_thread(struct tocsin *t, const char *id, struct tocsin_list **out)
 		return fail(TOCSIN_EINTERNAL, "no memory");
 	err = desk_read(t->parts.desk, &tx);
 	if (err == TOCSIN_OK)
-		err = find_id(t, tx, id, raw);
-	if (err == TOCSIN_OK && desk_find(tx, raw, &n) == TOCSIN_OK &&
-	    desk_get(tx, n, &row) == TOCSIN_OK)
-		memcpy(raw, row.thread, ID_LEN);
+		err = find_message(t, tx, id, &n);
+	if (err == TOCSIN_OK)
+		err = desk_get(tx, n, &row);
 	if (err != TOCSIN_OK) {
 		desk_end(tx);
 		tocsin_list_free(l);
 		return err;
 	}
 	for (n = 0; err == TOCSIN_OK;) {
-		err = desk_thread_next(tx, raw, n, &n);
+		err = desk_thread_next(tx, row.thread, n, &n);
 		if (err == TOCSIN_OK)
 			err = list_add(t, tx, n, l);
 	}

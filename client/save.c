@@ -188,19 +188,13 @@ static enum tocsin_err
 open_for(struct tocsin *t, const char *id, struct opened *o)
 {
 	struct desk_tx *tx = NULL;
-	uint8_t raw[ID_LEN];
 	uint64_t number;
 	enum tocsin_err err = desk_read(t->parts.desk, &tx);
 
 	if (err == TOCSIN_OK)
-		err = find_id(t, tx, id, raw);
-	if (err == TOCSIN_OK) {
-		err = desk_find(tx, raw, &number);
-		if (err == TOCSIN_OK)
-			err = open_message(t, tx, number, o);
-		else
-			fail(err, "no message here has the id %s", id);
-	}
+		err = find_message(t, tx, id, &number);
+	if (err == TOCSIN_OK)
+		err = open_message(t, tx, number, o);
 	desk_end(tx);
 	if (err == TOCSIN_OK && o->contents.json.n == 0)
 		err = fail(o->row.refused, "%s: %s", id,

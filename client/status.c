@@ -200,16 +200,14 @@ find_thread(struct tocsin *t, struct desk_tx *tx, const char *typed,
     uint8_t thread[ID_LEN])
 {
 	struct desk_message row;
-	enum tocsin_err err = find_id(t, tx, typed, thread);
 	uint64_t n;
+	enum tocsin_err err = find_message(t, tx, typed, &n);
 
 	if (err != TOCSIN_OK)
 		return err;
-	err = desk_find(tx, thread, &n);
-	if (err == TOCSIN_OK)
-		err = desk_get(tx, n, &row);
+	err = desk_get(tx, n, &row);
 	if (err != TOCSIN_OK)
-		return fail(err, "no message here has the id %s", typed);
+		return fail(err, "the desk: %s", tocsin_err_text(err));
 	memcpy(thread, row.thread, ID_LEN);
 	return TOCSIN_OK;
 }

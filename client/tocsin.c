@@ -155,15 +155,13 @@ ambiguous(const struct id_prefix *p, uint8_t (*ids)[ID_LEN], size_t n,
 	    list, n > shown ? " ..." : "");
 }
 
-enum tocsin_err
-find_id(
-    struct tocsin *t, struct desk_tx *tx, const char *typed, uint8_t id[ID_LEN])
+static enum tocsin_err
+find_id(struct desk_tx *tx, const char *typed, uint8_t id[ID_LEN])
 {
 	uint8_t ids[8][ID_LEN];
 	struct id_prefix p;
 	size_t n;
 
-	(void)t;
 	if (id_parse(span_of(typed), id))
 		return TOCSIN_OK;
 	if (shortid_parse(&p, span_of(typed)) != TOCSIN_OK)
@@ -179,4 +177,24 @@ find_id(
 		return ambiguous(&p, ids, n, typed);
 	memcpy(id, ids[0], ID_LEN);
 	return TOCSIN_OK;
+}
+
+enum tocsin_err
+find_message(
+    struct tocsin *t, struct desk_tx *tx, const char *typed, uint64_t *number)
+{
+	uint8_t id[ID_LEN];
+	enum tocsin_err err = find_id(tx, typed, id);
+
+	(void)t;
+	if (err != TOCSIN_OK)
+		return err;
+	err = desk_find(tx, id, number);
+	if (err == TOCSIN_ENOTFOUND)
+		err = desk_thread_next(tx, id, 0, number);
+	if (err == TOCSIN_ENOTFOUND)
+		return fail(err, "no message here has the id %s", typed);
+	return err == TOCSIN_OK
+		   ? err
+		   : fail(err, "the desk: %s", tocsin_err_text(err));
 }

@@ -201,6 +201,7 @@ struct tocsin_place {
 	int64_t since;
 	const char *by;	    /* the broker or device whose word it is */
 	const char *reason; /* of a refusal, by them or by a broker */
+	int64_t ackby;	    /* when it should have answered; or 0 */
 	bool overdue;	    /* no answer to what asked it first by its ackby */
 };
 

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct saving {
@@ -92,7 +93,8 @@ save(struct saving *s)
 int
 cmd_save(struct cli *c, int argc, char **argv)
 {
-	struct saving s = { .c = c, .dir = NULL };
+	struct saving s = { .c = c };
+	struct stat st;
 	const struct opt opts[] = {
 		{ "-o", OPT_WORD, &s.dir },
 		{ NULL, OPT_FLAG, NULL },
@@ -104,6 +106,8 @@ cmd_save(struct cli *c, int argc, char **argv)
 	s.name = c->words[1];
 	if (s.dir == NULL)
 		s.dir = ".";
+	if (stat(s.dir, &st) != 0 || !S_ISDIR(st.st_mode))
+		return cli_fail(TOCSIN_ENOTFOUND, "%s: no such folder", s.dir);
 	status = cli_open(c, &s.t);
 	if (status == 0)
 		status = save(&s);

@@ -98,16 +98,13 @@ export_message(
 {
 	struct opened *o = calloc(1, sizeof(*o));
 	const struct keys *k;
-	uint8_t raw[ID_LEN];
 	uint64_t number = 0;
 	enum tocsin_err err = TOCSIN_EINTERNAL;
 	int status;
 
 	if (o == NULL)
 		return cli_fail(err, "no memory");
-	err = find_id(t, tx, id, raw);
-	if (err == TOCSIN_OK)
-		err = desk_find(tx, raw, &number);
+	err = find_message(t, tx, id, &number);
 	if (err == TOCSIN_OK)
 		err = open_message(t, tx, number, o);
 	if (err != TOCSIN_OK) {

@@ -28,7 +28,8 @@ print_status(struct tocsin *t, const struct tocsin_status *s)
 	for (i = 0; i < s->n; i++)
 		view_place(&s->place[i]);
 	if (s->escalated > 0)
-		printf("  escalated %u times\n", s->escalated);
+		printf("  escalated %u time%s\n", s->escalated,
+		    s->escalated > 1 ? "s" : "");
 	if (s->closed)
 		printf("  closed\n");
 }

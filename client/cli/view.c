@@ -97,7 +97,8 @@ static bool
 shown_elsewhere(const char *name)
 {
 	static const char *const names[] = { "format", "subject", "text", "ack",
-		"attachments", "severity", "classification", "indicators" };
+		"attachments", "severity", "classification", "indicators",
+		"original" };
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -263,6 +264,32 @@ print_answer(const json_t *content)
 	putchar('\n');
 }
 
+static void
+print_content(json_t *content)
+{
+	print_pair("severity", content, "severity", "scale", "level");
+	print_pair("class", content, "classification", "class", "type");
+	print_indicators(content);
+	print_others(content);
+}
+
+/* The ticket that an escalation brings before others. */
+static void
+print_original(const json_t *content)
+{
+	const json_t *o = json_object_get(content, "original");
+	json_t *ticket = json_object_get(o, "ticket");
+	char brief[TOCSIN_SHORT_TEXT] = "";
+
+	if (!json_is_object(ticket))
+		return;
+	if (member_string(o, "id", NULL) != NULL)
+		view_short(brief, member_string(o, "id", NULL));
+	printf("  the ticket that it is about, %s:\n", brief);
+	print_content(ticket);
+	safe_body(stdout, member_string(ticket, "text", NULL), MARGIN);
+}
+
 void
 view_message(const struct tocsin_message *m)
 {
@@ -277,12 +304,10 @@ view_message(const struct tocsin_message *m)
 		printf("%s\n", colour(PLAIN));
 	}
 	print_answer(content);
-	print_pair("severity", content, "severity", "scale", "level");
-	print_pair("class", content, "classification", "class", "type");
-	print_indicators(content);
-	print_others(content);
+	print_content(content);
 	print_parts(m);
 	safe_body(stdout, m->text, MARGIN);
+	print_original(content);
 	json_decref(content);
 }
 
@@ -401,6 +426,6 @@ view_place_json(const struct tocsin_status *s, const struct tocsin_place *p)
 	    s->id, "short_id", brief, "member", p->member, "rung",
 	    tocsin_rung_name(p->rung), "since", view_time(p->since), "by",
 	    view_string(p->by), "reason", view_string(p->reason), "overdue",
-	    p->overdue, "ackby", view_time(s->ackby), "closed", s->closed,
+	    p->overdue, "ackby", view_time(p->ackby), "closed", s->closed,
 	    "escalated", (int)s->escalated);
 }

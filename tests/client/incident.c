@@ -112,6 +112,30 @@ test_refused(void)
 	is_refused(deep, "what is too deep is refused before it is parsed");
 }
 
+/* What an escalation shows to those who never had the ticket. */
+static void
+test_carried(void)
+{
+	struct incident in;
+
+	ok(parse_copy(&in,
+	       "{\"text\":\"help\",\"original\":{\"id\":\"x\",\"ticket\":"
+	       "{\"subject\":\"what it is about\",\"attachments\":[{\"name\":"
+	       "\"a\",\"size\":1,\"part\":"
+	       "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"}]}}}") ==
+		    TOCSIN_OK &&
+		strcmp(in.subject, "what it is about") == 0 &&
+		in.nattachment == 1,
+	    "the subject and attachments of what is carried are its own");
+	incident_release(&in);
+	is_refused("{\"original\":{\"ticket\":{\"subject\":[]}}}",
+	    "and are of the same types");
+	ok(parse_copy(&in, "{\"original\":[1]}") == TOCSIN_OK &&
+		in.subject == NULL,
+	    "something else of that name is kept, and means nothing");
+	incident_release(&in);
+}
+
 static void
 test_truncated(void)
 {
@@ -289,6 +313,26 @@ test_refusal(void)
 	    "and what theirs did");
 }
 
+static void
+test_close(void)
+{
+	struct ladder_message m[3] = { thread[0], thread[4], thread[1] };
+
+	m[1].kind = "update";
+	m[1].answer = NULL;
+	is_str(fold(m, 2, NULL, 0, 0).text, "mycert@my posted 100; 0",
+	    "an update asks nobody and answers nothing");
+	m[1].kind = "close";
+	is_str(fold(m, 2, NULL, 0, 0).text, "mycert@my closed 160; 0",
+	    "who was asked closes for himself");
+	m[1].member = "singcert@sg";
+	is_str(fold(m, 2, NULL, 0, 200).text, "mycert@my posted 100; closed 0",
+	    "who asked closes for all, and nobody is overdue");
+	m[1].member = "lacert@la";
+	is_str(fold(m, 2, NULL, 0, 0).text, "mycert@my posted 100; 0",
+	    "a third closes nothing");
+}
+
 /* A stranger's word on somebody else's ticket moves nobody. */
 static void
 test_stranger(void)
@@ -408,11 +452,13 @@ main(void)
 {
 	test_round_trip();
 	test_refused();
+	test_carried();
 	test_truncated();
 	test_limits();
 	test_steps();
 	test_deadlines();
 	test_refusal();
+	test_close();
 	test_stranger();
 	test_order();
 	test_tie();
