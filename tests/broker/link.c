@@ -169,6 +169,26 @@ test_hostile(struct desk *desk)
 	buf_release(&reply);
 }
 
+/* More than a frame can be: nng ends the connection, nobody else's. */
+static void
+test_oversize(struct desk *desk)
+{
+	struct span big = { calloc(1, FRAME_MAX + 4096), FRAME_MAX + 4096 };
+	uint64_t frames = counted(BROKER_frames);
+	struct buf answer = { 0 };
+	struct desk enemy;
+
+	desk_dial(&enemy, "sg");
+	is_int(desk_frame(&enemy, big, &answer), TOCSIN_ETIMEOUT,
+	    "an oversize frame has no answer");
+	ok(counted(BROKER_frames) == frames, "and does not reach us");
+	is_int(desk_ask(desk, SPAN(hello), &answer), TOCSIN_OK,
+	    "which is nothing to the honest session");
+	desk_close(&enemy);
+	buf_release(&answer);
+	free((void *)(uintptr_t)big.p);
+}
+
 /* Well sealed and wrong inside: refused in a reply. */
 static void
 test_malformed_requests(struct desk *desk)
@@ -417,6 +437,7 @@ main(void)
 	test_live(&desk);
 	test_repeat(&desk);
 	test_hostile(&desk);
+	test_oversize(&desk);
 	test_malformed_requests(&desk);
 	test_stranger();
 	test_parks();
