@@ -2,10 +2,12 @@
 /*
  * floor - what the machine itself can do of what a post needs
  *
- *	floor DIR BYTES
+ *	floor DIR BYTES MS	LMDB commits of one record of that size, Ed25519
+ *				verifies of a header, and nng REQ/REP round
+ *				trips with a request of that size, each one at a
+ *				time and for so long
+ *	floor about		what it was built with
  *
- * LMDB commits of one record of that size, Ed25519 verifies of a header, and
- * nng REQ/REP round trips with a request of that size, each one at a time.
  * Prints one JSON object.
  */
 #include <lmdb.h>
@@ -17,11 +19,13 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#define SECONDS 1.0
 #define URL "ipc://%s/floor.ipc"
+
+static double seconds = 1;
 
 static double
 now_s(void)
@@ -44,7 +48,7 @@ check(int rc, const char *what)
 static double
 commits(const char *dir, size_t size)
 {
-	double start = now_s(), end = start + SECONDS;
+	double start = now_s(), end = start + seconds;
 	void *record = calloc(1, size);
 	uint64_t n = 0;
 	MDB_env *env;
@@ -70,7 +74,7 @@ commits(const char *dir, size_t size)
 static double
 verifies(void)
 {
-	double start = now_s(), end = start + SECONDS;
+	double start = now_s(), end = start + seconds;
 	uint8_t pk[32], sk[64], sig[64], text[600] = { 0 };
 	uint64_t n = 0;
 
@@ -112,7 +116,7 @@ round_trips(const char *dir, size_t size)
 	check(nng_req0_open(&req), "nng");
 	check(nng_dial(req, url, NULL, 0), "nng");
 	start = now_s();
-	for (end = start + SECONDS; now_s() < end; n++) {
+	for (end = start + seconds; now_s() < end; n++) {
 		nng_msg *m;
 
 		check(nng_msg_alloc(&m, size), "nng");
@@ -123,15 +127,33 @@ round_trips(const char *dir, size_t size)
 	return (double)n / (now_s() - start);
 }
 
+static int
+about(void)
+{
+	printf("{\"what\":\"about\",\"compiler\":\"%s\",\"nng\":\"%s\","
+	       "\"lmdb\":\"%d.%d.%d\",\"libsodium\":\"%s\"}\n",
+#ifdef __clang__
+	    __VERSION__,
+#else
+	    "gcc " __VERSION__,
+#endif
+	    nng_version(), MDB_VERSION_MAJOR, MDB_VERSION_MINOR,
+	    MDB_VERSION_PATCH, sodium_version_string());
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
-	size_t size = argc == 3 ? strtoul(argv[2], NULL, 10) : 0;
+	size_t size = argc == 4 ? strtoul(argv[2], NULL, 10) : 0;
 
+	if (argc == 2 && strcmp(argv[1], "about") == 0)
+		return about();
 	if (size == 0 || sodium_init() < 0) {
-		fprintf(stderr, "usage: floor DIR BYTES\n");
+		fprintf(stderr, "usage: floor DIR BYTES MS | floor about\n");
 		return 2;
 	}
+	seconds = strtod(argv[3], NULL) / 1e3;
 	printf("{\"what\":\"floor\",\"bytes\":%zu,\"lmdb_commits_per_s\":%.0f,",
 	    size, commits(argv[1], size));
 	printf("\"verifies_per_s\":%.0f,", verifies());

@@ -6,8 +6,10 @@
  *	load live HOME TO READER-HOME POSTS	post to reader, one at a time
  *	load replay HOME WIDTH			everything from the start
  *
- * HOME is a home whose device has posted nothing yet. Tickets are the smallest
- * there are and sealed before the clock starts. Prints one JSON object.
+ * Tickets are the smallest there are and sealed before the clock starts; a
+ * BATCH is what one request holds, or as much of it as fits. HOME is a home
+ *that nobody else posts from: where its chain is stands in HOME/bench-chain.
+ *Prints one JSON object.
  */
 #include "tests/bench/asker.h"
 
@@ -37,6 +39,45 @@ percentile(double *v, size_t n, double p)
 	size_t i = (size_t)((double)n * p);
 
 	return n == 0 ? 0 : v[i < n ? i : n - 1];
+}
+
+/* ---- the device's chain ---- */
+
+struct chain {
+	uint64_t seq; /* of the last ticket that was posted */
+	uint8_t id[ID_LEN];
+};
+
+static FILE *
+chain_file(const char *home, const char *mode)
+{
+	char path[640];
+
+	keystore_path(path, home, "bench-chain");
+	return fopen(path, mode);
+}
+
+static struct chain
+chain_read(const char *home)
+{
+	struct chain c = { 0 };
+	FILE *f = chain_file(home, "r");
+
+	if (f == NULL)
+		return c;
+	if (fread(&c, sizeof(c), 1, f) != 1)
+		die("%s: bench-chain cannot be read", home);
+	fclose(f);
+	return c;
+}
+
+static void
+chain_write(const char *home, const struct chain *c)
+{
+	FILE *f = chain_file(home, "w");
+
+	if (f == NULL || fwrite(c, sizeof(*c), 1, f) != 1 || fclose(f) != 0)
+		die("%s: bench-chain cannot be written", home);
 }
 
 /* ---- sealing ---- */
@@ -69,8 +110,9 @@ address(
 	t->nto = n;
 }
 
+/* The next n of the chain. */
 static struct envelope *
-seal(const struct asker *a, const char *to, size_t n)
+seal(const struct asker *a, const char *to, size_t n, struct chain *chain)
 {
 	const struct keystore *k = asker_keys(a);
 	const struct roster *r = asker_belief(a)->roster;
@@ -93,8 +135,9 @@ seal(const struct asker *a, const char *to, size_t n)
 	t->time = (int64_t)time(NULL);
 	address(t, pk, a, to);
 	for (i = 0; i < n; i++) {
-		t->seq = i + 1;
-		t->has_prev = i > 0;
+		t->seq = ++chain->seq;
+		t->has_prev = t->seq > 1;
+		memcpy(t->prev, chain->id, ID_LEN);
 		if (ticket_seal(&e[i].note, &e[i].body, t,
 			(const uint8_t(*)[32])pk,
 			span_of("{\"subject\":\"bench\"}"), (struct span){ 0 },
@@ -102,7 +145,7 @@ seal(const struct asker *a, const char *to, size_t n)
 		    ticket_parse(made, &note, buf_span(&e[i].note)) !=
 			TOCSIN_OK)
 			die("cannot seal");
-		memcpy(t->prev, made->id, ID_LEN);
+		memcpy(chain->id, made->id, ID_LEN);
 	}
 	free(t);
 	free(made);
@@ -160,6 +203,15 @@ posted(void *arg, unsigned i, struct span fields)
 	pthread_mutex_unlock(&p->lock);
 }
 
+/* How many envelopes of that size one request holds. */
+static size_t
+fitting(size_t batch, size_t envelope)
+{
+	size_t n = (MSG_MAX - 16) / (envelope + 16);
+
+	return batch < n ? batch : n;
+}
+
 static void
 cmd_post(char **argv)
 {
@@ -167,21 +219,24 @@ cmd_post(char **argv)
 	struct posting p = { .n = strtoul(argv[2], NULL, 10),
 		.batch = strtoul(argv[4], NULL, 10) };
 	struct asker_work w = { next_post, posted, &p };
+	struct chain chain = chain_read(argv[0]);
 	double start, seconds;
 
-	if (p.batch == 0 || p.batch > 16)
-		die("a batch is 1 to 16");
+	if (p.n == 0 || p.batch == 0 || p.batch > MSG_POSTS_MAX)
+		die("a batch is 1 to %d", MSG_POSTS_MAX);
 	pthread_mutex_init(&p.lock, NULL);
-	p.e = seal(a, argv[1], p.n);
+	p.e = seal(a, argv[1], p.n, &chain);
+	p.batch = fitting(p.batch, p.e[p.n - 1].note.n + p.e[p.n - 1].body.n);
 	p.took = calloc(p.n, sizeof(*p.took));
 	start = now_us();
 	asker_run(a, &w);
 	seconds = (now_us() - start) / 1e6;
+	chain_write(argv[0], &chain);
 	qsort(p.took, p.ntook, sizeof(*p.took), by_size);
 	printf("{\"what\":\"post\",\"width\":%s,\"batch\":%zu,\"posts\":%zu,"
 	       "\"envelope\":%zu,\"per_s\":%.0f,\"p50_us\":%.0f,"
 	       "\"p99_us\":%.0f}\n",
-	    argv[3], p.batch, p.done, p.e[0].note.n + p.e[0].body.n,
+	    argv[3], p.batch, p.done, p.e[p.n - 1].note.n + p.e[p.n - 1].body.n,
 	    (double)p.done / seconds, percentile(p.took, p.ntook, 0.5),
 	    percentile(p.took, p.ntook, 0.99));
 }
@@ -191,9 +246,9 @@ cmd_post(char **argv)
 struct reading {
 	pthread_mutex_t lock;
 	pthread_cond_t came;
-	uint64_t cursor;
+	uint64_t newest;
 	size_t tickets, bytes;
-	bool live, end, first;
+	bool live, end;
 };
 
 static bool
@@ -205,10 +260,9 @@ next_fetch(void *arg, unsigned i, struct buf *request)
 
 	(void)i;
 	pthread_mutex_lock(&r->lock);
-	m.acked = r->cursor;
-	m.after = r->first ? 0 : MSG_AFTER_CONTINUE;
+	m.acked = r->live ? r->newest : 0;
+	m.after = MSG_AFTER_CONTINUE; /* a new link begins at the start */
 	m.wait_ms = r->live ? 20000 : 0;
-	r->first = false;
 	more = !r->end;
 	pthread_mutex_unlock(&r->lock);
 	msg_fetch_encode(request, &m);
@@ -229,8 +283,8 @@ fetched(void *arg, unsigned i, struct span fields)
 	for (j = 0; j < m->n; j++) {
 		r->tickets += m->entry[j].kind == 1;
 		r->bytes += m->entry[j].note.n + m->entry[j].body.n;
-		if (r->live && m->entry[j].seq > r->cursor)
-			r->cursor = m->entry[j].seq;
+		if (m->entry[j].seq > r->newest)
+			r->newest = m->entry[j].seq;
 	}
 	if (!r->live && m->n == 0)
 		r->end = true;
@@ -243,7 +297,7 @@ static void
 cmd_replay(char **argv)
 {
 	struct asker *a = asker_open(argv[0], (unsigned)atoi(argv[1]));
-	struct reading r = { .first = true };
+	struct reading r = { 0 };
 	struct asker_work w = { next_fetch, fetched, &r };
 	double start, seconds;
 
@@ -272,14 +326,26 @@ read_live(void *arg)
 	return NULL;
 }
 
+/* What is there already is read first. */
+static void
+catch_up(struct reader *x)
+{
+	struct asker_work w = { next_fetch, fetched, &x->r };
+
+	asker_run(x->a, &w);
+	x->r.tickets = 0;
+	x->r.end = false;
+	x->r.live = true;
+}
+
 static void
 cmd_live(char **argv)
 {
 	struct asker *a = asker_open(argv[0], 1);
-	struct reader x = { .a = asker_open(argv[2], 4),
-		.r = { .live = true, .first = true } };
+	struct reader x = { .a = asker_open(argv[2], 4) };
 	size_t n = strtoul(argv[3], NULL, 10), i;
-	struct envelope *e = seal(a, argv[1], n);
+	struct chain chain = chain_read(argv[0]);
+	struct envelope *e = seal(a, argv[1], n, &chain);
 	double *took = calloc(n, sizeof(*took));
 	double *acked = calloc(n, sizeof(*acked));
 	pthread_t thread;
@@ -288,6 +354,7 @@ cmd_live(char **argv)
 		die("no memory");
 	pthread_mutex_init(&x.r.lock, NULL);
 	pthread_cond_init(&x.r.came, NULL);
+	catch_up(&x);
 	pthread_create(&thread, NULL, read_live, &x);
 	for (i = 0; i < n; i++) {
 		struct posting p = {
@@ -304,6 +371,7 @@ cmd_live(char **argv)
 		pthread_mutex_unlock(&x.r.lock);
 		took[i] = now_us() - start;
 	}
+	chain_write(argv[0], &chain);
 	qsort(took, n, sizeof(*took), by_size);
 	qsort(acked, n, sizeof(*acked), by_size);
 	printf("{\"what\":\"live\",\"posts\":%zu,\"ack_p50_us\":%.0f,"
