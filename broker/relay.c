@@ -185,7 +185,7 @@ trim(struct relay *r, struct relay_peer *p, int64_t now)
 
 /* What others left in the post box. */
 struct mail {
-	struct names kicked, alive, connected;
+	struct names kicked, alive, connected, behind;
 	struct answer *answers;
 	bool trust_changed;
 };
@@ -205,6 +205,7 @@ mail_take(struct relay *r, struct mail *m)
 	swap(&r->kicked, &m->kicked);
 	swap(&r->alive, &m->alive);
 	swap(&r->connected, &m->connected);
+	swap(&r->behind, &m->behind);
 	m->answers = r->answers;
 	r->answers = NULL;
 	m->trust_changed = r->trust_changed;
@@ -218,6 +219,7 @@ mail_done(struct mail *m)
 	names_clear(&m->kicked);
 	names_clear(&m->alive);
 	names_clear(&m->connected);
+	names_clear(&m->behind);
 }
 
 static void
@@ -265,10 +267,15 @@ mail_read(struct relay *r, struct mail *m, int64_t now)
 		if (p->state == PEER_DOWN && !p->barred &&
 		    (connected || names_has(&m->alive, name)))
 			p->retry_at = now;
+		if (p->state == PEER_UP && names_has(&m->behind, name))
+			p->roster.want = true;
 	}
 	m->answers = answers_turn(m->answers);
 	for (a = m->answers; a; a = a->next)
-		link_answered(r, a->peer, a, now);
+		if (a->roster)
+			roster_answered(r, a->peer, a);
+		else
+			link_answered(r, a->peer, a, now);
 	answers_free(m->answers);
 	m->answers = NULL;
 }
@@ -288,6 +295,7 @@ serve(struct relay *r, struct relay_peer *p, int64_t now)
 		send_probe(r, p, now);
 	send_beat(r, p, now);
 	trim(r, p, now);
+	roster_ask(r, p);
 	return send_pump(r, p, now);
 }
 
@@ -356,7 +364,8 @@ anything(const struct relay *r)
 {
 	return r->stop || r->poked || r->trust_changed || r->answers ||
 	       r->kicked.n > 0 || r->kicked.all || r->alive.n > 0 ||
-	       r->alive.all || r->connected.n > 0 || r->connected.all;
+	       r->alive.all || r->connected.n > 0 || r->connected.all ||
+	       r->behind.n > 0 || r->behind.all;
 }
 
 static void
@@ -395,6 +404,7 @@ relay_main(void *arg)
 	names_release(&m.kicked);
 	names_release(&m.alive);
 	names_release(&m.connected);
+	names_release(&m.behind);
 	return NULL;
 }
 
@@ -421,6 +431,15 @@ relay_alive(struct relay *r, const char *peer, bool connected)
 {
 	pthread_mutex_lock(&r->lock);
 	names_add(connected ? &r->connected : &r->alive, span_of(peer));
+	pthread_cond_signal(&r->wake);
+	pthread_mutex_unlock(&r->lock);
+}
+
+void
+relay_behind(struct relay *r, const char *peer)
+{
+	pthread_mutex_lock(&r->lock);
+	names_add(&r->behind, span_of(peer));
 	pthread_cond_signal(&r->wake);
 	pthread_mutex_unlock(&r->lock);
 }
@@ -551,12 +570,14 @@ relay_free(struct relay *r)
 		next = p->next;
 		link_wipe(&p->link);
 		send_forget(p);
+		roster_forget(p);
 		free(p);
 	}
 	answers_free(r->answers);
 	names_release(&r->kicked);
 	names_release(&r->alive);
 	names_release(&r->connected);
+	names_release(&r->behind);
 	trust_put(r->trust);
 	relay_in_free(r->in);
 	pthread_cond_destroy(&r->wake);

@@ -47,9 +47,14 @@ void relay_kick(
  */
 void relay_alive(struct relay *r, const char *peer, bool connected);
 
-/* For relay_in.c: what receives, and a word to the thread to look at it. */
+/*
+ * For relay_in.c: what receives; a word to the thread to look at it; and that
+ * what a peer sent is held, perhaps for a roster that the peer can be asked
+ * for.
+ */
 struct relay_in *relay_receiver(struct relay *r);
 void relay_poke(struct relay *r);
+void relay_behind(struct relay *r, const char *peer);
 
 /* How a peer fares, for status and metrics. */
 struct relay_status {

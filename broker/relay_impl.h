@@ -43,6 +43,17 @@ struct trim {
 	atomic_bool busy;
 };
 
+/* Asking a peer for the roster after ours. */
+struct roster_fetch {
+	bool want;
+	bool asking;	 /* a request is out */
+	uint64_t call;	 /* which call's answer counts */
+	uint64_t number; /* of the request */
+	uint64_t serial; /* of the roster that `file` is the beginning of */
+	struct buf file;
+	atomic_bool storing;
+};
+
 struct relay_peer {
 	struct relay_peer *next;
 	char name[LABEL_MAX + 1];
@@ -73,6 +84,8 @@ struct relay_peer {
 	int64_t trim_at;
 	struct trim trim;
 
+	struct roster_fetch roster;
+
 	struct relay_status shown; /* under the relay's lock */
 	uint64_t frames_out, bytes_out;
 	int64_t heard; /* clock_ms(); 0: never */
@@ -83,6 +96,7 @@ struct answer {
 	struct answer *next;
 	struct relay *r;
 	struct relay_peer *peer;
+	bool roster; /* to roster_ask(), else to the link's own request */
 	uint64_t call;
 	enum tocsin_err err;
 	struct buf frame;
@@ -102,6 +116,7 @@ struct relay {
 	struct names kicked;
 	struct names alive;
 	struct names connected;
+	struct names behind;
 	struct answer *answers; /* newest first */
 
 	/* the thread's; peers are added at the front and never freed, and the
@@ -115,6 +130,20 @@ void link_begin(struct relay *r, struct relay_peer *p, int64_t now);
 void link_answered(
     struct relay *r, struct relay_peer *p, struct answer *a, int64_t now);
 void link_down(struct relay_peer *p, enum tocsin_err why, int64_t now);
+
+/* A call whose answer comes to the thread; false: no memory. */
+bool link_call(struct relay *r, struct relay_peer *p, uint64_t call,
+    bool roster, const struct buf *frame);
+
+/* The fields of the answer to a request; they alias *plain. */
+MUST_USE enum tocsin_err link_read(const struct relay_peer *p, uint64_t number,
+    const struct answer *a, struct buf *plain, struct span *fields);
+
+/* relay_roster.c: the rosters after ours, if it is wanted. */
+void roster_ask(struct relay *r, struct relay_peer *p);
+void roster_answered(
+    struct relay *r, struct relay_peer *p, const struct answer *a);
+void roster_forget(struct relay_peer *p);
 
 /* relay_send.c: publish what may be sent; true if there is more. */
 bool send_pump(struct relay *r, struct relay_peer *p, int64_t now);

@@ -76,6 +76,7 @@ struct relay_in {
 	struct broker *b;
 	pthread_mutex_t lock; /* the list; never held together with a peer's */
 	struct in_peer *peers;
+	atomic_uint_fast64_t trust_rounds; /* how often what waits was freed */
 };
 
 /* ---- cursors in the store ---- */
@@ -409,6 +410,7 @@ retry_after(const struct item *it, enum tocsin_err err, int64_t now_ms)
 static bool
 lane_send(struct in_peer *p, struct item *it, int64_t now_ms)
 {
+	uint64_t round = atomic_load(&p->in->trust_rounds);
 	enum tocsin_err err = judge(it, now_ms);
 
 	if (!err) {
@@ -426,7 +428,11 @@ lane_send(struct in_peer *p, struct item *it, int64_t now_ms)
 	pthread_mutex_lock(&p->lock);
 	it->state = ITEM_WAITS;
 	it->retry_at = retry_after(it, err, now_ms);
+	if (round != atomic_load(&p->in->trust_rounds))
+		it->retry_at = 0; /* judged by what we no longer believe */
 	pthread_mutex_unlock(&p->lock);
+	if (transient(err))
+		relay_behind(p->in->b->relay, p->who.broker);
 	return false;
 }
 
@@ -490,6 +496,8 @@ item_done(struct job *job, enum tocsin_err err)
 	}
 	pthread_mutex_unlock(&p->lock);
 	if (err) {
+		if (transient(err))
+			relay_behind(b->relay, p->who.broker);
 		relay_poke(b->relay);
 		return;
 	}
@@ -911,11 +919,15 @@ lane_due(struct in_peer *p, unsigned lane)
 int64_t
 relay_in_look(struct relay_in *in, bool trust_changed, int64_t now_ms)
 {
-	struct trust *t = trust_get(in->b->trust);
+	struct trust *t = NULL;
 	int64_t next = INT64_MAX;
 	struct in_peer *p;
 	unsigned i;
 
+	if (trust_changed) {
+		atomic_fetch_add(&in->trust_rounds, 1);
+		t = trust_get(in->b->trust);
+	}
 	pthread_mutex_lock(&in->lock);
 	p = in->peers;
 	pthread_mutex_unlock(&in->lock);

@@ -37,6 +37,7 @@ link_down(struct relay_peer *p, enum tocsin_err why, int64_t now)
 	sodium_memzero(p->key, sizeof(p->key));
 	p->state = PEER_DOWN;
 	p->call++; /* an answer that is under way comes too late */
+	roster_forget(p);
 	p->retry_at = now + backoff(p->failures++);
 }
 
@@ -59,20 +60,30 @@ on_answer(void *arg, enum tocsin_err err, struct span frame)
 	pthread_mutex_unlock(&r->lock);
 }
 
-static void
-call(struct relay *r, struct relay_peer *p, struct buf *frame,
-    unsigned timeout_ms, int64_t now)
+bool
+link_call(struct relay *r, struct relay_peer *p, uint64_t number, bool roster,
+    const struct buf *frame)
 {
 	struct answer *a = buf_ok(frame) ? calloc(1, sizeof(*a)) : NULL;
 
-	if (a == NULL) {
-		link_down(p, TOCSIN_EBUSY, now);
-		return;
-	}
+	if (!a)
+		return false;
 	a->r = r;
 	a->peer = p;
-	a->call = ++p->call;
-	net_call(r->b->net, p->name, buf_span(frame), timeout_ms, on_answer, a);
+	a->roster = roster;
+	a->call = number;
+	net_call(r->b->net, p->name, buf_span(frame),
+	    roster || p->state != PEER_UP ? CALL_MS : WAIT_MS + CALL_MS,
+	    on_answer, a);
+	return true;
+}
+
+static void
+call(
+    struct relay *r, struct relay_peer *p, const struct buf *frame, int64_t now)
+{
+	if (!link_call(r, p, ++p->call, false, frame))
+		link_down(p, TOCSIN_EBUSY, now);
 }
 
 static void
@@ -91,7 +102,7 @@ ask_wait(struct relay *r, struct relay_peer *p, int64_t now)
 	if (err)
 		link_down(p, err, now);
 	else
-		call(r, p, &frame, WAIT_MS + CALL_MS, now);
+		call(r, p, &frame, now);
 	buf_release(&request);
 	buf_release(&frame);
 }
@@ -110,7 +121,7 @@ link_begin(struct relay *r, struct relay_peer *p, int64_t now)
 		link_down(p, err, now);
 	} else {
 		p->state = PEER_HELLO;
-		call(r, p, &frame, CALL_MS, now);
+		call(r, p, &frame, now);
 	}
 	buf_release(&prologue);
 	buf_release(&frame);
@@ -132,14 +143,13 @@ on_hello(
 	} else {
 		p->state = PEER_OPENING;
 		p->number = 0;
-		call(r, p, &frame, CALL_MS, now);
+		call(r, p, &frame, now);
 	}
 	buf_release(&frame);
 }
 
-/* The fields of the answer to the request that is out; alias *plain. */
-static enum tocsin_err
-read_reply(const struct relay_peer *p, const struct answer *a,
+enum tocsin_err
+link_read(const struct relay_peer *p, uint64_t number, const struct answer *a,
     struct buf *plain, struct span *fields)
 {
 	struct msg_reply reply;
@@ -147,7 +157,7 @@ read_reply(const struct relay_peer *p, const struct answer *a,
 	enum tocsin_err err;
 
 	err = link_answer(
-	    &p->link, p->number, buf_span(&a->frame), plain, &retry_ms);
+	    &p->link, number, buf_span(&a->frame), plain, &retry_ms);
 	if (!err)
 		err = msg_reply_decode(&reply, buf_span(plain));
 	if (!err)
@@ -207,6 +217,7 @@ link_up(struct relay *r, struct relay_peer *p, struct span fields, int64_t now)
 	p->known = m.at;
 	p->state = PEER_UP;
 	p->failures = 0;
+	p->roster.want = true;
 	lane_tx_open(&p->tx, &m.at, m.window, now);
 	log_event(LOG_INFO, "relay-up", LOG_Z("peer", p->name), LOG_END);
 	return TOCSIN_OK;
@@ -245,7 +256,7 @@ link_answered(
 		return;
 	}
 	if (!err)
-		err = read_reply(p, a, &plain, &fields);
+		err = link_read(p, p->number, a, &plain, &fields);
 	if (!err)
 		err = p->state == PEER_OPENING ? link_up(r, p, fields, now)
 					       : on_cursors(r, p, fields, now);

@@ -50,6 +50,7 @@ struct slot {
 	uint16_t port;
 	atomic_int order;
 	atomic_int result;
+	atomic_uint_fast64_t roster; /* its serial */
 	char path[4096];
 	atomic_uint_fast64_t count[BROKER_COUNTER_COUNT];
 	pthread_mutex_t lock;
@@ -57,7 +58,7 @@ struct slot {
 	size_t nstatus;
 };
 
-enum { NONE, INSTALL, MISQUEUE };
+enum { NONE, INSTALL, MISQUEUE, FORGET };
 
 static struct fixture fed;
 static struct slot *slot;
@@ -92,6 +93,10 @@ show(struct slot *s, struct broker *b)
 	size_t n = relay_status(b->relay, st, BROKERS);
 	int i;
 
+	struct trust *t = trust_get(b->trust);
+
+	atomic_store(&s->roster, trust_roster(t)->serial);
+	trust_put(t);
 	for (i = 0; i < BROKER_COUNTER_COUNT; i++)
 		atomic_store(&s->count[i], atomic_load(&b->count[i]));
 	slot_lock(s);
@@ -129,9 +134,18 @@ misqueue_apply(struct job *job, struct batch *batch)
 	return store_out_add(batch->tx, span_of("la"), LANE_FLASH, &out);
 }
 
+/* Another: what was queued for Laos is forgotten. */
+static enum tocsin_err
+forget_apply(struct job *job, struct batch *batch)
+{
+	(void)job;
+	return store_out_trim(batch->tx, span_of("la"), LANE_FLASH, UINT64_MAX);
+}
+
 static void
 obey(struct slot *s, struct broker *b)
 {
+	struct job forget = { .apply = forget_apply };
 	struct job misqueue = { .apply = misqueue_apply };
 	enum tocsin_err err = TOCSIN_OK;
 
@@ -141,6 +155,9 @@ obey(struct slot *s, struct broker *b)
 		break;
 	case MISQUEUE:
 		err = writer_call(b->writer, &misqueue);
+		break;
+	case FORGET:
+		err = writer_call(b->writer, &forget);
 		break;
 	default:
 		return;
@@ -280,6 +297,16 @@ set_addresses(struct roster *r, void *arg)
 				memcpy(r->broker[i].relay, r->broker[i].rpc,
 				    sizeof(r->broker[i].relay));
 			}
+}
+
+static struct buf rosters[8]; /* after the first */
+static size_t nrosters;
+
+static void
+next_roster(void (*change)(struct roster *, void *))
+{
+	fixture_next_roster(&fed, change, NULL);
+	buf_add(&rosters[nrosters++], buf_span(&fed.file));
 }
 
 /* ---- tickets ---- */
@@ -612,7 +639,7 @@ test_both_killed(struct sender *sg)
 }
 
 static void
-move_la(struct roster *r, void *arg)
+reissue(struct roster *r, void *arg)
 {
 	(void)arg;
 	r->issued++;
@@ -626,7 +653,7 @@ test_late_roster(struct sender *sg)
 	uint8_t id[ID_LEN];
 	bool ordered;
 
-	fixture_next_roster(&fed, move_la, NULL);
+	next_roster(reissue);
 	install(SG, &fed.file);
 	ok(post(sg, "mycert@my lacert@la", id),
 	    "a ticket under a roster that nobody else has yet");
@@ -634,6 +661,22 @@ test_late_roster(struct sender *sg)
 	reader_open(&my, "my", "mycert@my/desk1");
 	ok(all_once(&my, 1, &ordered), "arrives, after the roster did");
 	reader_close(&my);
+}
+
+/* Nobody will ever send it again: it has to be asked for. */
+static void
+test_missed_roster(void)
+{
+	kill_broker(LA);
+	next_roster(reissue);
+	install(SG, &fed.file);
+	ok(WAIT_FOR(atomic_load(&slot[MY].roster) == fed.roster->serial),
+	    "a roster is installed in one nation and comes to the other");
+	order(SG, FORGET);
+	order(MY, FORGET);
+	start(LA);
+	ok(WAIT_FOR(atomic_load(&slot[LA].roster) == fed.roster->serial),
+	    "one to which nobody sends it asks for it");
 }
 
 /* ---- what does not fit into a message ---- */
@@ -820,7 +863,7 @@ test_misqueued(struct sender *sg)
  * again that the peer has seen.
  */
 static void
-test_lost_store(struct sender *sg, const struct buf *second)
+test_lost_store(struct sender *sg)
 {
 	char cmd[4300];
 	struct reader my;
@@ -832,8 +875,8 @@ test_lost_store(struct sender *sg, const struct buf *second)
 	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", rig_dir("sg"));
 	MUST(system(cmd) == 0);
 	start(SG);
-	install(SG, second);
-	install(SG, &fed.file);
+	for (i = 0; i < nrosters; i++)
+		install(SG, &rosters[i]);
 	desk_open(&sg->desk, &fed, "sg", sg->device);
 	ok(WAIT_FOR(status_of(SG, LA).waiting > 0 && !status_of(SG, LA).up),
 	    "a broker that lost its store is not up with its peers");
@@ -890,7 +933,6 @@ int
 main(int argc, char **argv)
 {
 	struct sender sg = { .device = "singcert@sg/desk1" };
-	struct buf second = { 0 }; /* the roster of serial 2 */
 	int i, k, up = 0;
 
 	if (argc > 1 && strcmp(argv[1], "door") == 0)
@@ -898,8 +940,7 @@ main(int argc, char **argv)
 	begin();
 	for (i = 0; i < BROKERS; i++)
 		start(i);
-	fixture_next_roster(&fed, set_addresses, NULL);
-	buf_add(&second, buf_span(&fed.file));
+	next_roster(set_addresses);
 	for (i = 0; i < BROKERS; i++)
 		install(i, &fed.file);
 	for (i = 0; i < BROKERS; i++)
@@ -919,14 +960,16 @@ main(int argc, char **argv)
 	test_large_body(&sg);
 	test_part(&sg);
 	test_misqueued(&sg);
-	test_lost_store(&sg, &second);
-	buf_release(&second);
+	test_missed_roster();
+	test_lost_store(&sg);
 	desk_close(&sg.desk);
 	for (i = 0; i < BROKERS; i++)
 		kill_broker(i);
 	close(zygote);
 	while (wait(NULL) > 0)
 		;
+	while (nrosters > 0)
+		buf_release(&rosters[--nrosters]);
 	fixture_release(&fed);
 	return tap_done();
 }
