@@ -7,6 +7,7 @@
  *	read.c     sealed messages to what a caller sees
  *	status.c   who has it
  *	save.c     attachments
+ *	export.c   a message as files
  *
  * The belief is used with its lock held, and never while waiting.
  */
@@ -55,5 +56,9 @@ void opened_release(struct opened *o);
 /* The same, as a caller sees it. */
 enum tocsin_err MUST_USE message_of(struct tocsin *t, struct desk_tx *tx,
     uint64_t number, struct tocsin_message **out);
+
+/* The part of that hash, fetched, as the sealed file `to`. */
+enum tocsin_err MUST_USE save_sealed(struct tocsin *t, const struct opened *o,
+    const uint8_t hash[32], const char *to);
 
 #endif

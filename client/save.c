@@ -184,6 +184,51 @@ save(struct fetching *f, const struct opened *o,
 	return TOCSIN_OK;
 }
 
+/* Copied, so that what the spool has can go. */
+static enum tocsin_err
+copy_file(const char *from, const char *to)
+{
+	int in = open(from, O_RDONLY | O_CLOEXEC), out = -1;
+	enum tocsin_err err = TOCSIN_OK;
+	uint8_t block[65536];
+	ssize_t n = 0;
+
+	if (in >= 0)
+		out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	while (out >= 0 && (n = read(in, block, sizeof(block))) > 0)
+		if (write(out, block, (size_t)n) != n)
+			break;
+	if (in < 0 || out < 0 || n != 0 || fsync(out) != 0)
+		err = file_error(errno);
+	if (out >= 0 && n != 0)
+		unlink(to);
+	if (in >= 0)
+		close(in);
+	if (out >= 0)
+		close(out);
+	return err;
+}
+
+enum tocsin_err
+save_sealed(struct tocsin *t, const struct opened *o, const uint8_t hash[32],
+    const char *to)
+{
+	const struct ticket_part *line = part_line(&o->ticket, hash);
+	struct fetching f = { .t = t };
+	char path[800];
+	enum tocsin_err err;
+	bool ours;
+
+	if (line == NULL)
+		return TOCSIN_EMALFORMED;
+	f.part = *line;
+	memcpy(f.id, o->row.id, ID_LEN);
+	err = fetch(&f, path, &ours);
+	if (err == TOCSIN_OK)
+		err = copy_file(path, to);
+	return err;
+}
+
 static enum tocsin_err
 open_for(struct tocsin *t, const char *id, struct opened *o)
 {

@@ -171,6 +171,9 @@ post(struct posting *p)
 	if (status != 0)
 		return status;
 	err = tocsin_post(p->t, &p->d, id);
+	/* Not found is a file here; what the broker has is another matter. */
+	if (err != TOCSIN_ENOTFOUND && ask_first(p->c, p->t, err))
+		err = tocsin_post(p->t, &p->d, id);
 	status = err == TOCSIN_OK
 		     ? sent(p->c, p->t, id,
 			   p->d.nattachments > 0 ? SENT_BUSY_PARTS : SENT_BUSY)

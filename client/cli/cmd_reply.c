@@ -36,6 +36,8 @@ reply(struct reply *r)
 	status = cli_open(r->c, &t);
 	if (status == 0) {
 		err = tocsin_post(t, &r->d, id);
+		if (ask_first(r->c, t, err))
+			err = tocsin_post(t, &r->d, id);
 		status =
 		    err == TOCSIN_OK
 			? sent(r->c, t, id,
@@ -142,6 +144,9 @@ cmd_ack(struct cli *c, int argc, char **argv)
 	if (status != 0)
 		return status;
 	err = tocsin_ack(t, c->words[0], a.answer, a.refuse, a.text, id);
+	if (ask_first(c, t, err))
+		err =
+		    tocsin_ack(t, c->words[0], a.answer, a.refuse, a.text, id);
 	status =
 	    err == TOCSIN_OK ? sent(c, t, id, SENT_BUSY) : cli_error(t, err);
 	tocsin_close(t);

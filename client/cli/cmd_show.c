@@ -2,13 +2,10 @@
 #include "client/cli/cmds.h"
 #include "client/cli/print.h"
 #include "client/cli/view.h"
-#include "client/handle.h"
+#include "client/export.h"
 
-#include <errno.h>
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* It may have come since, or lie at the broker. */
 static enum tocsin_err
@@ -77,68 +74,12 @@ print_thread(const struct cli *c, const struct tocsin_list *l)
 	}
 }
 
-/* ---- export ---- */
-
-static int
-export_one(const char *dir, const char *name, struct span bytes)
-{
-	char path[1024];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	return cli_write(path, bytes, false);
-}
-
-/*
- * What open-ticket.sh needs: the message as it came, and the announcement that
- * lists the device that signed it.
- */
-static int
-export_message(
-    struct tocsin *t, struct desk_tx *tx, const char *id, const char *dir)
-{
-	struct opened *o = calloc(1, sizeof(*o));
-	const struct keys *k;
-	uint64_t number = 0;
-	enum tocsin_err err = TOCSIN_EINTERNAL;
-	int status;
-
-	if (o == NULL)
-		return cli_fail(err, "no memory");
-	err = find_message(t, tx, id, &number);
-	if (err == TOCSIN_OK)
-		err = open_message(t, tx, number, o);
-	if (err != TOCSIN_OK) {
-		free(o);
-		return cli_error(t, err);
-	}
-	status = export_one(dir, "note", buf_span(&o->note));
-	if (status == 0)
-		status = export_one(dir, "body", buf_span(&o->body));
-	k = belief_keys_of(&t->belief, &o->ticket);
-	if (status == 0 && k != NULL)
-		status = export_one(dir, "keys", k->whole);
-	opened_release(o);
-	free(o);
-	return status;
-}
-
+/* The message that the id names, as files, besides. */
 static int export(struct tocsin *t, const char *id, const char *dir)
 {
-	struct desk_tx *tx = NULL;
-	enum tocsin_err err;
-	int status;
+	enum tocsin_err err = export_message(t, id, dir);
 
-	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
-		return cli_fail(
-		    file_error(errno), "%s: %s", dir, strerror(errno));
-	pthread_mutex_lock(&t->lock);
-	err = desk_read(t->parts.desk, &tx);
-	status = err == TOCSIN_OK
-		     ? export_message(t, tx, id, dir)
-		     : cli_fail(err, "the desk: %s", tocsin_err_text(err));
-	desk_end(tx);
-	pthread_mutex_unlock(&t->lock);
-	return status;
+	return err == TOCSIN_OK ? 0 : cli_error(t, err);
 }
 
 int

@@ -42,6 +42,21 @@ say_queued(enum tocsin_err err)
 		    tocsin_err_text(err), tocsin_err_name(err));
 }
 
+bool
+ask_first(struct cli *c, struct tocsin *t, enum tocsin_err err)
+{
+	switch (err) {
+	case TOCSIN_ENOTFOUND:
+	case TOCSIN_ENOTENROLLED:
+	case TOCSIN_EKEYSEXPIRED:
+	case TOCSIN_EROSTEREXPIRED:
+	case TOCSIN_ESUSPENDED:
+		return cli_sync(c, t, 0) == TOCSIN_OK;
+	default:
+		return false;
+	}
+}
+
 int
 sent(struct cli *c, struct tocsin *t, const char *id, unsigned busy)
 {

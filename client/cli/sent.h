@@ -13,6 +13,12 @@
 #define SENT_BUSY 30	     /* seconds, while there is a link */
 #define SENT_BUSY_PARTS 3600 /* the same with attachments */
 
+/*
+ * Whether a call that failed for want of something that the broker may have, a
+ * ticket, a roster or somebody's keys, is worth another try: it has been asked.
+ */
+bool ask_first(struct cli *c, struct tocsin *t, enum tocsin_err err);
+
 /* Waits, prints the ticket's short id or the JSON, gives the exit status. */
 int sent(struct cli *c, struct tocsin *t, const char *id, unsigned busy);
 

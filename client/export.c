@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: ISC */
+#include "client/export.h"
+
+#include "client/handle.h"
+#include "client/incident.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct exporting {
+	struct tocsin *t;
+	struct opened *o;
+	struct buf keys, roster; /* copies: a belief may change meanwhile */
+	const char *dir;
+};
+
+static enum tocsin_err
+put(const struct exporting *x, const char *name, struct span bytes)
+{
+	char path[1024];
+	enum tocsin_err err;
+
+	if (bytes.n == 0) /* not known here */
+		return TOCSIN_OK;
+	if (snprintf(path, sizeof(path), "%s/%s", x->dir, name) >=
+	    (int)sizeof(path))
+		return fail(TOCSIN_EUSAGE, "%s is too long", x->dir);
+	err = file_write(path, bytes, false);
+	if (err == TOCSIN_EDUPLICATE)
+		return fail(TOCSIN_EUSAGE,
+		    "%s is there already; it is not replaced", path);
+	if (err != TOCSIN_OK)
+		return fail(err, "%s: %s", path, tocsin_err_text(err));
+	return TOCSIN_OK;
+}
+
+/* All that can be there is written, whatever else is missing. */
+static enum tocsin_err
+put_parts(const struct exporting *x)
+{
+	enum tocsin_err worst = TOCSIN_OK, err;
+	struct incident in = { 0 };
+	char path[1024];
+	size_t i;
+
+	if (x->o->contents.json.n == 0)
+		return TOCSIN_OK; /* not opened: the note and body must do */
+	err = incident_parse(&in, x->o->contents.json);
+	if (err != TOCSIN_OK)
+		return fail(err, "its content is not readable");
+	for (i = 0; i < in.nattachment; i++) {
+		snprintf(path, sizeof(path), "%s/part-%zu.age", x->dir, i + 1);
+		err = save_sealed(x->t, x->o, in.attachment[i].part, path);
+		if (err != TOCSIN_OK)
+			worst = fail(err, "%s: %s", in.attachment[i].name,
+			    tocsin_err_text(err));
+	}
+	incident_release(&in);
+	return worst;
+}
+
+static enum tocsin_err
+gather(struct exporting *x, const char *id)
+{
+	struct tocsin *t = x->t;
+	struct desk_tx *tx = NULL;
+	const struct keys *keys;
+	uint64_t number = 0;
+	enum tocsin_err err = desk_read(t->parts.desk, &tx);
+
+	if (err == TOCSIN_OK)
+		err = find_message(t, tx, id, &number);
+	if (err == TOCSIN_OK)
+		err = open_message(t, tx, number, x->o);
+	desk_end(tx);
+	if (err != TOCSIN_OK)
+		return err;
+	pthread_mutex_lock(&t->lock);
+	keys = belief_keys_of(&t->belief, &x->o->ticket);
+	if (keys != NULL)
+		buf_add(&x->keys, keys->whole);
+	if (t->belief.roster != NULL)
+		buf_add(&x->roster, t->belief.roster->whole);
+	pthread_mutex_unlock(&t->lock);
+	return buf_ok(&x->keys) && buf_ok(&x->roster)
+		   ? TOCSIN_OK
+		   : fail(TOCSIN_EINTERNAL, "no memory");
+}
+
+enum tocsin_err
+export_message(struct tocsin *t, const char *id, const char *dir)
+{
+	struct exporting x = { .t = t, .dir = dir };
+	enum tocsin_err err;
+
+	x.o = calloc(1, sizeof(*x.o));
+	if (x.o == NULL)
+		return fail(TOCSIN_EINTERNAL, "no memory");
+	err = gather(&x, id);
+	if (err == TOCSIN_OK && mkdir(dir, 0700) != 0 && errno != EEXIST)
+		err = fail(file_error(errno), "%s: %s", dir, strerror(errno));
+	if (err == TOCSIN_OK)
+		err = put(&x, "note", buf_span(&x.o->note));
+	if (err == TOCSIN_OK)
+		err = put(&x, "body", buf_span(&x.o->body));
+	if (err == TOCSIN_OK)
+		err = put(&x, "keys", buf_span(&x.keys));
+	if (err == TOCSIN_OK)
+		err = put(&x, "roster", buf_span(&x.roster));
+	if (err == TOCSIN_OK)
+		err = put_parts(&x);
+	opened_release(x.o);
+	free(x.o);
+	buf_release(&x.keys);
+	buf_release(&x.roster);
+	return err;
+}
