@@ -72,18 +72,6 @@ eventually() # SECONDS CLAIM COMMAND...
 	tell "$claim ($(seconds "$step_start"))"
 }
 
-has() # FILE TEXT
-{
-	grep -qF -- "$2" "$1"
-}
-
-# The rung of a member, in a desk's own words.
-stands() # HOME ID MEMBER RUNG
-{
-	at "$1" status "$2" --json >"$fed/status" &&
-		grep -q '"member": *"'"$3"'"[^}]*"rung": *"'"$4"'"' "$fed/status"
-}
-
 echo "tocsin: a demonstration in $fed"
 
 # ---------------------------------------------------------------------------
@@ -163,27 +151,22 @@ post_burst()
 	done
 }
 
-lines() # FILE COUNT
-{
-	[ "$(grep -c '"Burst ' "$1")" -ge "$2" ]
-}
-
 spawn_at mycert-night watch --reader counter --json >"$fed/counted"
 watch_counter=$pid
 spawn post_burst >"$fed/bursts"
 poster=$pid
-eventually 60 'a third has arrived' lines "$fed/counted" $((burst / 3))
+eventually 60 'a third has arrived' at_least $((burst / 3)) '"Burst ' "$fed/counted"
 fed_kill my
 tell "broker my is killed: SIGKILL ($(seconds "$step_start"))"
-eventually 60 'two thirds have been posted' lines "$fed/bursts" $((burst * 2 / 3))
+eventually 60 'two thirds have been posted' at_least $((burst * 2 / 3)) '"id"' "$fed/bursts"
 verify 'not all has arrived' \
-	[ "$(grep -c '"Burst ' "$fed/counted")" -lt $((burst * 2 / 3)) ]
+	[ "$(count '"Burst ' "$fed/counted")" -lt $((burst * 2 / 3)) ]
 restarted=$(now_ms)
 fed_start my
 tell "broker my is up again after $(seconds "$restarted")"
 wait "$poster" || bail 'a post failed'
-verify "all $burst have been posted" lines "$fed/bursts" "$burst"
-eventually 60 "all $burst have arrived" lines "$fed/counted" "$burst"
+verify "all $burst have been posted" at_least "$burst" '"id"' "$fed/bursts"
+eventually 60 "all $burst have arrived" at_least "$burst" '"Burst ' "$fed/counted"
 json id <"$fed/bursts" | sort >"$fed/bursts.ids"
 # One more, so that whatever would come twice has come before it.
 at singcert-desk1 post --to mycert@my --tlp GREEN --subject 'After the burst' \
@@ -209,19 +192,6 @@ by_hand() # NOTE BODY
 refuses_by_hand() # NOTE BODY
 {
 	! by_hand "$@" >"$fed/by-hand" && [ ! -s "$fed/by-hand" ]
-}
-
-# FILE with the byte in its middle altered.
-alter() # FILE OUT
-{
-	alter_at=$(($(wc -c <"$1") / 2))
-	alter_was=$(od -An -tu1 -j $alter_at -N 1 "$1" | tr -d ' ')
-	{
-		head -c $alter_at "$1"
-		# shellcheck disable=SC2059
-		printf "$(printf '\\%03o' $((alter_was ^ 1)))"
-		tail -c +$((alter_at + 2)) "$1"
-	} >"$2"
 }
 
 at mycert-night show "$short" --export "$fed/export" >/dev/null ||

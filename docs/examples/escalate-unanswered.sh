@@ -15,7 +15,8 @@ to=$1 every=${2:-}
 
 while :; do
 	tocsin inbox --unacked --overdue --json |
-	    sed -n '/"escalated": *0[,}]/s/.*"id": *"\([^"]*\)".*/\1/p' |
+	    grep '"mine": *true' | grep '"escalated": *0[,}]' |
+	    sed 's/^{"id": *"\([^"]*\).*/\1/' |
 	    while read -r id; do
 		tocsin escalate "$id" --to "$to" -m 'No answer by the deadline.'
 	    done

@@ -92,6 +92,21 @@ refuses() # WORDS SENTENCE COMMAND...
 	}
 }
 
+# A command that is called wrongly: status 2, and the words.
+called_wrongly() # WORDS SENTENCE COMMAND...
+{
+	tap_words=$1 tap_said=$2
+	shift 2
+	"$@" >"$fed/refused.out" 2>"$fed/refused.err"
+	tap_status=$?
+	[ $tap_status = 2 ] && grep -Eqi -- "$tap_words" "$fed/refused.err"
+	tap $? "$tap_said" || {
+		echo "# status $tap_status, wanted 2 and \"$tap_words\"" >&2
+		sed 's/^/# /' "$fed/refused.err" >&2
+		return 1
+	}
+}
+
 skip_all() # REASON
 {
 	echo "1..0 # SKIP $*"
@@ -231,7 +246,7 @@ free_port()
 		port=$((15000 + port % 15000))
 		! port_free $port || break
 	done
-	echo $port
+	echo "$port"
 }
 
 # ---- authorities, brokers, members ----
@@ -251,21 +266,28 @@ conf() # BROKER
 	echo "$fed/$1/tocsind.conf"
 }
 
-fed_broker() # NAME [NATION]
+fed_broker() # NAME [OPTION...]: of the nation of its name
 {
-	eval "port_$1=\$(free_port)"
-	eval "broker_port=\$port_$1"
-	must tocsind init --federation $federation --nation "${2:-$1}" \
-		--name "$1" --listen "127.0.0.1:$broker_port" \
-		--url "tcp://127.0.0.1:$broker_port" --state "$fed/$1" \
-		--config "$(conf "$1")" >"$fed/cards/$1"
+	broker=$1
+	shift
+	eval "port_$broker=\$(free_port)"
+	broker_port=$(fed_port "$broker")
+	must tocsind init --federation $federation --nation "$broker" \
+		--name "$broker" --listen "127.0.0.1:$broker_port" \
+		--url "tcp://127.0.0.1:$broker_port" --state "$fed/$broker" \
+		--config "$(conf "$broker")" "$@" >"$fed/cards/$broker"
+}
+
+fed_port() # BROKER
+{
+	eval "echo \$port_$1"
 }
 
 # TEAM@NATION DEVICE is the home TEAM-DEVICE.
 fed_home() # TEAM@NATION DEVICE OPTION...
 {
 	home=${1%@*}-$2
-	eval "broker_port=\$port_${1#*@}"
+	broker_port=$(fed_port "${1#*@}")
 	home_member=$1 home_device=$2
 	shift 2
 	at "$home" init --federation $federation --no-passphrase \
@@ -332,8 +354,7 @@ fed_roster() # [OPTION...]
 
 fingerprint() # ROSTER
 {
-	tocsin roster show "$1" --json |
-		sed -n 's/.*"fingerprint": *"\([^"]*\)".*/\1/p'
+	tocsin roster show "$1" --json | json fingerprint
 }
 
 # All rosters so far, the first by its fingerprint.
@@ -341,7 +362,9 @@ fed_install() # BROKER...
 {
 	for broker in "$@"; do
 		must tocsind roster install --config "$(conf "$broker")" \
-			"$fed"/rosters/* --fingerprint "$(fingerprint "$fed/rosters/1")"
+			"$fed"/rosters/* \
+			--fingerprint "$(fingerprint "$fed/rosters/1")" \
+			>"$fed/said"
 	done
 }
 
@@ -357,8 +380,7 @@ fed_trust() # HOME...
 
 answers() # BROKER: its port is open
 {
-	eval "broker_port=\$port_$1"
-	! port_free "$broker_port"
+	! port_free "$(fed_port "$1")"
 }
 
 fed_start() # BROKER...
@@ -382,9 +404,8 @@ fed_pid() # BROKER
 fed_kill() # BROKER: as a power cut would
 {
 	reap KILL "$(fed_pid "$1")"
-	eval "broker_port=\$port_$1"
 	# Its door sees that it is gone, and goes.
-	wait_until 5 port_free "$broker_port" || bail "the door of $1 stays"
+	wait_until 5 port_free "$(fed_port "$1")" || bail "the door of $1 stays"
 }
 
 fed_stop() # BROKER: as an operator would
@@ -424,14 +445,91 @@ knows() # HOME MEMBER
 	at "$1" keys show "$2"
 }
 
+# ---- tickets ----
+
+# A small ticket; prints its id. --tlp and others may be given again.
+post() # HOME MEMBER OPTION...
+{
+	post_home=$1 post_to=$2
+	shift 2
+	at "$post_home" post --to "$post_to" --json "$@" >"$fed/posted" ||
+		return 1
+	json id <"$fed/posted"
+}
+
+# Whether a desk knows that a member has come so far with a ticket.
+stands() # HOME ID MEMBER RUNG
+{
+	at "$1" status "$2" --json >"$fed/status" &&
+		grep -q '"member": *"'"$3"'"[^}]*"rung": *"'"$4"'"' "$fed/status"
+}
+
+# Whether a desk lists a ticket; whether it shows a text in one.
+listed() # HOME ID
+{
+	at "$1" show "$2" --no-receipt
+}
+
+shows() # HOME ID TEXT
+{
+	at "$1" inbox >"$fed/shows" &&
+		at "$1" show "$2" --no-receipt >"$fed/shows" &&
+		has "$fed/shows" "$3"
+}
+
+# As stands(), with an expression for the rungs that will do.
+stands_at_least() # HOME ID MEMBER RUNGS
+{
+	at "$1" status "$2" --json >"$fed/status" &&
+		grep -Eq '"member": *"'"$3"'"[^}]*"rung": *"('"$4"')"' \
+			"$fed/status"
+}
+
+has() # FILE TEXT
+{
+	grep -qF -- "$2" "$1"
+}
+
+# How many lines have it.
+count() # TEXT FILE
+{
+	grep -cF -- "$1" "$2"
+}
+
+at_least() # COUNT TEXT FILE
+{
+	[ "$(count "$2" "$3")" -ge "$1" ]
+}
+
+# FILE with the lowest bit of one byte turned, the middle one or that at OFFSET.
+alter() # FILE OUT [OFFSET]
+{
+	alter_at=${3:-$(($(wc -c <"$1") / 2))}
+	alter_was=$(od -An -tu1 -j "$alter_at" -N 1 "$1" | tr -d ' ')
+	{
+		head -c "$alter_at" "$1"
+		# shellcheck disable=SC2059
+		printf "$(printf '\\%03o' $((alter_was ^ 1)))"
+		tail -c +$((alter_at + 2)) "$1"
+	} >"$2"
+}
+
+# Whether a broker believes this roster.
+knows_roster() # BROKER SERIAL
+{
+	[ "$(tocsind status --config "$(conf "$1")" --json |
+		json roster)" = "$2" ]
+}
+
 # ---- JSON ----
 
-# A member of each line's object, as it stands there: a string without its
-# quotes, a number. For ids, names and numbers; not for texts, whose escapes
-# stay, nor for members of members.
+# A member of each line's object, the first of its name, as it stands there: a
+# string without its quotes, a number. For ids, names and numbers; not for texts,
+# whose escapes stay.
 json() # NAME
 {
-	sed -n 's/.*"'"$1"'": *"\([^"]*\)".*/\1/p
-		t
-		s/.*"'"$1"'": *\([0-9a-z.-]*\).*/\1/p'
+	sed -n 's/"'"$1"'": */\
+/
+		s/.*\n"\([^"]*\)".*/\1/p
+		s/.*\n\([0-9a-z.-]*\).*/\1/p'
 }

@@ -1,0 +1,80 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+#
+# Who belongs changes while all is running: a third nation joins by a new
+# roster, a member is suspended and comes back; what authorities did not sign, or
+# signed twice for one place, changes nothing.
+set -u
+
+# shellcheck source=tests/lib/federation.sh
+. "$TOP/tests/lib/federation.sh"
+
+fed_two
+id=$(post singcert-desk1 mycert@my --tlp GREEN --subject 'Before')
+wait_until 20 listed mycert-night "$id" || bail 'it does not arrive'
+
+fed_broker la
+fed_member lacert@la desk1
+fed_roster
+fed_install la
+fed_start la
+fed_install sg
+ok 'sg takes the new roster while it runs' knows_roster sg 2
+ok 'my gets it by relay' wait_until 20 knows_roster my 2
+fed_publish lacert-desk1
+ok 'a new member announces its keys' wait_until 30 knows lacert-desk1 lacert@la
+ok 'which reach the others' wait_until 30 knows singcert-desk1 lacert@la
+ok 'both' wait_until 30 knows mycert-night lacert@la
+ok 'and theirs reach it' wait_until 30 knows lacert-desk1 mycert@my
+ok 'and it' wait_until 30 knows lacert-desk1 singcert@sg
+
+id=$(post mycert-night lacert@la --tlp GREEN --subject 'Welcome')
+ok 'a ticket goes to the new nation' wait_until 20 listed lacert-desk1 "$id"
+ok 'an answer comes back' at lacert-desk1 ack "$id" --accept
+ok 'and arrives' wait_until 20 stands mycert-night "$id" lacert@la accepted
+is "$(at lacert-desk1 inbox --json | grep -c .)" 1 \
+	'what was said before it came, it does not get'
+
+# Refused: too few signatures, a gap, another roster for the same place.
+tocsin roster new --from "$fed/rosters/2" --suspend mycert@my >"$fed/r3"
+tocsin roster sign --key "$fed/cc.key" "$fed/r3"
+refuses 'bad-signature' 'one signature is too few' \
+	tocsind roster install --config "$(conf sg)" "$fed/r3"
+fed_roster --suspend mycert@my
+tocsin roster new --from "$fed/rosters/3" --restore mycert@my >"$fed/r4"
+for auth in aa cc; do
+	tocsin roster sign --key "$fed/$auth.key" "$fed/r4"
+done
+refuses 'roster-unknown' 'a gap' \
+	tocsind roster install --config "$(conf sg)" "$fed/r4"
+ok 'its successor is taken' \
+	tocsind roster install --config "$(conf sg)" "$fed/rosters/3"
+tocsin roster new --from "$fed/rosters/2" --suspend lacert@la >"$fed/fork"
+for auth in bb cc; do
+	tocsin roster sign --key "$fed/$auth.key" "$fed/fork"
+done
+refuses 'chain-conflict' 'another one for the same place is not' \
+	tocsind roster install --config "$(conf sg)" "$fed/fork"
+
+# The suspended member.
+suspended_now()
+{
+	! at mycert-night post --to singcert@sg --tlp GREEN --subject 'Suspended' \
+		>"$fed/refused.out" 2>"$fed/refused.err" &&
+		grep -q suspended "$fed/refused.err"
+}
+wait_until 20 knows_roster my 3
+ok 'who is suspended cannot send' wait_until 20 suspended_now
+wait_until 20 eval 'at singcert-desk1 inbox >/dev/null;
+	! at singcert-desk1 post --to mycert@my --tlp GREEN --subject S'
+refuses 'suspended' 'and is not sent to' \
+	at singcert-desk1 post --to mycert@my --tlp GREEN --subject 'To you'
+ok 'the others talk on' at lacert-desk1 post --to singcert@sg --tlp GREEN \
+	--subject 'Among us'
+
+ok 'restored by the next roster' \
+	tocsind roster install --config "$(conf sg)" "$fed/r4"
+wait_until 20 knows_roster my 4
+ok 'it sends again' wait_until 20 at mycert-night post --to singcert@sg \
+	--tlp GREEN --subject 'Here again'
+done_testing
