@@ -76,6 +76,20 @@ refused(const struct roster *r, const char *path, enum tocsin_err err)
 	}
 }
 
+/* An older one that we never had says that it is known, and is not. */
+static enum tocsin_err
+really_known(const struct trusting *w, const struct roster *r)
+{
+	const struct belief *b = &w->belief;
+	enum tocsin_err err;
+
+	if (r->serial >= b->first && r->serial - b->first < b->nchain &&
+	    memcmp(b->chain[r->serial - b->first], r->id, ID_LEN) == 0)
+		return TOCSIN_EDUPLICATE;
+	err = roster_check(r, cli_now());
+	return err == TOCSIN_OK ? TOCSIN_ECHAINCONFLICT : err;
+}
+
 static enum tocsin_err
 take(struct trusting *w, struct span note, bool genesis)
 {
@@ -155,6 +169,8 @@ trust_one(struct trusting *w, const char *path)
 	if (status != 0)
 		goto out;
 	err = take(w, buf_span(&b), genesis);
+	if (err == TOCSIN_EDUPLICATE)
+		err = really_known(w, r);
 	if (err == TOCSIN_OK || err == TOCSIN_EDUPLICATE)
 		report(w->c, r, err == TOCSIN_EDUPLICATE);
 	else

@@ -1,0 +1,113 @@
+#!/bin/sh
+# The table of commands, the help, the manual and the completion are one.
+set -u
+. "${TOP:=$(pwd)}/tests/lib/federation.sh"
+fed_begin
+page=$TOP/docs/tocsin.1
+TOCSIN_HOME=$fed/nowhere
+export TOCSIN_HOME
+
+# ---- help ----
+
+tocsin help >"$fed/help"
+is $? 0 'help succeeds'
+tocsin >"$fed/none" 2>"$fed/none.err"
+is $? 2 'no command is a wrong call'
+ok 'which prints the help to stderr' cmp "$fed/help" "$fed/none.err"
+is "$(cat "$fed/none")" '' 'and nothing to stdout'
+ok 'the version is printed' sh -c 'tocsin --version | grep -q "^tocsin [0-9]"'
+commands=$(sed -n 's/^  \([a-z]*\) .*/\1/p' "$fed/help")
+ok 'there are commands' [ "$(echo "$commands" | wc -l)" -gt 15 ]
+
+# ---- manual ----
+
+sed -n 's/^  \([a-z]*\)  *\(.*\)/\1 - \2/p' "$fed/help" >"$fed/rows"
+sed -n '/^\.Sh COMMANDS/,/^\.Sh JSON/s/^\.Ss //p' "$page" >"$fed/headings"
+ok 'the manual has the same commands, in order, with the same words' \
+	diff "$fed/rows" "$fed/headings"
+
+# The options that a command's help names, and those that its part of the
+# manual explains.
+of_help() # COMMAND
+{
+	tocsin help "$1" | sed '/^All take/d' | tr ' []|\t' '\n' |
+		grep -x -e '--*[a-z][a-z-]*' | sort -u
+}
+
+of_page() # COMMAND
+{
+	awk -v want="$1" '/^\.S[sh]/ { on = $1 == ".Ss" && $2 == want }
+		on && /^\.It Fl/ { print "-" $3 }' "$page" | sort -u
+}
+
+for command in $commands; do
+	is "$(of_page "$command")" "$(of_help "$command")" \
+		"the manual explains every option of $command"
+done
+tocsin help | tr ' []' '\n' | grep -x -e '--[a-z-]*' | sort -u >"$fed/common"
+awk '/^\.S[sh]/ { on = /Options of all/ } on && /^\.It Fl/ { print "-" $3 }' \
+	"$page" | sort -u >"$fed/common.page"
+ok 'and those of all commands' diff "$fed/common" "$fed/common.page"
+
+# What the table names is what the program takes: a wrong value may be refused,
+# but not the option. They are all asked for at once, before anything is done.
+refused=
+for command in $commands; do
+	for option in $(of_help "$command") $(cat "$fed/common"); do
+		for sub in '' publish show new sign verify; do
+			# shellcheck disable=SC2086
+			tocsin "$command" $sub "$option" </dev/null 2>&1 |
+				grep -q 'has no option' || continue 2
+		done
+		refused="$refused $command:$option"
+	done
+done
+is "$refused" '' 'every option of the help is taken'
+
+if command -v mandoc >/dev/null; then
+	for manual in "$TOP"/docs/*.[1-8]; do
+		# References to pages that are not installed are no fault.
+		is "$(mandoc -T lint "$manual" 2>&1 |
+			grep -v 'referenced manual not found\|outdated mandoc')" \
+			'' "${manual##*/} is good mdoc"
+	done
+else
+	echo "# no mandoc on this machine"
+fi
+
+# ---- completion ----
+
+tocsin completion bash >"$fed/completion"
+is $? 0 'there is a completion'
+if command -v bash >/dev/null; then
+	ok 'that bash can read' bash -n "$fed/completion"
+	cat >"$fed/complete" <<'END'
+. "$1"
+shift
+COMP_WORDS=("$@")
+COMP_CWORD=$(($# - 1))
+_tocsin
+printf '%s\n' "${COMPREPLY[@]}"
+END
+	is "$(bash "$fed/complete" "$fed/completion" tocsin esc)" escalate \
+		'a command is completed'
+	is "$(bash "$fed/complete" "$fed/completion" tocsin post --pre)" \
+		--precedence 'an option is'
+	is "$(bash "$fed/complete" "$fed/completion" tocsin roster ver)" \
+		verify 'and a word of a command'
+fi
+
+# ---- the library's page ----
+
+api=$(sed -n 's/.*\(tocsin_[a-z_]*\)(.*/\1/p' "$TOP/client/tocsin.h" |
+	sed '/^tocsin_ack()/d' | sort -u)
+named=$(sed -n 's/^\.Nm \(tocsin_[a-z_]*\).*/\1/p' "$TOP/docs/libtocsin.3" |
+	grep -v '^tocsin_err_' | sort -u)
+is "$named" "$api" 'libtocsin(3) names every function of the header'
+sed -n '/^\.Sh EXAMPLES/,/^\.Ed/{/^\./d;s/\\e/\\/g;/^[A-Z]/,/^#/{/^#/!d;};p;}' \
+	"$TOP/docs/libtocsin.3" >"$fed/example.c"
+ok 'its example compiles without a warning' \
+	"${CC:-cc}" -std=c17 -Wall -Wextra -Werror -I "$TOP/client" \
+	-I "$TOP/crypto" -c -o "$fed/example.o" "$fed/example.c"
+
+done_testing
