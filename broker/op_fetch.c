@@ -99,19 +99,18 @@ limit_of(const struct msg_fetch *m)
 	return m->max_bytes < MSG_MAX ? m->max_bytes : MSG_MAX;
 }
 
-/* From where this link is; it is moved on by what the answer holds. */
+/* From where this link is, or from the end of the log if it says more. */
 static enum tocsin_err
 read_page(struct page *p, struct request *r, uint64_t from)
 {
 	struct store_rx *rx = NULL;
-	enum tocsin_err err;
+	enum tocsin_err err = store_read(r->b->store, &rx);
 
-	p->last = from;
-	msg_accept(&p->reply);
-	p->mark = msg_entries_begin(&p->reply, from);
-	err = store_read(r->b->store, &rx);
 	if (err)
 		return err;
+	p->last = from < store_head(rx) ? from : store_head(rx);
+	msg_accept(&p->reply);
+	p->mark = msg_entries_begin(&p->reply, p->last);
 	err = page_fill(p, rx, span_of(r->who.member));
 	store_read_end(rx);
 	msg_entries_end(&p->reply, p->mark, p->more, p->n);
