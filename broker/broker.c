@@ -13,6 +13,9 @@
 
 #define STAGED_SWEEP_MS 3600000
 
+/* Judging an announcement costs up to 10 ms, and anybody may bring one. */
+#define ANNOUNCES 20 /* of strangers, per second */
+
 static const char *const counter_names[] = {
 #define BROKER_NAME(name) #name,
 	BROKER_COUNTERS(BROKER_NAME)
@@ -138,9 +141,10 @@ start(struct broker *b, enum tocsin_err *err)
 
 	b->trust = trust_box_new();
 	b->rates = rates_new(b->conf.post_rate, b->conf.post_burst);
+	b->announces = rates_new(ANNOUNCES, ANNOUNCES);
 	b->signer = signer_new();
 	*err = TOCSIN_EINTERNAL;
-	if (!b->trust || !b->rates || !b->signer)
+	if (!b->trust || !b->rates || !b->announces || !b->signer)
 		return "out of memory";
 	*err = store_open(&b->store, b->conf.store_dir, &b->conf.store, &why);
 	if (*err)
@@ -222,6 +226,7 @@ broker_free(struct broker *b)
 	writer_free(b->writer);
 	sessions_free(b->sessions);
 	rates_free(b->rates);
+	rates_free(b->announces);
 	signer_free(b->signer);
 	trust_box_free(b->trust);
 	store_close(b->store);

@@ -83,9 +83,10 @@ struct broker {
 	struct parks *parks;
 	struct net *net;
 	struct relay *relay;
-	struct rates *rates;
-	struct signer *signer; /* the newest checkpoint, signed once */
-	int64_t sweep_ms;      /* when old staged bodies are dropped next */
+	struct rates *rates;	 /* posts, by member */
+	struct rates *announces; /* of strangers, all together */
+	struct signer *signer;	 /* the newest checkpoint, signed once */
+	int64_t sweep_ms;	 /* when old staged bodies are dropped next */
 	atomic_uint_fast64_t count[BROKER_COUNTER_COUNT];
 };
 

@@ -242,8 +242,14 @@ op_announce(struct request *r, struct span body)
 	struct intake_source src = { INTAKE_DEVICE, &r->who };
 	struct announce *a = NULL;
 	struct intake *in = NULL;
-	enum tocsin_err err = may_announce(r, body);
+	enum tocsin_err err = TOCSIN_OK;
+	uint32_t retry_ms;
 
+	if (r->who.kind == TRUST_NOBODY &&
+	    !rate_take(r->b->announces, span_of("*"), 1, clock_ms(), &retry_ms))
+		err = TOCSIN_EBUSY;
+	if (!err)
+		err = may_announce(r, body);
 	if (!err)
 		err = intake_judge(&in, r->b, r->trust, &src, STORE_KEYS, body,
 		    (struct span){ 0 }, clock_now(), NULL);
