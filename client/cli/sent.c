@@ -3,8 +3,10 @@
 
 #include "client/cli/print.h"
 #include "client/cli/view.h"
+#include "client/handle.h"
 
 #include <jansson.h>
+#include <stdio.h>
 
 static const char *
 state_of(const struct tocsin_message *m)
@@ -45,16 +47,23 @@ say_queued(enum tocsin_err err)
 bool
 ask_first(struct cli *c, struct tocsin *t, enum tocsin_err err)
 {
+	char why[1024];
+
 	switch (err) {
 	case TOCSIN_ENOTFOUND:
 	case TOCSIN_ENOTENROLLED:
 	case TOCSIN_EKEYSEXPIRED:
 	case TOCSIN_EROSTEREXPIRED:
 	case TOCSIN_ESUSPENDED:
-		return cli_sync(c, t, 0) == TOCSIN_OK;
+		break;
 	default:
 		return false;
 	}
+	snprintf(why, sizeof(why), "%s", tocsin_error(t));
+	if (cli_sync(c, t, 0) == TOCSIN_OK)
+		return true;
+	(void)fail(err, "%s", why); /* not that nobody could be asked */
+	return false;
 }
 
 int
