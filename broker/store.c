@@ -245,7 +245,7 @@ read_head(struct store_rx *rx)
 	int rc;
 
 	rx->head = 0;
-	rc = mdb_cursor_open(rx->txn, s->dbi[T_ENTRIES], &c);
+	rc = mdb_cursor_open(rx->txn, s->dbi[T_LOG], &c);
 	if (rc)
 		return store_from_mdb(s, rc);
 	rc = mdb_cursor_get(c, &k, &v, MDB_LAST);
@@ -254,6 +254,7 @@ read_head(struct store_rx *rx)
 		return TOCSIN_OK;
 	if (!rc)
 		memcpy(&rx->head, k.mv_data, sizeof(rx->head));
+	rx->head /= 2;
 	return store_from_mdb(s, rc);
 }
 
@@ -489,91 +490,82 @@ store_tx_view(struct store_tx *tx)
 	return &tx->view;
 }
 
+/* How much of an entry's row comes before its check: itself, and the nodes. */
+static size_t
+entry_fixed(uint64_t seq)
+{
+	return sizeof(struct entry_row) +
+	       (size_t)(1 + __builtin_ctzll(seq)) * MERKLE_HASH;
+}
+
 /*
- * How much of a segment goes to the tails. A value of the engine that fits in
- * half a page shares one; a larger one has a header of 16 bytes and pages of
- * its own, the last of them half empty on average. With most commits being one
- * ticket of five kilobytes that would be half of the disk.
+ * How much of a segment is its tail. A value of the engine that fits in half a
+ * page shares one; a larger one has a header of 16 bytes and pages of its own,
+ * the last of them half empty on average. With most commits being one ticket of
+ * five kilobytes that would be half of the disk. A small segment is all tail.
  */
 static size_t
-tail_len(const struct store *s, size_t n)
+tail_len(const struct store *s, uint64_t first, size_t n)
 {
 	size_t shared = (((s->page - 16) / 2) & ~(size_t)1) - 2 - 16;
-	size_t over = (n + 16) % s->page;
+	size_t room = shared - entry_fixed(first) - CHECK_LEN;
+	size_t over = n <= room ? n : (n + 16) % s->page;
 
-	return n > shared && over <= shared ? over : 0;
+	return over <= room ? over : 0;
+}
+
+static enum tocsin_err
+entry_put(struct store_tx *tx, uint64_t seq, struct span tail)
+{
+	size_t fixed = entry_fixed(seq), row = sizeof(struct entry_row);
+	uint64_t log_key = 2 * seq;
+	struct span key = key_u64(&log_key), place, nodes;
+	MDB_val k = val(key), v = { .mv_size = fixed + CHECK_LEN + tail.n };
+	enum tocsin_err err;
+	uint8_t *at;
+
+	tx->pages++;
+	err = tx_fail(tx, mdb_put(tx->view.txn, tx->view.s->dbi[T_LOG], &k, &v,
+			      MDB_APPEND | MDB_RESERVE));
+	if (err)
+		return err;
+	at = v.mv_data;
+	place = span_cut(buf_span(&tx->rows), (seq - tx->first) * row, row);
+	nodes = span_cut(buf_span(&tx->nodes),
+	    (merkle_nodes(seq - 1) - tx->nodes_base) * MERKLE_HASH,
+	    fixed - row);
+	memcpy(at, place.p, row);
+	memcpy(at + row, nodes.p, fixed - row);
+	row_check(at + fixed, T_LOG, key, (struct span){ at, fixed });
+	if (tail.n > 0)
+		memcpy(at + fixed + CHECK_LEN, tail.p, tail.n);
+	return TOCSIN_OK;
 }
 
 /* Write the pending records. They are read from the tables afterwards. */
 static enum tocsin_err
 seal(struct store_tx *tx)
 {
-	struct span all = buf_span(&tx->segment);
-	size_t tail = tail_len(tx->view.s, all.n), i;
-	size_t count = tx->rows.n / sizeof(struct entry_row);
+	struct span all = buf_span(&tx->segment), tail;
+	size_t count = tx->rows.n / sizeof(struct entry_row), i;
 	enum tocsin_err err;
 
 	if (count == 0)
 		return TOCSIN_OK;
-	err = raw_append(
-	    tx, T_SEGMENTS, tx->first, (struct span){ all.p, all.n - tail });
-	if (!err && tail > 0)
-		err = raw_append(tx, T_TAILS, tx->first,
-		    (struct span){ all.p + all.n - tail, tail });
-	for (i = 0; !err && i < count; i++)
-		err = raw_append(tx, T_ENTRIES, tx->first + i,
-		    span_cut(buf_span(&tx->rows), i * sizeof(struct entry_row),
-			sizeof(struct entry_row)));
+	tail.n = tail_len(tx->view.s, tx->first, all.n);
+	tail.p = all.p + all.n - tail.n;
+	err = entry_put(tx, tx->first, tail);
+	if (!err && tail.n < all.n)
+		err = raw_append(tx, T_LOG, 2 * tx->first + 1,
+		    (struct span){ all.p, all.n - tail.n });
+	for (i = 1; !err && i < count; i++)
+		err = entry_put(tx, tx->first + i, (struct span){ 0 });
 	if (err)
 		return err;
 	tx->first += count;
 	buf_cut(&tx->segment, 0);
 	buf_cut(&tx->rows, 0);
 	return TOCSIN_OK;
-}
-
-/*
- * A row of the tree has its full size from the first node on, nodes to come
- * being zero: a row that grew would make the engine split its page in halves.
- */
-static enum tocsin_err
-tree_put_row(struct store_tx *tx, uint64_t pos, struct span nodes)
-{
-	uint64_t key = pos / TREE_ROW;
-	size_t at = (size_t)(pos % TREE_ROW) * MERKLE_HASH;
-	uint8_t row[TREE_ROW * MERKLE_HASH] = { 0 };
-	struct span old;
-	enum tocsin_err err;
-
-	if (at > 0) {
-		err = row_get(&tx->view, T_TREE, key_u64(&key), &old);
-		if (err || old.n != sizeof(row))
-			return tx_refuse(tx, TOCSIN_EINTERNAL);
-		memcpy(row, old.p, at);
-	}
-	memcpy(row + at, nodes.p, nodes.n);
-	return row_put_how(tx, T_TREE, key_u64(&key),
-	    (struct span){ row, sizeof(row) }, at > 0 ? 0 : MDB_APPEND);
-}
-
-static enum tocsin_err
-tree_flush(struct store_tx *tx)
-{
-	uint64_t pos = tx->nodes_base;
-	struct span left = buf_span(&tx->nodes);
-	enum tocsin_err err = TOCSIN_OK;
-
-	while (!err && left.n > 0) {
-		size_t n = (size_t)(TREE_ROW - pos % TREE_ROW) * MERKLE_HASH;
-
-		if (n > left.n)
-			n = left.n;
-		err = tree_put_row(tx, pos, (struct span){ left.p, n });
-		pos += n / MERKLE_HASH;
-		left.p += n;
-		left.n -= n;
-	}
-	return err;
 }
 
 static enum tocsin_err
@@ -584,8 +576,6 @@ tx_finish(struct store_tx *tx)
 
 	if (!err)
 		err = seal(tx);
-	if (!err)
-		err = tree_flush(tx);
 	if (!err)
 		err = parts_sweep(tx);
 	if (!err) /* what is counted is a guess: three times that */
@@ -615,30 +605,42 @@ store_commit(struct store_tx *tx)
 
 /* ---- the tree ---- */
 
+/* The entry that completes the node at a position. */
+static uint64_t
+completed_by(uint64_t pos)
+{
+	uint64_t seq = pos / 2 + 1; /* at least; there are two nodes to each */
+
+	while (merkle_nodes(seq) <= pos)
+		seq++;
+	return seq;
+}
+
 static enum tocsin_err
 tree_get(void *arg, uint64_t pos, uint8_t hash[MERKLE_HASH])
 {
 	struct store_rx *rx = arg;
-	uint64_t key = pos / TREE_ROW;
-	size_t at = (size_t)(pos % TREE_ROW) * MERKLE_HASH;
+	uint64_t seq = completed_by(pos), key = 2 * seq;
+	size_t at = sizeof(struct entry_row) +
+		    (size_t)(pos - merkle_nodes(seq - 1)) * MERKLE_HASH;
 	struct span row;
 	enum tocsin_err err;
 
 	if (rx->tx != NULL && pos >= rx->tx->nodes_base) {
-		row = buf_span(&rx->tx->nodes);
-		pos -= rx->tx->nodes_base;
-		if (pos >= row.n / MERKLE_HASH)
+		row = span_cut(buf_span(&rx->tx->nodes),
+		    (pos - rx->tx->nodes_base) * MERKLE_HASH, MERKLE_HASH);
+		if (row.n < MERKLE_HASH)
 			return TOCSIN_ENOTFOUND;
-		memcpy(hash, row.p + pos * MERKLE_HASH, MERKLE_HASH);
+		memcpy(hash, row.p, MERKLE_HASH);
 		return TOCSIN_OK;
 	}
-	err = row_get(rx, T_TREE, key_u64(&key), &row);
+	err = raw_get(rx, T_LOG, key_u64(&key), &row);
 	if (err)
 		return err;
-	if (row.n != TREE_ROW * MERKLE_HASH)
+	row = span_cut(row, 0, entry_fixed(seq) + CHECK_LEN);
+	if (row.n < entry_fixed(seq) + CHECK_LEN ||
+	    !row_open(T_LOG, key_u64(&key), &row))
 		return TOCSIN_EBODYMISMATCH;
-	if (sodium_is_zero(row.p + at, MERKLE_HASH))
-		return TOCSIN_ENOTFOUND;
 	memcpy(hash, row.p + at, MERKLE_HASH);
 	return TOCSIN_OK;
 }
@@ -808,19 +810,21 @@ static enum tocsin_err
 record_find(
     struct store_rx *rx, const struct entry_row *row, struct span *record)
 {
-	struct span key = key_u64(&row->segment), seg, tail;
+	uint64_t key = 2 * row->segment, next = key + 1;
 	uint64_t from = row->offset, to = from + row->len;
-	enum tocsin_err err = raw_get(rx, T_SEGMENTS, key, &seg);
+	struct span seg = { 0 }, tail = { 0 };
+	enum tocsin_err err = raw_get(rx, T_LOG, key_u64(&next), &seg);
 
-	if (err)
+	if (err && err != TOCSIN_ENOTFOUND) /* it may be all tail */
 		return err;
 	if (to <= seg.n) {
 		*record = span_cut(seg, from, row->len);
 		return TOCSIN_OK;
 	}
-	err = raw_get(rx, T_TAILS, key, &tail);
+	err = raw_get(rx, T_LOG, key_u64(&key), &tail);
 	if (err)
 		return err;
+	tail = span_cut(tail, entry_fixed(row->segment) + CHECK_LEN, tail.n);
 	if (to - seg.n > tail.n)
 		return TOCSIN_EBODYMISMATCH;
 	if (from >= seg.n) {
@@ -837,6 +841,7 @@ entry_row_get(struct store_rx *rx, uint64_t seq, struct entry_row *row,
     struct span *record)
 {
 	const struct store_tx *tx = rx->tx;
+	uint64_t key = 2 * seq;
 	struct span value = { 0 };
 	enum tocsin_err err;
 
@@ -847,10 +852,10 @@ entry_row_get(struct store_rx *rx, uint64_t seq, struct entry_row *row,
 		    span_cut(buf_span(&tx->segment), row->offset, row->len);
 		return TOCSIN_OK;
 	}
-	err = raw_get(rx, T_ENTRIES, key_u64(&seq), &value);
+	err = raw_get(rx, T_LOG, key_u64(&key), &value);
 	if (err)
 		return err;
-	if (value.n != sizeof(*row))
+	if (value.n < sizeof(*row))
 		return TOCSIN_EBODYMISMATCH;
 	memcpy(row, value.p, sizeof(*row));
 	return record_find(rx, row, record);

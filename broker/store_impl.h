@@ -12,8 +12,14 @@
  *
  * An entry is a record in a segment. A commit packs all its entries into one
  * segment: the engine rounds a large value up to whole pages, and one value a
- * commit is rounded once. What hangs over the last whole page goes to `tails`,
- * where small values share pages (ARCHITECTURE.md, The store).
+ * commit is rounded once. What hangs over the last whole page goes into the row
+ * of the segment's first entry, since rows share pages (ARCHITECTURE.md, The
+ * store).
+ *
+ * The commit of one ticket takes as long as it writes pages, and for each table
+ * that it touches these are a path of two or three. So what is written together
+ * stands together: the place of a record, the tail and the nodes of the tree
+ * that the entry completes are one row, and the segment is the next one.
  */
 #ifndef TOCSIN_BROKER_STORE_IMPL_H
 #define TOCSIN_BROKER_STORE_IMPL_H
@@ -29,9 +35,6 @@
 #define RECORD_HASH 16
 #define CHECK_LEN 8
 
-/* Of four rows of 31 nodes and a check, none wastes the leaf page they fill. */
-#define TREE_ROW 31
-
 /* A range of a part: with its hash it fills 14 pages of 4 KiB exactly. */
 #define CHUNK_HASH 16
 #define CHUNK_MAX (14 * 4096 - 16 - CHUNK_HASH)
@@ -41,9 +44,8 @@
 
 enum table {
 	T_META,	    /* name -> value: the format */
-	T_SEGMENTS, /* first seq -> records */
-	T_TAILS,    /* first seq -> what hangs over the last whole page */
-	T_ENTRIES,  /* seq -> struct entry_row */
+	T_LOG,	    /* 2 seq -> struct entry_row and what follows it;
+		     * 2 seq + 1 -> the segment that begins with the entry */
 	T_IDS,	    /* id -> seq */
 	T_MAILBOX,  /* member 00 seq -> */
 	T_OUTBOX,   /* peer 00 lane n -> struct out_row */
@@ -52,11 +54,15 @@ enum table {
 	T_PARTS,    /* hash -> struct part_row */
 	T_CHUNKS,   /* part number, index -> bytes and their hash */
 	T_GARBAGE,  /* part number -> chunks that are left of a dropped part */
-	T_TREE,	    /* position / 31 -> nodes */
 	TABLES
 };
 
-/* Where a record is, and its hash. The record names its own seq. */
+/*
+ * Where a record is, and its hash. The record names its own seq. In the table
+ * follow the nodes that the entry completes, one for each level (entry_fixed(),
+ * merkle.h), a check of all that, and the tail of the segment that begins with
+ * this entry, if one does.
+ */
 struct entry_row {
 	uint64_t segment;
 	uint32_t offset;
@@ -89,7 +95,7 @@ struct store_tx {
 	struct buf segment;
 	struct buf rows; /* struct entry_row per pending record */
 
-	uint64_t nodes_base; /* nodes of the tree that are in its table */
+	uint64_t nodes_base; /* nodes of the tree before this transaction */
 	struct buf nodes;    /* those that are not, 32 bytes each */
 
 	uint64_t pages;	   /* about how many this transaction takes */

@@ -29,7 +29,7 @@
 #define NAME_NEW "log.new"
 #define LOCK_SUFFIX "-lock" /* the engine's, for its readers */
 
-#define FORMAT "tocsin store 1"
+#define FORMAT "tocsin store 2"
 
 #define GROW_STEP (8 * 1024 * 1024)
 
@@ -46,9 +46,7 @@ static const struct {
 	unsigned flags;
 } tables[TABLES] = {
 	[T_META]     = { "meta",     0 },
-	[T_SEGMENTS] = { "segments", MDB_INTEGERKEY },
-	[T_TAILS]    = { "tails",    MDB_INTEGERKEY },
-	[T_ENTRIES]  = { "entries",  MDB_INTEGERKEY },
+	[T_LOG]      = { "log",      MDB_INTEGERKEY },
 	[T_IDS]      = { "ids",      0 },
 	[T_MAILBOX]  = { "mailbox",  0 },
 	[T_OUTBOX]   = { "outbox",   0 },
@@ -57,7 +55,6 @@ static const struct {
 	[T_PARTS]    = { "parts",    0 },
 	[T_CHUNKS]   = { "chunks",   0 },
 	[T_GARBAGE]  = { "garbage",  MDB_INTEGERKEY },
-	[T_TREE]     = { "tree",     MDB_INTEGERKEY },
 };
 
 /*
@@ -516,9 +513,6 @@ check_ends(struct store *s, const char **why)
 		err = store_get(rx, head, &e);
 	if (!err && head > 0)
 		err = tree.get(tree.arg, merkle_nodes(head) - 1, hash);
-	if (!err &&
-	    tree.get(tree.arg, merkle_nodes(head), hash) != TOCSIN_ENOTFOUND)
-		err = TOCSIN_EBODYMISMATCH;
 	if (err)
 		err = fault(why, TOCSIN_EBODYMISMATCH,
 		    "the newest entry of the store is damaged; restore it from "

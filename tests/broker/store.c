@@ -469,19 +469,39 @@ count_finding(void *arg, uint64_t seq, const char *what)
 	++*(int *)arg;
 }
 
-/* Flips one byte of a body on disk. */
+/* Flips a byte on disk, `at` bytes behind where `mark` is. */
+static void
+flip(const char *name, struct span mark, size_t at)
+{
+	char file[600];
+	uint8_t *bytes, *found;
+	size_t n;
+	int fd;
+
+	snprintf(file, sizeof(file), "%s/log.mdb", folder(name));
+	bytes = slurp(file, &n);
+	found = memmem(bytes, n, mark.p, mark.n);
+	fd = open(file, O_WRONLY);
+	if (found == NULL || fd < 0)
+		abort();
+	found[at] ^= 1;
+	if (pwrite(fd, found + at, 1, found + at - bytes) != 1)
+		abort();
+	close(fd);
+	free(bytes);
+}
+
 static void
 test_damage(void)
 {
 	struct store *s = open_at("damage");
 	struct store_tx *tx = begin(s);
+	struct merkle_store tree;
 	struct store_entry got;
 	struct store_rx *rx;
+	uint8_t mark[64], leaf[32];
 	char file[600];
-	uint8_t *bytes, mark[64];
-	int fd, found = 0;
-	size_t n;
-	char *at;
+	int found = 0;
 
 	append(tx, 1, 500);
 	append(tx, 0x5a, 2900);
@@ -489,16 +509,8 @@ test_damage(void)
 	if (store_commit(tx) != TOCSIN_OK)
 		abort();
 	store_close(s);
-	snprintf(file, sizeof(file), "%s/log.mdb", folder("damage"));
-	bytes = slurp(file, &n);
 	memset(mark, 0x5a, sizeof(mark));
-	at = memmem(bytes, n, mark, sizeof(mark));
-	fd = open(file, O_WRONLY);
-	if (at == NULL || fd < 0 ||
-	    pwrite(fd, "X", 1, at - (char *)bytes + 32) != 1)
-		abort();
-	close(fd);
-	free(bytes);
+	flip("damage", SPAN(mark), 32);
 	s = open_at("damage");
 	rx = look(s);
 	is_int(store_get(rx, 2, &got), TOCSIN_EBODYMISMATCH,
@@ -508,7 +520,25 @@ test_damage(void)
 	ok(store_verify(s, count_finding, &found) == TOCSIN_EBODYMISMATCH &&
 		found == 1,
 	    "verify names it");
+	rx = look(s);
+	if (store_get(rx, 1, &got) != TOCSIN_OK)
+		abort();
+	merkle_leaf(leaf, SPAN(got.id));
+	store_read_end(rx);
 	store_close(s);
+
+	flip("damage", SPAN(leaf), 5);
+	s = open_at("damage");
+	rx = look(s);
+	tree = store_tree(rx);
+	is_int(tree.get(tree.arg, merkle_pos(0, 0), leaf), TOCSIN_EBODYMISMATCH,
+	    "nor is a damaged node of the tree");
+	ok(tree.get(tree.arg, merkle_pos(0, 1), leaf) == TOCSIN_OK &&
+		is_entry(rx, 1, 1, 500),
+	    "its neighbour is, and the entry");
+	store_read_end(rx);
+	store_close(s);
+	snprintf(file, sizeof(file), "%s/log.mdb", folder("damage"));
 	if (truncate(file, 8192 * 2) != 0)
 		abort();
 	ok(store_open(&s, folder("damage"), &options, NULL) != TOCSIN_OK,
