@@ -491,8 +491,9 @@ announce(struct sync *s, bool always)
 		err = TOCSIN_OK;
 	else if (err == TOCSIN_OK && (pending || always))
 		err = ask(s, buf_span(&request), ANSWER_MS, &fields, &retry);
+	/* It knows what we announce, and still not us: we are not in it. */
 	if (err == TOCSIN_EDUPLICATE)
-		err = TOCSIN_OK;
+		err = always && !pending ? TOCSIN_ENOTENROLLED : TOCSIN_OK;
 	if (err == TOCSIN_OK && pending)
 		err = forget_pending(s);
 	buf_release(&request);
@@ -800,6 +801,11 @@ upload(struct sync *s)
 		tx = NULL;
 		if (any)
 			err = upload_one(s, hash, size);
+		/* Refused for good: it must not hold up the next. */
+		if (any && err != TOCSIN_OK && !passes(err)) {
+			set_trouble(s, err);
+			err = upload_finished(s, hash);
+		}
 	} while (any && err == TOCSIN_OK && !s->stop);
 	if (err != TOCSIN_OK) {
 		set_trouble(s, err);

@@ -55,7 +55,9 @@ state_of(const struct listing *l, const struct row *r)
 			if (r->s->place[i].rung < low)
 				low = r->s->place[i].rung;
 		}
-	return any ? tocsin_rung_name(low) : "received";
+	if (!any)
+		return r->mine ? "posted" : "received";
+	return tocsin_rung_name(low);
 }
 
 static bool

@@ -147,6 +147,9 @@ fill(struct posting *p)
 
 	if (p->to.n == 0)
 		return cli_usage("say whom it is to: --to mycert@my");
+	if (p->d.tlp == NULL)
+		return cli_usage("say who may know: --tlp RED, AMBER+STRICT, "
+				 "AMBER, GREEN or CLEAR; it has no default");
 	if (p->ackby != NULL && !view_when("--ackby", p->ackby, &p->d.ackby))
 		return 2;
 	p->d.to = p->to.word;

@@ -32,6 +32,24 @@ print_sent(const struct cli *c, const struct tocsin_message *m)
 }
 
 /* It is on disk; why it is not at the broker. */
+/* Whether what the broker says now is about us, and not about the moment. */
+static bool
+unwelcome(enum tocsin_err err)
+{
+	switch (err) {
+	case TOCSIN_OK:
+	case TOCSIN_EUNAVAILABLE:
+	case TOCSIN_ETIMEOUT:
+	case TOCSIN_EBUSY:
+	case TOCSIN_EQUOTA:
+	case TOCSIN_ENOSPACE:
+	case TOCSIN_EINTERNAL:
+		return false;
+	default:
+		return true;
+	}
+}
+
 static void
 say_queued(enum tocsin_err err)
 {
@@ -92,6 +110,11 @@ sent(struct cli *c, struct tocsin *t, const char *id, unsigned busy)
 	if (m->refused != TOCSIN_OK)
 		status = cli_fail(m->refused, "the broker refused it: %s",
 		    tocsin_err_text(m->refused));
+	else if (m->received == 0 && unwelcome(synced))
+		status = cli_fail(synced,
+		    "the broker does not take it from us now, and it waits in "
+		    "the outbox: %s",
+		    tocsin_err_text(synced));
 	else if (m->received == 0)
 		say_queued(synced);
 	else if (synced != TOCSIN_OK && busy == SENT_BUSY_PARTS)

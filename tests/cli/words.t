@@ -91,7 +91,7 @@ fed_trust singcert-desk1
 says 1 keys-expired 'singcert@sg has no current keys' post --tlp RED
 tocsin keys publish --wait 0 >/dev/null 2>&1
 
-says 2 usage 'TLP has no default' post
+says 2 usage '--tlp RED.*no default' post
 says 2 usage 'nearest is AMBER' post --tlp AMBR
 says 2 usage 'nearest is malicious-code:c2-server' post --tlp RED \
 	--class c2-server

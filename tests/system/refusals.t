@@ -48,8 +48,9 @@ called_wrongly 'flash' 'a precedence that there is not' \
 	report --precedence flahs
 called_wrongly 'inbox' 'a command that there is not' \
 	at singcert-desk1 inbxo
-is "$(at singcert-desk1 inbox --json | grep -c .)" 1 \
-	'of all that, nothing is kept'
+is "$(at singcert-desk1 inbox --json | json state | tr '\n' ' ')" \
+	'posted refused ' \
+	'of all that, only what the broker refused is kept, and marked'
 refuses 'not-found' 'a ticket that there is not' \
 	at singcert-desk1 show 0000-0000-0000
 
