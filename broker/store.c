@@ -365,7 +365,7 @@ count_free(struct store_rx *rx, uint64_t *pages)
 	return rc == MDB_NOTFOUND ? TOCSIN_OK : store_from_mdb(rx->s, rc);
 }
 
-static uint64_t
+uint64_t
 pages_in_file(const struct store *s)
 {
 	MDB_envinfo info;

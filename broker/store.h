@@ -94,6 +94,13 @@ void store_close(struct store *s);
 /* Forget snapshots of processes that died; about once a minute. */
 void store_tidy(struct store *s);
 
+/*
+ * Get the file ready for what comes: for the thread that writes, when it has
+ * nothing to write. Takes a fraction of a millisecond at most, and usually
+ * nothing.
+ */
+void store_prepare(struct store *s);
+
 /* Writing. One transaction at a time, by one thread. */
 enum tocsin_err MUST_USE store_begin(struct store *s, struct store_tx **tx);
 enum tocsin_err MUST_USE store_commit(struct store_tx *tx); /* frees tx */

@@ -113,6 +113,7 @@ struct store {
 	uint64_t page;
 	uint64_t limit;	    /* bytes of the map */
 	uint64_t file_size; /* runs ahead of what is used; see file_reach() */
+	uint64_t written;   /* up to here are blocks, not promises of them */
 	bool broken;	    /* a commit is in doubt: nothing is written any more */
 
 	struct store_tx tx;
@@ -135,6 +136,9 @@ enum tocsin_err tx_room(struct store_tx *tx, uint64_t pages, bool control);
 
 /* The file is at least this long from now on; see store_open.c. */
 enum tocsin_err file_reach(struct store *s, uint64_t bytes);
+
+/* Pages that the engine has used so far, as of the last commit. */
+uint64_t pages_in_file(const struct store *s);
 
 /* Rows with a check. get: ENOTFOUND, EBODYMISMATCH; the value aliases. */
 struct span key_u64(const uint64_t *key);

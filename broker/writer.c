@@ -241,14 +241,23 @@ static void *
 writer_main(void *arg)
 {
 	struct writer *w = arg;
+	bool worked = true;
 	struct job *jobs;
 
 	pthread_mutex_lock(&w->lock);
 	while (!w->stopping) {
+		if (!w->head && worked) {
+			worked = false;
+			pthread_mutex_unlock(&w->lock);
+			store_prepare(w->b->store);
+			pthread_mutex_lock(&w->lock);
+			continue;
+		}
 		if (!w->head) {
 			wait_for_jobs(w);
 			continue;
 		}
+		worked = true;
 		move_later(w);
 		jobs = take(w);
 		w->commits++;

@@ -165,6 +165,36 @@ test_entries(void)
 	store_close(s);
 }
 
+/* The engine must find its own bytes, and no zeros of ours, on every page. */
+static void
+test_prepare(void)
+{
+	struct store *s = open_at("prepare");
+	struct store_tx *tx;
+	uint64_t i, n = 0;
+
+	for (i = 0; i < 400; i++) {
+		store_prepare(s);
+		tx = begin(s);
+		store_prepare(s); /* and not while one is open */
+		append(tx, ++n, 2900);
+		if (i % 50 == 0)
+			while (n % 40 != 0)
+				append(tx, ++n, 2900);
+		if (i % 7 == 0)
+			store_abort(tx);
+		else if (store_commit(tx) != TOCSIN_OK)
+			abort();
+	}
+	is_int(store_verify(s, NULL, NULL), TOCSIN_OK,
+	    "preparing the file changes nothing in it");
+	store_close(s);
+	s = open_at("prepare");
+	is_int(store_verify(s, NULL, NULL), TOCSIN_OK,
+	    "also when it is opened again");
+	store_close(s);
+}
+
 static void
 test_tree(void)
 {
@@ -375,6 +405,7 @@ child(int out)
 		    store_commit(tx) != TOCSIN_OK ||
 		    write(out, &n, sizeof(n)) != sizeof(n))
 			_exit(1);
+		store_prepare(s);
 	}
 }
 
@@ -549,6 +580,7 @@ int
 main(void)
 {
 	test_entries();
+	test_prepare();
 	test_tree();
 	test_mail();
 	test_outbox();
