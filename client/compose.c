@@ -583,25 +583,19 @@ compose(struct composing *c, struct desk_tx *tx, uint8_t id[ID_LEN])
 	return err == TOCSIN_OK ? seal(c, tx, id) : err;
 }
 
+/* The belief's lock before the desk's, as everywhere (handle.h). */
 static enum tocsin_err
-send_draft(struct composing *c, char id[TOCSIN_ID_TEXT])
+compose_and_commit(struct composing *c, uint8_t id[ID_LEN])
 {
 	struct desk_tx *tx = NULL;
-	uint8_t raw[ID_LEN];
 	enum tocsin_err err;
 
-	c->now = (int64_t)time(NULL);
-	err = seal_attachments(c); /* slow, so before the transaction */
-	if (err == TOCSIN_OK) {
-		err = desk_write(c->t->parts.desk, &tx);
-		if (err != TOCSIN_OK)
-			fail(err, "the desk: %s", tocsin_err_text(err));
-	}
-	if (err == TOCSIN_OK) {
-		pthread_mutex_lock(&c->t->lock);
-		err = compose(c, tx, raw);
-		pthread_mutex_unlock(&c->t->lock);
-	}
+	pthread_mutex_lock(&c->t->lock);
+	err = desk_write(c->t->parts.desk, &tx);
+	if (err != TOCSIN_OK)
+		fail(err, "the desk: %s", tocsin_err_text(err));
+	else
+		err = compose(c, tx, id);
 	if (err == TOCSIN_OK) {
 		err = desk_commit(tx);
 		tx = NULL;
@@ -609,6 +603,20 @@ send_draft(struct composing *c, char id[TOCSIN_ID_TEXT])
 			fail(err, "the desk: %s", tocsin_err_text(err));
 	}
 	desk_end(tx);
+	pthread_mutex_unlock(&c->t->lock);
+	return err;
+}
+
+static enum tocsin_err
+send_draft(struct composing *c, char id[TOCSIN_ID_TEXT])
+{
+	uint8_t raw[ID_LEN];
+	enum tocsin_err err;
+
+	c->now = (int64_t)time(NULL);
+	err = seal_attachments(c); /* slow, so before the transaction */
+	if (err == TOCSIN_OK)
+		err = compose_and_commit(c, raw);
 	if (err == TOCSIN_OK)
 		id_print(id, raw);
 	else

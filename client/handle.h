@@ -9,7 +9,9 @@
  *	save.c     attachments
  *	export.c   a message as files
  *
- * The belief is used with its lock held, and never while waiting.
+ * The belief is used with its lock held, and never while waiting. Who needs both
+ * takes that lock first and begins the desk's change then, or two threads wait
+ * for each other for ever.
  */
 #ifndef TOCSIN_CLIENT_HANDLE_H
 #define TOCSIN_CLIENT_HANDLE_H
