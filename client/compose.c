@@ -283,12 +283,26 @@ last_component(const char *path)
 	return slash != NULL ? slash + 1 : path;
 }
 
+/* What our broker takes, as it said when it was last seen; 0: never seen. */
+static uint64_t
+part_limit(struct composing *c)
+{
+	struct desk_tx *tx = NULL;
+	uint64_t limit = 0;
+
+	if (desk_read(c->t->parts.desk, &tx) == TOCSIN_OK)
+		limit = desk_u64_get(tx, "part-max");
+	desk_end(tx);
+	return limit;
+}
+
 static enum tocsin_err
 seal_one(struct composing *c, size_t i, const uint8_t sk[32])
 {
 	const struct tocsin_attachment *a = &c->draft->attachments[i];
 	struct incident_attachment *out = &c->attachment[i];
 	struct ticket_part *s = &c->sealed[i];
+	const uint64_t limit = part_limit(c);
 	enum tocsin_err err;
 
 	err = parts_seal(c->t->parts.keys->home, a->path, sk, s, &out->size);
@@ -307,6 +321,12 @@ seal_one(struct composing *c, size_t i, const uint8_t sk[32])
 	memcpy(out->part, s->hash, sizeof(out->part));
 	c->header.part[i] = *s;
 	c->header.npart = i + 1;
+	if (limit > 0 && s->size > limit)
+		return fail(TOCSIN_ETOOLARGE,
+		    "%s: sealed it has %llu KiB, and the broker takes %llu "
+		    "KiB; split it",
+		    a->path, (unsigned long long)(s->size >> 10),
+		    (unsigned long long)(limit >> 10));
 	return TOCSIN_OK;
 }
 

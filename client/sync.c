@@ -349,6 +349,28 @@ finish_link(struct sync *s, struct call *c, struct buf *frame)
 	return err;
 }
 
+/* What is worth knowing of a broker while it is out of reach. */
+static void
+note_hello(struct sync *s, struct span fields)
+{
+	struct desk_tx *tx = NULL;
+	struct msg_hello m;
+	bool known = true;
+
+	if (msg_hello_decode(&m, fields) != TOCSIN_OK)
+		return;
+	if (desk_read(s->p.desk, &tx) == TOCSIN_OK)
+		known = desk_u64_get(tx, "part-max") == m.part_max;
+	desk_end(tx);
+	tx = NULL;
+	if (known || desk_write(s->p.desk, &tx) != TOCSIN_OK)
+		return;
+	if (desk_u64_put(tx, "part-max", m.part_max) != TOCSIN_OK)
+		desk_end(tx);
+	else if (desk_commit(tx) != TOCSIN_OK)
+		return; /* it is said again with the next link */
+}
+
 /* Hello, and finish with a request inside that every link may make. */
 static enum tocsin_err
 make_link(struct sync *s)
@@ -371,6 +393,8 @@ make_link(struct sync *s)
 		send_frame(c, buf_span(&frame), ANSWER_MS);
 		err = finish(s, c, await(c), &fields, &retry);
 	}
+	if (err == TOCSIN_OK)
+		note_hello(s, buf_span(&fields));
 	call_free(c);
 	buf_release(&frame);
 	buf_release(&fields);
@@ -427,7 +451,6 @@ have_link(struct sync *s)
 		s->retry_at = back_off(s);
 		return false;
 	}
-	s->backoff = 0;
 	s->resync = true;
 	return true;
 }
@@ -696,7 +719,7 @@ post(struct sync *s)
 		more = err == TOCSIN_OK;
 	}
 	if (err == TOCSIN_ENOTENROLLED)
-		err = announce(s, true);
+		s->resync = true; /* fetch() announces us */
 	if (err != TOCSIN_OK) {
 		set_trouble(s, err);
 		s->post_at = now_ms() + (retry > 0 ? retry : IDLE_MS);
@@ -943,6 +966,19 @@ keep_parked(struct sync *s)
 			park(s, i);
 }
 
+/* A broker that does not know us may, once it has our announcement. */
+static enum tocsin_err
+introduce(struct sync *s)
+{
+	enum tocsin_err err = announce(s, true);
+
+	if (err == TOCSIN_OK)
+		err = catch_up(s);
+	if (err == TOCSIN_OK)
+		s->post_at = 0;
+	return err;
+}
+
 static void
 fetch(struct sync *s)
 {
@@ -959,7 +995,7 @@ fetch(struct sync *s)
 	if (stale) {
 		err = catch_up(s);
 		if (err == TOCSIN_ENOTENROLLED)
-			err = announce(s, true);
+			err = introduce(s);
 		set_trouble(s, err);
 		if (err != TOCSIN_OK) {
 			s->resync = true;
@@ -968,6 +1004,7 @@ fetch(struct sync *s)
 			return;
 		}
 		s->resync = false;
+		s->backoff = 0;
 		pthread_mutex_lock(&s->lock);
 		s->fresh = wanted;
 		pthread_cond_broadcast(&s->answered);

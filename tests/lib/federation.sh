@@ -364,7 +364,7 @@ fed_install() # BROKER...
 		must tocsind roster install --config "$(conf "$broker")" \
 			"$fed"/rosters/* \
 			--fingerprint "$(fingerprint "$fed/rosters/1")" \
-			>"$fed/said"
+			>"$fed/installed" 2>&1
 	done
 }
 
@@ -514,11 +514,16 @@ alter() # FILE OUT [OFFSET]
 	} >"$2"
 }
 
+# What a running broker counts, or is.
+counter() # BROKER NAME
+{
+	tocsind status --json --config "$(conf "$1")" | json "$2"
+}
+
 # Whether a broker believes this roster.
 knows_roster() # BROKER SERIAL
 {
-	[ "$(tocsind status --config "$(conf "$1")" --json |
-		json roster)" = "$2" ]
+	[ "$(counter "$1" roster)" = "$2" ]
 }
 
 # ---- JSON ----

@@ -41,11 +41,13 @@ refuses 'kind-not-allowed' 'and may not write' \
 	at mycert-screen post --to singcert@sg --tlp GREEN --subject 'No'
 
 ok 'the day desk is taken off' at mycert-night keys publish --remove day
-off()
-{
-	! at mycert-day post --to singcert@sg --tlp GREEN --subject 'Still here?' \
-		>"$fed/refused.out" 2>"$fed/refused.err" &&
-		grep -Eq 'not-enrolled' "$fed/refused.err"
-}
-ok 'and can send no more' wait_until 20 off
+at mycert-day post --to singcert@sg --tlp GREEN --subject 'Still here?' \
+	--json >"$fed/posted" 2>"$fed/said"
+is "$(json state <"$fed/posted")" queued 'what it writes stays in its outbox'
+ok 'and it is told why' has "$fed/said" not-enrolled
+before=$(counter my requests)
+sleep 1
+after=$(counter my requests)
+ok 'it does not trouble the broker over and over' \
+	[ $((after - before)) -lt 40 ]
 done_testing

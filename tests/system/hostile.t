@@ -33,11 +33,6 @@ id=$(post singcert-desk1 mycert@my --tlp GREEN --subject 'Recorded')
 ok 'a ticket is posted through the tap' \
 	wait_until 20 listed mycert-night "$id"
 
-counter() # BROKER NAME
-{
-	tocsind status --config "$(conf "$1")" --json | json "$2"
-}
-
 entries=$(counter sg entries)
 posts=$(counter sg posts)
 ok 'the tap has kept requests' [ -s "$fed/requests" ]

@@ -40,7 +40,7 @@ refuses 'too-large' 'an attachment over the limit' \
 # Called wrongly: status 2.
 called_wrongly 'AMBER' 'a TLP that there is not' \
 	at singcert-desk1 post --to singcert@sg --tlp AMBRE --subject S
-called_wrongly '--tlp' 'no TLP' \
+called_wrongly 'no default' 'no TLP' \
 	at singcert-desk1 post --to singcert@sg --subject S
 called_wrongly 'c2-server' 'a class of RSIT that there is not' \
 	report --class malicious-code:c2-sever

@@ -59,12 +59,12 @@ refuses 'chain-conflict' 'another one for the same place is not' \
 # The suspended member.
 suspended_now()
 {
-	! at mycert-night post --to singcert@sg --tlp GREEN --subject 'Suspended' \
-		>"$fed/refused.out" 2>"$fed/refused.err" &&
-		grep -q suspended "$fed/refused.err"
+	at mycert-night post --to singcert@sg --tlp GREEN --subject 'Suspended' \
+		--json >"$fed/posted" 2>"$fed/said"
+	has "$fed/said" suspended && [ "$(json state <"$fed/posted")" = queued ]
 }
 wait_until 20 knows_roster my 3
-ok 'who is suspended cannot send' wait_until 20 suspended_now
+ok 'who is suspended is told so, and sends nothing' suspended_now
 wait_until 20 eval 'at singcert-desk1 inbox >/dev/null;
 	! at singcert-desk1 post --to mycert@my --tlp GREEN --subject S'
 refuses 'suspended' 'and is not sent to' \
@@ -75,6 +75,11 @@ ok 'the others talk on' at lacert-desk1 post --to singcert@sg --tlp GREEN \
 ok 'restored by the next roster' \
 	tocsind roster install --config "$(conf sg)" "$fed/r4"
 wait_until 20 knows_roster my 4
-ok 'it sends again' wait_until 20 at mycert-night post --to singcert@sg \
-	--tlp GREEN --subject 'Here again'
+sends_again()
+{
+	again=$(post mycert-night singcert@sg --tlp GREEN --subject 'Here again')
+	[ "$(json state <"$fed/posted")" = posted ]
+}
+ok 'it sends again' wait_until 20 sends_again
+ok 'and is heard' wait_until 20 listed singcert-desk1 "$again"
 done_testing
