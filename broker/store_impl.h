@@ -35,6 +35,8 @@
 #define RECORD_HASH 16
 #define CHECK_LEN 8
 
+_Static_assert(sizeof(size_t) == 8, "the engine's format is that of 64 bits");
+
 /* A range of a part: with its hash it fills 14 pages of 4 KiB exactly. */
 #define CHUNK_HASH 16
 #define CHUNK_MAX (14 * 4096 - 16 - CHUNK_HASH)
@@ -87,7 +89,7 @@ struct store_rx {
 
 struct store_tx {
 	struct store_rx view;
-	enum tocsin_err failed; /* sticky: the transaction can only be aborted */
+	enum tocsin_err failed; /* sticky: it can only be aborted */
 	bool live;
 
 	uint64_t head;	/* with what is pending */
@@ -189,12 +191,14 @@ struct part_row {
 	crypto_hash_sha256_state sha;
 };
 
-enum tocsin_err part_row_get(const struct store_rx *rx,
-    const uint8_t hash[32], struct part_row *row);
+enum tocsin_err part_row_get(
+    const struct store_rx *rx, const uint8_t hash[32], struct part_row *row);
+
+uint64_t chunks_of(const struct part_row *row);
 
 /* The bytes of a chunk, verified; ENOTFOUND, EBODYMISMATCH. */
-enum tocsin_err chunk_get(const struct store_rx *rx, uint64_t no,
-    uint64_t index, struct span *bytes);
+enum tocsin_err chunk_get(
+    const struct store_rx *rx, uint64_t no, uint64_t index, struct span *bytes);
 
 /* Take away some of what dropped parts have left behind. */
 enum tocsin_err parts_sweep(struct store_tx *tx);

@@ -92,7 +92,7 @@ chunk_put(struct store_tx *tx, uint64_t no, uint64_t index, size_t keep,
 	    (struct span){ tx->chunk, n + CHUNK_HASH });
 }
 
-static uint64_t
+uint64_t
 chunks_of(const struct part_row *row)
 {
 	return (row->have + CHUNK_MAX - 1) / CHUNK_MAX;

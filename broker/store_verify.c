@@ -9,7 +9,6 @@
 #include "crypto/note.h"
 #include "crypto/sha256.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 struct walk {
@@ -19,6 +18,8 @@ struct walk {
 	uint64_t head;
 	bool found;
 	bool engine_failed;
+	uint64_t entries; /* rows of the log */
+	uint64_t chunks;  /* that parts and dropped parts should have */
 
 	struct merkle_store stored; /* the tree as it is on disk */
 	bool tree_differs;
@@ -211,6 +212,7 @@ verify_part(struct walk *w, enum table t, struct span key, struct span value)
 		report(w, 0, "the row of a part is damaged");
 		return;
 	}
+	w->chunks += chunks_of(&row);
 	if (row.first_seq > w->head)
 		report(w, row.first_seq,
 		    "a part is named by an entry that is not there");
@@ -227,18 +229,57 @@ verify_part(struct walk *w, enum table t, struct span key, struct span value)
 		report(w, row.first_seq, "a part has not the hash it should");
 }
 
+static void
+verify_garbage(struct walk *w, enum table t, struct span key, struct span value)
+{
+	uint64_t chunks = 0;
+
+	if (!row_open(t, key, &value) || value.n != sizeof(chunks)) {
+		report(w, 0, "what is left of a dropped part is damaged");
+		return;
+	}
+	memcpy(&chunks, value.p, sizeof(chunks));
+	w->chunks += chunks;
+}
+
 /* ---- all ---- */
+
+static void
+verify_log(struct walk *w, enum table t, struct span key, struct span value)
+{
+	uint64_t n = 0;
+
+	(void)t;
+	(void)value;
+	if (key.n == sizeof(n))
+		memcpy(&n, key.p, sizeof(n));
+	w->entries += n % 2 == 0; /* the others are segments */
+}
+
+static void
+verify_counts(struct walk *w)
+{
+	(void)each_row(w, T_LOG, verify_log);
+	if (w->entries != w->head)
+		report(
+		    w, 0, "the log has not as many entries as its head says");
+	if (each_row(w, T_IDS, verify_small) != w->head)
+		report(w, 0, "there are not as many ids as entries");
+	if (each_row(w, T_CHUNKS, NULL) != w->chunks)
+		report(w, 0, "there are ranges that belong to no part");
+}
 
 static const struct {
 	enum table table;
 	void (*row)(
 	    struct walk *w, enum table t, struct span key, struct span value);
 } rows[] = {
+	{ T_META, verify_small },
 	{ T_MAILBOX, verify_mail },
 	{ T_OUTBOX, verify_out },
 	{ T_COUNTERS, verify_small },
 	{ T_VALUES, verify_small },
-	{ T_GARBAGE, verify_small },
+	{ T_GARBAGE, verify_garbage },
 	{ T_PARTS, verify_part },
 };
 
@@ -255,10 +296,9 @@ store_verify(struct store *s,
 	w.head = store_head(w.rx);
 	w.stored = store_tree(w.rx);
 	verify_entries(&w);
-	if (each_row(&w, T_IDS, NULL) != w.head)
-		report(&w, 0, "there are not as many ids as entries");
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		(void)each_row(&w, rows[i].table, rows[i].row);
+	verify_counts(&w);
 	if (w.engine_failed)
 		report(&w, 0, "a table cannot be read to its end");
 	store_read_end(w.rx);
