@@ -110,25 +110,34 @@ span(MDB_val v)
 	return (struct span){ v.mv_data, v.mv_size };
 }
 
-/* Calls back with every row of a table; its number too. */
+/*
+ * Calls back with every row of a table; its number too. The keys must ascend:
+ * a page of the engine whose index names a row twice lacks another, and that is
+ * all there is to see of it.
+ */
 static uint64_t
 each_row(struct walk *w, enum table t,
     void (*row)(
 	struct walk *w, enum table t, struct span key, struct span value))
 {
+	MDB_dbi dbi = w->rx->s->dbi[t];
+	MDB_val k, v, last = { 0 };
 	uint64_t n = 0;
 	MDB_cursor *c;
-	MDB_val k, v;
 	int rc;
 
-	rc = mdb_cursor_open(w->rx->txn, w->rx->s->dbi[t], &c);
+	rc = mdb_cursor_open(w->rx->txn, dbi, &c);
 	if (rc) {
 		w->engine_failed = true;
 		return 0;
 	}
-	for (; (rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) == 0; n++)
+	for (; (rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) == 0; n++) {
+		if (n > 0 && mdb_cmp(w->rx->txn, dbi, &last, &k) >= 0)
+			report(w, 0, "the rows of a table are not in order");
+		last = k;
 		if (row != NULL)
 			row(w, t, span(k), span(v));
+	}
 	mdb_cursor_close(c);
 	if (rc != MDB_NOTFOUND)
 		w->engine_failed = true;
