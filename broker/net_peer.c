@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define RECONNECT_MIN_MS 300
-#define RECONNECT_MAX_MS 5000
+#define RECONNECT_MAX_MS 1000 /* a peer that is back is waited for */
 #define RECV_MAX (FRAME_MAX + 64)
 
 struct call {
@@ -91,11 +91,14 @@ static void
 on_req_pipe(nng_pipe pipe, nng_pipe_ev ev, void *arg)
 {
 	struct peer *x = arg;
+	struct relay *relay = x->in->b->relay;
 
 	(void)pipe;
 	pthread_mutex_lock(&x->lock);
 	x->up += ev == NNG_PIPE_EV_ADD_POST ? 1 : -1;
 	pthread_mutex_unlock(&x->lock);
+	if (relay && ev == NNG_PIPE_EV_ADD_POST)
+		relay_alive(relay, x->name, false);
 }
 
 static int

@@ -265,8 +265,12 @@ mail_read(struct relay *r, struct mail *m, int64_t now)
 		if (p->state == PEER_UP && connected)
 			lane_tx_rewind(&p->tx, now);
 		if (p->state == PEER_DOWN && !p->barred &&
-		    (connected || names_has(&m->alive, name)))
+		    (connected || names_has(&m->alive, name))) {
+			/* One of its two sockets may come a bit later. */
 			p->retry_at = now;
+			if (p->failures > 1)
+				p->failures = 1;
+		}
 		if (p->state == PEER_UP && names_has(&m->behind, name))
 			p->roster.want = true;
 	}

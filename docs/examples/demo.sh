@@ -186,12 +186,13 @@ step 5 'A ticket is opened by hand, with age, openssl and tar'
 by_hand() # NOTE BODY
 {
 	"$examples/open-ticket.sh" -a "$fed/export/keys" -r "$root" \
-		"$1" "$2" "$fed/homes/mycert-night/keys/recipient.txt"
+		"$1" "$2" "$fed/homes/mycert-night/keys/recipient.txt" \
+		>"$fed/by-hand" 2>"$fed/by-hand.err"
 }
 
 refuses_by_hand() # NOTE BODY
 {
-	! by_hand "$@" >"$fed/by-hand" && [ ! -s "$fed/by-hand" ]
+	! by_hand "$@" && [ ! -s "$fed/by-hand" ]
 }
 
 at mycert-night show "$short" --export "$fed/export" >/dev/null ||
@@ -199,9 +200,9 @@ at mycert-night show "$short" --export "$fed/export" >/dev/null ||
 root=$(sed -n 's/^member singcert@sg active //p' "$roster")
 verify 'open-ticket.sh makes all checks and opens it' \
 	by_hand "$fed/export/note" "$fed/export/body"
-sed -n 's/^/   | /p' "$fed/verify.out" | cut -c 1-76 | head -n 8
+sed 's/^/   | /' "$fed/by-hand.err"
 verify 'the subject is in it' \
-	has "$fed/verify.out" 'Poison Ivy beacons from your ministry'
+	has "$fed/by-hand" 'Poison Ivy beacons from your ministry'
 alter "$fed/export/note" "$fed/note.altered"
 alter "$fed/export/body" "$fed/body.altered"
 verify 'with one altered byte of the header it refuses, and shows nothing' \
@@ -246,11 +247,11 @@ escalated()
 }
 verify 'before the deadline the bot does nothing' eval '! escalated'
 eventually 30 'nobody answers by the deadline, and the bot escalates' escalated
-spawn_at lacert-desk1 watch --reader screen --json >"$fed/la"
+spawn_at lacert-desk1 watch --reader screen --json >"$fed/laos"
 watch_la=$pid
-eventually 20 'Laos has the escalation' has "$fed/la" "$unanswered"
+eventually 20 'Laos has the escalation' has "$fed/laos" "$unanswered"
 verify 'with what was asked of Malaysia' \
-	has "$fed/la" 'Exchange server answers to a stranger'
+	has "$fed/laos" 'Exchange server answers to a stranger'
 reap TERM "$watch_la"
 verify 'when the bot looks again, it escalates nothing twice' eval '! escalated'
 step_done
