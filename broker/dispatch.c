@@ -59,7 +59,7 @@ send_frame(struct request *r, struct buf *frame)
 {
 	forget(r);
 	r->send(r, buf_ok(frame) ? buf_span(frame) : (struct span){ 0 });
-	buf_release(frame);
+	buf_drop(frame);
 }
 
 void

@@ -59,6 +59,8 @@ page_add(struct page *p, const struct store_entry *s)
 		detach(&e, p->limit - p->reply.n);
 	else if (p->reply.n + size_of(&e) > p->limit)
 		return false;
+	else if (p->n == 1) /* there are more: a replay, most likely */
+		buf_reserve(&p->reply, p->limit - p->reply.n);
 	msg_entries_add(&p->reply, &e);
 	p->last = s->seq;
 	p->n++;

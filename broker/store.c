@@ -279,6 +279,8 @@ pool_take(struct store *s)
 	if (rx != NULL)
 		s->pool = rx->next;
 	pthread_mutex_unlock(&s->pool_lock);
+	if (rx != NULL)
+		rx->all_seq = 0;
 	return rx;
 }
 

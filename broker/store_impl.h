@@ -84,6 +84,8 @@ struct store_rx {
 	MDB_txn *txn;
 	struct joined *joined;
 	uint64_t head;
+	uint64_t all_after; /* everybody's next entry after this is ... */
+	uint64_t all_seq;   /* ... this; 0: not known, UINT64_MAX: none */
 	struct store_rx *next; /* in the pool */
 };
 

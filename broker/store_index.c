@@ -106,25 +106,56 @@ mail_after(
 	return TOCSIN_OK;
 }
 
+/* The same, with UINT64_MAX for none. */
+static enum tocsin_err
+mail_or_none(
+    struct store_rx *rx, struct span member, uint64_t after, uint64_t *seq)
+{
+	enum tocsin_err err = mail_after(rx, member, after, seq);
+
+	if (err == TOCSIN_ENOTFOUND) {
+		*seq = UINT64_MAX;
+		err = TOCSIN_OK;
+	}
+	return err;
+}
+
+/*
+ * Everybody's mailbox holds rosters and keys, which are few: whoever walks
+ * along a mailbox would look for the same one again and again. A writer's view
+ * changes; a snapshot does not.
+ */
+static enum tocsin_err
+all_after(struct store_rx *rx, uint64_t after, uint64_t *seq)
+{
+	enum tocsin_err err = TOCSIN_OK;
+
+	if (rx->tx != NULL || after < rx->all_after || after >= rx->all_seq) {
+		rx->all_seq = 0;
+		err = mail_or_none(rx, span_of("*"), after, seq);
+		if (err)
+			return err;
+		rx->all_after = after;
+		rx->all_seq = *seq;
+	}
+	*seq = rx->all_seq;
+	return TOCSIN_OK;
+}
+
 enum tocsin_err
 store_mail_next(
     struct store_rx *rx, struct span member, uint64_t after, uint64_t *seq)
 {
-	uint64_t own = UINT64_MAX, all = UINT64_MAX;
+	uint64_t own, all;
 	enum tocsin_err err;
 
 	if (!name_ok(member))
 		return TOCSIN_EUSAGE;
-	err = mail_after(rx, member, after, &own);
-	if (err && err != TOCSIN_ENOTFOUND)
-		return err;
+	err = mail_or_none(rx, member, after, &own);
+	if (!err)
+		err = all_after(rx, after, &all);
 	if (err)
-		own = UINT64_MAX;
-	err = mail_after(rx, span_of("*"), after, &all);
-	if (err && err != TOCSIN_ENOTFOUND)
 		return err;
-	if (err)
-		all = UINT64_MAX;
 	if (own == UINT64_MAX && all == UINT64_MAX)
 		return TOCSIN_ENOTFOUND;
 	*seq = own < all ? own : all;

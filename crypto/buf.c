@@ -34,6 +34,12 @@ reserve(struct buf *b, size_t n)
 	return true;
 }
 
+void
+buf_reserve(struct buf *b, size_t n)
+{
+	(void)reserve(b, n);
+}
+
 uint8_t *
 buf_grow(struct buf *b, size_t n)
 {
@@ -159,6 +165,12 @@ buf_release(struct buf *b)
 {
 	if (b->p != NULL)
 		sodium_memzero(b->p, b->cap);
+	buf_drop(b);
+}
+
+void
+buf_drop(struct buf *b)
+{
 	free(b->p);
 	*b = (struct buf){ .max = b->max };
 }

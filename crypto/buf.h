@@ -27,6 +27,9 @@ struct buf {
 /* Room for n more bytes, counted as written, or NULL. */
 uint8_t *buf_grow(struct buf *b, size_t n);
 
+/* A hint that n more bytes will come: they are added without moving. */
+void buf_reserve(struct buf *b, size_t n);
+
 void buf_add(struct buf *b, struct span s);
 void buf_addz(struct buf *b, const char *s);
 void buf_addf(struct buf *b, const char *fmt, ...)
@@ -44,5 +47,6 @@ struct span buf_span(const struct buf *b);
 
 void buf_cut(struct buf *b, size_t n); /* back to n bytes */
 void buf_release(struct buf *b);       /* wipes, frees, and is empty again */
+void buf_drop(struct buf *b);	       /* the same without wiping: ciphertext */
 
 #endif

@@ -263,6 +263,22 @@ test_mail(void)
 	ok(good, "a member gets its own and everybody's, in order");
 	ok(store_mail_has(rx, b, 3) && !store_mail_has(rx, b, 1),
 	    "and nobody else's");
+	good = store_mail_next(rx, b, 3, &seq) == TOCSIN_ENOTFOUND &&
+	       store_mail_next(rx, b, 0, &seq) == TOCSIN_OK && seq == 2 &&
+	       store_mail_next(rx, b, 2, &seq) == TOCSIN_OK && seq == 3;
+	ok(good, "also from an earlier place");
+	store_read_end(rx);
+
+	tx = begin(s);
+	rx = store_tx_view(tx);
+	good = store_mail_next(rx, b, 3, &seq) == TOCSIN_ENOTFOUND &&
+	       store_mail(tx, span_of("*"), 6) == TOCSIN_OK &&
+	       store_mail_next(rx, b, 3, &seq) == TOCSIN_OK && seq == 6 &&
+	       store_commit(tx) == TOCSIN_OK;
+	ok(good, "the writer sees at once what everybody gets");
+	rx = look(s);
+	ok(store_mail_next(rx, b, 3, &seq) == TOCSIN_OK && seq == 6,
+	    "and the next snapshot does");
 	store_read_end(rx);
 	store_close(s);
 }
