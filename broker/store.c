@@ -110,10 +110,10 @@ void
 bytes_check(uint8_t check[16], struct span name, struct span bytes)
 {
 	uint8_t outer[crypto_shorthash_siphashx24_KEYBYTES] = "tocsin bytes";
-	uint8_t inner[crypto_shorthash_siphashx24_BYTES];
+	uint8_t inner[crypto_onetimeauth_KEYBYTES] = { 0 };
 
 	crypto_shorthash_siphashx24(inner, name.p, name.n, outer);
-	crypto_shorthash_siphashx24(check, bytes.p, bytes.n, inner);
+	crypto_onetimeauth(check, bytes.p, bytes.n, inner);
 }
 
 bool

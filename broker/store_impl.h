@@ -6,9 +6,9 @@
  * kept every acknowledged commit through power cuts. It has no checksums, so
  * every row carries a check of its own: eight bytes over table, key and value
  * for small rows (row_get, row_put), sixteen for records and ranges of parts. A
- * flipped bit then makes a row unreadable, never wrong. The checks are SipHash,
- * which keeps up with a replay. They need not withstand an attacker: that is
- * what the hashes in signed texts are for.
+ * flipped bit then makes a row unreadable, never wrong. They are SipHash and
+ * Poly1305 under keys that are no secret: fast enough for a replay, and they
+ * need not withstand an attacker, whom the hashes in signed texts are for.
  *
  * An entry is a record in a segment. A commit packs all its entries into one
  * segment: the engine rounds a large value up to whole pages, and one value a
