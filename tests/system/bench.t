@@ -23,7 +23,7 @@ each_is_json()
 ok 'each line of its log is a JSON object' each_is_json "$fed/lines"
 
 for tag in about idle start-empty warm floor w1 w16 w64 batch live fill disk \
-	start-filled filled replay replayed; do
+	start-filled filled replay replayed rounds-cpu replay-cpu; do
 	grep -q "\"of\":\"$tag\"" "$fed/lines" || echo "$tag"
 done >"$fed/missing"
 is "$(cat "$fed/missing")" '' 'nothing was left out'
