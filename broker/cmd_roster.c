@@ -24,6 +24,7 @@ const struct cmd_option roster_install_options[] = {
 
 const struct cmd_option status_options[] = {
 	{ "config", "file", "default: " CONFIG_DEFAULT_FILE },
+	{ "json", NULL, "one JSON object on one line" },
 	{ 0 },
 };
 

@@ -302,6 +302,8 @@ replay(const char *port, const char *path)
 		describe(buf_span(&answer));
 	}
 	printf("sent %u answered %u\n", sent, answered);
+	buf_release(&msg);
+	buf_release(&answer);
 	fclose(f);
 	close(fd);
 	return 0;
