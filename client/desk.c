@@ -17,6 +17,7 @@
 
 #define MAP_SIZE ((size_t)64 << 30) /* address space; the file grows by use */
 #define HASH_LEN 16
+#define NAME_MAX_LEN 128
 #define WATCH_MS 250 /* how soon another process's change is seen */
 
 enum table { MSG, ID, THREAD, OUTBOX, UPLOAD, PLACE, VALUE, TABLES };
@@ -35,12 +36,20 @@ static const struct {
 };
 
 struct desk {
+	struct desk *next; /* in `all` */
+	unsigned refs;
+	pid_t pid; /* a child of fork() must not touch its parent's */
+	dev_t dev;
+	ino_t ino;
 	MDB_env *env;
 	MDB_dbi dbi[TABLES];
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	uint64_t wakes;
 };
+
+static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct desk *all; /* open in this process, or in its parent */
 
 struct desk_tx {
 	struct desk *desk;
@@ -116,56 +125,115 @@ sync_dir(const char *dir)
 	}
 }
 
-enum tocsin_err
-desk_open(struct desk **out, const char *dir)
+static void
+dispose(struct desk *d)
 {
-	struct desk *d = calloc(1, sizeof(*d));
-	pthread_condattr_t attr;
-	int dead, rc;
-
-	if (d == NULL)
-		return TOCSIN_EINTERNAL;
-	pthread_mutex_init(&d->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&d->changed, &attr);
-	pthread_condattr_destroy(&attr);
-
-	if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
-		rc = errno;
-		goto out;
-	}
-	rc = mdb_env_create(&d->env);
-	if (rc)
-		goto out;
-	mdb_env_set_maxdbs(d->env, TABLES);
-	mdb_env_set_mapsize(d->env, MAP_SIZE);
-	rc = mdb_env_open(d->env, dir, MDB_NOTLS, 0600);
-	if (rc)
-		goto out;
-	(void)mdb_reader_check(d->env, &dead);
-	rc = open_tables(d);
-	if (!rc)
-		sync_dir(dir);
-out:
-	if (rc) {
-		desk_close(d);
-		return from_mdb(rc);
-	}
-	*out = d;
-	return TOCSIN_OK;
-}
-
-void
-desk_close(struct desk *d)
-{
-	if (d == NULL)
-		return;
 	if (d->env != NULL)
 		mdb_env_close(d->env);
 	pthread_cond_destroy(&d->changed);
 	pthread_mutex_destroy(&d->lock);
 	free(d);
+}
+
+static int
+open_env(struct desk *d, const char *dir)
+{
+	int dead, rc = mdb_env_create(&d->env);
+
+	if (rc)
+		return rc;
+	mdb_env_set_maxdbs(d->env, TABLES);
+	mdb_env_set_mapsize(d->env, MAP_SIZE);
+	rc = mdb_env_open(d->env, dir, MDB_NOTLS, 0600);
+	if (rc)
+		return rc;
+	(void)mdb_reader_check(d->env, &dead);
+	rc = open_tables(d);
+	if (!rc)
+		sync_dir(dir);
+	return rc;
+}
+
+static int
+make(struct desk **out, const char *dir, const struct stat *st)
+{
+	struct desk *d = calloc(1, sizeof(*d));
+	pthread_condattr_t attr;
+	int rc;
+
+	if (d == NULL)
+		return ENOMEM;
+	d->pid = getpid();
+	d->dev = st->st_dev;
+	d->ino = st->st_ino;
+	pthread_mutex_init(&d->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&d->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	rc = open_env(d, dir);
+	if (rc)
+		dispose(d);
+	else
+		*out = d;
+	return rc;
+}
+
+static struct desk *
+find_open(const struct stat *st)
+{
+	struct desk *d;
+
+	for (d = all; d != NULL; d = d->next)
+		if (d->pid == getpid() && d->dev == st->st_dev &&
+		    d->ino == st->st_ino)
+			break;
+	return d;
+}
+
+enum tocsin_err
+desk_open(struct desk **out, const char *dir)
+{
+	struct desk *d;
+	struct stat st;
+	int rc = 0;
+
+	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+		return from_mdb(errno);
+	if (stat(dir, &st) != 0)
+		return from_mdb(errno);
+	pthread_mutex_lock(&all_lock);
+	d = find_open(&st);
+	if (d == NULL) {
+		rc = make(&d, dir, &st);
+		if (!rc) {
+			d->next = all;
+			all = d;
+		}
+	}
+	if (!rc) {
+		d->refs++;
+		*out = d;
+	}
+	pthread_mutex_unlock(&all_lock);
+	return from_mdb(rc);
+}
+
+void
+desk_close(struct desk *d)
+{
+	struct desk **at;
+
+	if (d == NULL)
+		return;
+	pthread_mutex_lock(&all_lock);
+	if (--d->refs == 0) {
+		for (at = &all; *at != d; at = &(*at)->next)
+			;
+		*at = d->next;
+		dispose(d);
+	}
+	pthread_mutex_unlock(&all_lock);
 }
 
 static enum tocsin_err
@@ -432,8 +500,8 @@ put_row(struct desk_tx *tx, const struct desk_message *m, unsigned flags)
 	return err;
 }
 
-static uint64_t
-last_number(struct desk_tx *tx)
+uint64_t
+desk_last(struct desk_tx *tx)
 {
 	MDB_cursor *c = NULL;
 	MDB_val k, v;
@@ -468,7 +536,7 @@ desk_put(struct desk_tx *tx, struct desk_message *m)
 		return TOCSIN_EDUPLICATE;
 	if (err != TOCSIN_ENOTFOUND)
 		return err;
-	m->number = last_number(tx) + 1;
+	m->number = desk_last(tx) + 1;
 	thread_key(key, m->thread, m->number);
 	err = put_row(tx, m, MDB_APPEND);
 	if (err == TOCSIN_OK)
@@ -482,6 +550,29 @@ enum tocsin_err
 desk_update(struct desk_tx *tx, const struct desk_message *m)
 {
 	return put_row(tx, m, 0);
+}
+
+enum tocsin_err
+desk_again(struct desk_tx *tx, struct desk_message *m)
+{
+	uint64_t old = m->number;
+	uint8_t key[ID_LEN + 8];
+	enum tocsin_err err;
+
+	/* The new row first: what the number was does not come again. */
+	m->number = desk_last(tx) + 1;
+	err = put_row(tx, m, MDB_APPEND);
+	if (err == TOCSIN_OK)
+		err = put(tx, ID, SPAN(m->id), number_key(&m->number), 0);
+	thread_key(key, m->thread, m->number);
+	if (err == TOCSIN_OK)
+		err = put(tx, THREAD, SPAN(key), (struct span){ 0 }, 0);
+	thread_key(key, m->thread, old);
+	if (err == TOCSIN_OK)
+		err = del(tx, THREAD, SPAN(key));
+	if (err == TOCSIN_OK)
+		err = del(tx, MSG, number_key(&old));
+	return err;
 }
 
 enum tocsin_err
@@ -743,8 +834,24 @@ desk_u64_get(struct desk_tx *tx, const char *name)
 }
 
 enum tocsin_err
-desk_value_at(struct desk_tx *tx, const char *prefix, size_t i,
-    struct span *name, struct span *value)
+desk_value_next(struct desk_tx *tx, const char *prefix, struct span *name,
+    struct span *value)
 {
-	return nth(tx, VALUE, span_of(prefix), i, name, value);
+	uint8_t after[NAME_MAX_LEN + 1] = { 0 };
+	struct span key = span_of(prefix);
+	enum tocsin_err err;
+
+	if (name->n > NAME_MAX_LEN)
+		return TOCSIN_EUSAGE;
+	if (name->n > 0) {
+		memcpy(after, name->p, name->n);
+		key = (struct span){ after, name->n + 1 };
+	}
+	err = seek(tx, VALUE, &key, value);
+	if (err != TOCSIN_OK)
+		return err;
+	if (!span_eq(span_cut(key, 0, strlen(prefix)), span_of(prefix)))
+		return TOCSIN_ENOTFOUND;
+	*name = key;
+	return TOCSIN_OK;
 }

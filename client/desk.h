@@ -24,7 +24,10 @@
 struct desk;
 struct desk_tx;
 
-/* Makes the folder's database if there is none. */
+/*
+ * Makes the folder's database if there is none. LMDB may open a file once in a
+ * process, so who opens a folder again gets the same desk; each one closes.
+ */
 enum tocsin_err MUST_USE desk_open(struct desk **out, const char *dir);
 void desk_close(struct desk *d);
 
@@ -60,9 +63,15 @@ struct desk_message {
 /* Keep a message. EDUPLICATE if its id is there; m->number tells where. */
 enum tocsin_err MUST_USE desk_put(struct desk_tx *tx, struct desk_message *m);
 
-/* Replace what may change: seq, posted, refused, body. */
+/* Replace what may change: seq, posted, refused, note, body. */
 enum tocsin_err MUST_USE desk_update(
     struct desk_tx *tx, const struct desk_message *m);
+
+/*
+ * The same, and the message takes the next number: readers get it again, as
+ * what could not be shown them before.
+ */
+enum tocsin_err MUST_USE desk_again(struct desk_tx *tx, struct desk_message *m);
 
 enum tocsin_err MUST_USE desk_get(
     struct desk_tx *tx, uint64_t number, struct desk_message *out);
@@ -74,6 +83,7 @@ enum tocsin_err MUST_USE desk_next(
     struct desk_tx *tx, uint64_t after, uint64_t *number);
 enum tocsin_err MUST_USE desk_thread_next(struct desk_tx *tx,
     const uint8_t thread[ID_LEN], uint64_t after, uint64_t *number);
+uint64_t desk_last(struct desk_tx *tx); /* the highest; 0: none */
 
 /*
  * Ids of messages and of threads that a prefix fits, at most max of them; how
@@ -118,6 +128,9 @@ enum tocsin_err MUST_USE desk_place_get(struct desk_tx *tx,
 
 /* ---- named values ---- */
 
+#define DESK_SELF "self"	 /* u64 and id: the last message we made */
+#define DESK_PART_MAX "part-max" /* u64: what the broker takes */
+
 /* Names up to 128 bytes; a value of any size. An empty value removes. */
 enum tocsin_err MUST_USE desk_value_put(
     struct desk_tx *tx, const char *name, struct span value);
@@ -127,8 +140,11 @@ enum tocsin_err MUST_USE desk_u64_put(
     struct desk_tx *tx, const char *name, uint64_t v);
 uint64_t desk_u64_get(struct desk_tx *tx, const char *name); /* 0: none */
 
-/* The i-th value whose name begins with `prefix`; *name aliases the map. */
-enum tocsin_err MUST_USE desk_value_at(struct desk_tx *tx, const char *prefix,
-    size_t i, struct span *name, struct span *value);
+/*
+ * The first value after *name, by bytes, whose name begins with `prefix`; an
+ * empty *name asks for the first of all. Both alias the map.
+ */
+enum tocsin_err MUST_USE desk_value_next(struct desk_tx *tx, const char *prefix,
+    struct span *name, struct span *value);
 
 #endif

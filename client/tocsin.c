@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MATCHES 8 /* ids that are named when several fit */
+
 static _Thread_local char sentence[1024];
 
 enum tocsin_err
@@ -139,26 +141,25 @@ tocsin_sync(struct tocsin *t, int timeout_ms)
 }
 
 static enum tocsin_err
-ambiguous(const struct id_prefix *p, uint8_t (*ids)[ID_LEN], size_t n,
-    const char *typed)
+ambiguous(uint8_t (*ids)[ID_LEN], size_t n, const char *typed)
 {
 	char list[512] = "", name[SHORTID_TEXT + 1];
-	size_t i, shown = n < 8 ? n : 8;
+	size_t i, shown = n < MATCHES ? n : MATCHES;
 
-	(void)p;
 	for (i = 0; i < shown; i++) {
 		shortid_print(name, ids[i]);
 		strncat(list, " ", sizeof(list) - strlen(list) - 1);
 		strncat(list, name, sizeof(list) - strlen(list) - 1);
 	}
-	return fail(TOCSIN_EAMBIGUOUS, "%s fits %zu messages:%s%s", typed, n,
+	return fail(TOCSIN_EAMBIGUOUS, "%s fits more than one:%s%s", typed,
 	    list, n > shown ? " ..." : "");
 }
 
+/* An id in full, from what was typed. */
 static enum tocsin_err
 find_id(struct desk_tx *tx, const char *typed, uint8_t id[ID_LEN])
 {
-	uint8_t ids[8][ID_LEN];
+	uint8_t ids[MATCHES][ID_LEN];
 	struct id_prefix p;
 	size_t n;
 
@@ -169,12 +170,12 @@ find_id(struct desk_tx *tx, const char *typed, uint8_t id[ID_LEN])
 		    "%s is no id: give at least %d characters of one, like "
 		    "7k2m-9xq4-t0af",
 		    typed, SHORTID_MIN);
-	n = desk_match(tx, &p, ids, 8);
+	n = desk_match(tx, &p, ids, MATCHES);
 	if (n == 0)
 		return fail(TOCSIN_ENOTFOUND,
 		    "no message here has an id that begins with %s", typed);
 	if (n > 1)
-		return ambiguous(&p, ids, n, typed);
+		return ambiguous(ids, n, typed);
 	memcpy(id, ids[0], ID_LEN);
 	return TOCSIN_OK;
 }
