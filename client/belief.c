@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/belief.h"
 
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@ belief_release(struct belief *b)
 	roster_free(b->roster);
 	for (i = 0; i < b->nkeys; i++)
 		keys_free(b->keys[i]);
+	keys_free(b->old);
 	free(b->keys);
 	free(b->chain);
 	*b = (struct belief){ 0 };
@@ -30,68 +32,150 @@ roster_name(char out[40], uint64_t serial)
 }
 
 static void
-keys_name(char out[128], const struct keys *k)
+keys_name(char out[128], const char *member, uint64_t serial)
 {
-	snprintf(out, 128, KEYS "%s/%020llu", k->member,
-	    (unsigned long long)k->serial);
+	snprintf(
+	    out, 128, KEYS "%s/%020llu", member, (unsigned long long)serial);
+}
+
+/* ---- what is held ---- */
+
+static enum tocsin_err
+hold_id(struct belief *b, const uint8_t id[ID_LEN])
+{
+	void *grown = realloc(b->chain, (b->nchain + 1) * sizeof(b->chain[0]));
+
+	if (grown == NULL)
+		return TOCSIN_EINTERNAL;
+	b->chain = grown;
+	memcpy(b->chain[b->nchain++], id, ID_LEN);
+	if (b->nchain == 1)
+		memcpy(b->genesis, id, ID_LEN);
+	return TOCSIN_OK;
+}
+
+static enum tocsin_err
+hold_roster(struct belief *b, struct roster *r)
+{
+	enum tocsin_err err = hold_id(b, r->id);
+
+	if (err != TOCSIN_OK)
+		return err;
+	roster_free(b->roster);
+	b->roster = r;
+	return TOCSIN_OK;
+}
+
+/* In the place of the member's last one, if there is one. */
+static enum tocsin_err
+hold_keys(struct belief *b, struct keys *k)
+{
+	struct keys **grown;
+	size_t i;
+
+	for (i = 0; i < b->nkeys; i++)
+		if (strcmp(b->keys[i]->member, k->member) == 0) {
+			keys_free(b->keys[i]);
+			b->keys[i] = k;
+			return TOCSIN_OK;
+		}
+	grown = realloc(b->keys, (b->nkeys + 1) * sizeof(*grown));
+	if (grown == NULL)
+		return TOCSIN_EINTERNAL;
+	b->keys = grown;
+	b->keys[b->nkeys++] = k;
+	return TOCSIN_OK;
+}
+
+/* ---- reading the desk ---- */
+
+/* Of all but the newest, the id is enough. */
+static enum tocsin_err
+load_id(struct belief *b, struct span file)
+{
+	uint8_t id[ID_LEN];
+	struct note n;
+	enum tocsin_err err = note_parse_draft(&n, file, ROSTER_TEXT_MAX);
+
+	if (err != TOCSIN_OK)
+		return err;
+	note_id(id, n.text);
+	return hold_id(b, id);
 }
 
 static enum tocsin_err
 load_rosters(struct belief *b, struct desk_tx *tx)
 {
+	struct span name = { 0 }, note = { 0 }, newest = { 0 };
+	struct roster *r = NULL;
 	enum tocsin_err err = TOCSIN_OK;
-	struct span name, note;
-	size_t i;
 
-	for (i = 0; err == TOCSIN_OK &&
-		    desk_value_at(tx, ROSTERS, i, &name, &note) == TOCSIN_OK;
-	     i++) {
-		struct roster *r = NULL;
-		void *grown = realloc(b->chain, (i + 1) * sizeof(b->chain[0]));
-
-		if (grown == NULL)
-			return TOCSIN_EINTERNAL;
-		b->chain = grown;
-		err = roster_parse(&r, note);
-		if (err != TOCSIN_OK)
-			break;
-		if (i == 0) {
-			b->first = r->serial;
-			memcpy(b->genesis, r->id, ID_LEN);
-		}
-		memcpy(b->chain[i], r->id, ID_LEN);
-		b->nchain = i + 1;
-		roster_free(b->roster);
-		b->roster = r;
+	while (err == TOCSIN_OK &&
+	       desk_value_next(tx, ROSTERS, &name, &note) == TOCSIN_OK) {
+		if (newest.n > 0)
+			err = load_id(b, newest);
+		newest = note;
 	}
+	if (err != TOCSIN_OK || newest.n == 0)
+		return err;
+	err = roster_parse(&r, newest);
+	if (err == TOCSIN_OK)
+		err = hold_roster(b, r);
+	if (err != TOCSIN_OK)
+		roster_free(r);
 	return err;
 }
 
 static enum tocsin_err
+load_one(struct belief *b, struct span note)
+{
+	struct keys *k = NULL;
+	enum tocsin_err err = keys_parse(&k, note);
+
+	if (err == TOCSIN_OK)
+		err = hold_keys(b, k);
+	if (err != TOCSIN_OK)
+		keys_free(k);
+	return err;
+}
+
+/* "keys/MEMBER/SERIAL" without the serial. */
+static struct span
+of_member(struct span name)
+{
+	return span_cut(name, 0, name.n > 20 ? name.n - 20 : 0);
+}
+
+/* They stand by member and serial: the last before another member is newest. */
+static enum tocsin_err
 load_keys(struct belief *b, struct desk_tx *tx)
 {
+	struct span name = { 0 }, note = { 0 };
+	struct span member = { 0 }, newest = { 0 };
 	enum tocsin_err err = TOCSIN_OK;
-	struct span name, note;
 
 	while (err == TOCSIN_OK &&
-	       desk_value_at(tx, KEYS, b->nkeys, &name, &note) == TOCSIN_OK) {
-		struct keys **grown =
-		    realloc(b->keys, (b->nkeys + 1) * sizeof(b->keys[0]));
-
-		if (grown == NULL)
-			return TOCSIN_EINTERNAL;
-		b->keys = grown;
-		err = keys_parse(&b->keys[b->nkeys], note);
-		if (err == TOCSIN_OK)
-			b->nkeys++;
+	       desk_value_next(tx, KEYS, &name, &note) == TOCSIN_OK) {
+		if (newest.n > 0 && !span_eq(of_member(name), member))
+			err = load_one(b, newest);
+		member = of_member(name);
+		newest = note;
 	}
+	if (err == TOCSIN_OK && newest.n > 0)
+		err = load_one(b, newest);
 	return err;
+}
+
+uint64_t
+belief_stamp(struct desk_tx *tx)
+{
+	return desk_u64_get(tx, STAMP);
 }
 
 enum tocsin_err
 belief_load(struct belief *b, struct desk_tx *tx)
 {
-	uint64_t stamp = desk_u64_get(tx, STAMP);
+	uint64_t stamp = belief_stamp(tx);
 	enum tocsin_err err;
 
 	if (b->roster != NULL && stamp == b->stamp)
@@ -106,23 +190,49 @@ belief_load(struct belief *b, struct desk_tx *tx)
 	return err;
 }
 
+/* ---- accepting ---- */
+
+/*
+ * A stamp is never used again, so what is read under one is what was written
+ * under it, even if that was never committed.
+ */
 static enum tocsin_err
-keep(struct desk_tx *tx, const char *name, struct span note)
+keep(struct belief *b, struct desk_tx *tx, const char *name, struct span note)
 {
 	enum tocsin_err err = desk_value_put(tx, name, note);
 
+	do
+		randombytes_buf(&b->stamp, sizeof(b->stamp));
+	while (b->stamp == 0);
 	if (err == TOCSIN_OK)
-		err = desk_u64_put(tx, STAMP, desk_u64_get(tx, STAMP) + 1);
+		err = desk_u64_put(tx, STAMP, b->stamp);
 	return err;
+}
+
+bool
+belief_has(const struct belief *b, uint64_t serial, const uint8_t id[ID_LEN])
+{
+	return serial >= 1 && serial <= b->nchain &&
+	       memcmp(b->chain[serial - 1], id, ID_LEN) == 0;
 }
 
 static bool
 in_chain(void *arg, uint64_t serial, const uint8_t id[ID_LEN])
 {
-	const struct belief *b = arg;
+	return belief_has(arg, serial, id);
+}
 
-	return serial >= b->first && serial - b->first < b->nchain &&
-	       memcmp(b->chain[serial - b->first], id, ID_LEN) == 0;
+static enum tocsin_err
+judge_roster(
+    const struct belief *b, const struct roster *r, bool genesis, int64_t now)
+{
+	if (belief_has(b, r->serial, r->id))
+		return TOCSIN_EDUPLICATE;
+	if (genesis && b->roster != NULL)
+		return TOCSIN_EUSAGE;
+	if (!genesis && b->roster == NULL)
+		return TOCSIN_EROSTERUNKNOWN;
+	return roster_accept(b->roster, r, now);
 }
 
 enum tocsin_err
@@ -135,22 +245,16 @@ belief_take_roster(struct belief *b, struct desk_tx *tx, struct span note,
 
 	if (err == TOCSIN_OK)
 		err = roster_parse(&r, note);
-	if (err != TOCSIN_OK)
-		return err;
-	if (in_chain(b, r->serial, r->id))
-		err = TOCSIN_EDUPLICATE;
-	else if (genesis && b->roster != NULL)
-		err = TOCSIN_EUSAGE;
-	else if (genesis)
-		err = roster_check(r, now);
-	else if (b->roster == NULL)
-		err = TOCSIN_EROSTERUNKNOWN;
-	else
-		err = roster_accept(b->roster, r, now);
-	roster_name(name, r->serial);
 	if (err == TOCSIN_OK)
-		err = keep(tx, name, note);
-	roster_free(r);
+		err = judge_roster(b, r, genesis, now);
+	if (err == TOCSIN_OK) {
+		roster_name(name, r->serial);
+		err = keep(b, tx, name, note);
+	}
+	if (err == TOCSIN_OK)
+		err = hold_roster(b, r);
+	if (err != TOCSIN_OK)
+		roster_free(r);
 	return err;
 }
 
@@ -158,7 +262,6 @@ enum tocsin_err
 belief_take_keys(
     struct belief *b, struct desk_tx *tx, struct span note, int64_t now)
 {
-	const struct keys *cur;
 	struct keys *k = NULL;
 	enum tocsin_err err = belief_load(b, tx);
 	char name[128];
@@ -167,52 +270,97 @@ belief_take_keys(
 		err = TOCSIN_EROSTERUNKNOWN;
 	if (err == TOCSIN_OK)
 		err = keys_parse(&k, note);
-	if (err != TOCSIN_OK)
-		return err;
-	cur = belief_keys(b, span_of(k->member));
-	if (cur != NULL && k->serial <= cur->serial)
-		err = TOCSIN_EDUPLICATE;
-	else
-		err = keys_accept(b->roster, cur, k, now);
-	keys_name(name, k);
+	if (err == TOCSIN_OK) {
+		int64_t at = keys_expired(k, now) ? k->expires - 1 : now;
+
+		err = keys_accept(
+		    b->roster, belief_keys(b, span_of(k->member)), k, at);
+	}
+	if (err == TOCSIN_OK) {
+		keys_name(name, k->member, k->serial);
+		err = keep(b, tx, name, note);
+	}
 	if (err == TOCSIN_OK)
-		err = keep(tx, name, note);
-	keys_free(k);
+		err = hold_keys(b, k);
+	if (err != TOCSIN_OK)
+		keys_free(k);
 	return err;
 }
+
+/* ---- asking ---- */
 
 const struct keys *
 belief_keys(const struct belief *b, struct span member)
 {
 	size_t i;
 
-	for (i = b->nkeys; i-- > 0;) /* the newest of a member is its last */
+	for (i = 0; i < b->nkeys; i++)
 		if (span_is(member, b->keys[i]->member))
 			return b->keys[i];
 	return NULL;
 }
 
-const struct keys *
-belief_keys_of(const struct belief *b, const struct ticket *t)
+/* In force when the ticket was written, and with the key that signed it. */
+static bool
+speaks_for(const struct keys *k, const struct ticket *t, const struct note *n)
 {
-	size_t i;
+	const struct keys_device *d = keys_device(k, t->device);
 
-	for (i = b->nkeys; i-- > 0;)
-		if (span_is(t->from, b->keys[i]->member) &&
-		    keys_device(b->keys[i], t->device) != NULL)
-			return b->keys[i];
-	return belief_keys(b, t->from);
+	return d != NULL && n->nsig == 1 && !keys_expired(k, t->time) &&
+	       memcmp(d->sign.id, n->sig[0].id, KEYID_LEN) == 0;
 }
 
-struct ticket_trust
-belief_trust(const struct belief *b, const struct ticket *t, int64_t now)
+/* The newest of all announcements of the sender's member that does. */
+static enum tocsin_err
+look_back(struct belief *b, struct desk_tx *tx, const struct ticket *t,
+    const struct note *n)
 {
-	return (struct ticket_trust){
+	char prefix[sizeof(KEYS) + MEMBER_MAX + 1];
+	struct span name = { 0 }, note;
+
+	keys_free(b->old);
+	b->old = NULL;
+	snprintf(prefix, sizeof(prefix), KEYS "%.*s/", (int)t->from.n,
+	    (const char *)t->from.p);
+	while (desk_value_next(tx, prefix, &name, &note) == TOCSIN_OK) {
+		struct keys *k = NULL;
+		enum tocsin_err err = keys_parse(&k, note);
+
+		if (err != TOCSIN_OK)
+			return err;
+		if (speaks_for(k, t, n)) {
+			keys_free(b->old);
+			b->old = k;
+		} else {
+			keys_free(k);
+		}
+	}
+	return TOCSIN_OK;
+}
+
+enum tocsin_err
+belief_trust(struct ticket_trust *out, struct belief *b, struct desk_tx *tx,
+    const struct ticket *t, const struct note *note, int64_t now,
+    int64_t logged)
+{
+	const struct keys *newest = belief_keys(b, t->from);
+	enum tocsin_err err;
+
+	*out = (struct ticket_trust){
 		.roster = b->roster,
 		.in_chain = in_chain,
-		.arg = (void *)(uintptr_t)b,
-		.from_keys = belief_keys_of(b, t),
+		.arg = b,
+		.from_keys = newest,
 		.now = now,
 		.reading = true,
+		.logged = logged,
 	};
+	if (b->roster == NULL)
+		return TOCSIN_EROSTERUNKNOWN;
+	if (newest == NULL || speaks_for(newest, t, note))
+		return TOCSIN_OK;
+	err = look_back(b, tx, t, note);
+	if (err == TOCSIN_OK && b->old != NULL)
+		out->from_keys = b->old;
+	return err;
 }

@@ -8,9 +8,13 @@
  * what was in force when they were written.
  *
  * What is parsed is held by the handle (struct belief), what is accepted goes
- * into the desk in the caller's transaction; belief_load() reads it again, also
- * after another process changed it. A struct belief is not changed by two
- * threads at once: its owner locks.
+ * into the desk in the caller's transaction and counts at once. A transaction
+ * that is given up takes it along: belief_load() sees that what it has is not
+ * what the desk has, also after another process changed it, and reads again.
+ *
+ * Only the newest announcement of a member is held; an older one is read when a
+ * ticket needs it. A struct belief is not changed by two threads at once: its
+ * owner locks. Who needs lock and transaction takes the lock first.
  */
 #ifndef TOCSIN_CLIENT_BELIEF_H
 #define TOCSIN_CLIENT_BELIEF_H
@@ -23,39 +27,50 @@
 struct belief {
 	struct roster *roster; /* the newest; NULL: none yet */
 	uint8_t genesis[ID_LEN];
-	uint8_t (*chain)[ID_LEN]; /* ids; chain[i] is of serial first + i */
-	uint64_t first;
+	uint8_t (*chain)[ID_LEN]; /* ids; chain[i] is of serial i + 1 */
 	size_t nchain;
-	struct keys **keys; /* by member, then serial */
+	struct keys **keys; /* the newest of each member */
 	size_t nkeys;
-	uint64_t stamp; /* of the desk when it was read */
+	struct keys *old; /* the last one that belief_trust() had to read */
+	uint64_t stamp;	  /* of what the desk held when it was read */
 };
 
 /* Read what the desk holds, unless `b` has it already. */
 enum tocsin_err MUST_USE belief_load(struct belief *b, struct desk_tx *tx);
 void belief_release(struct belief *b);
 
+/* Changes with everything that is accepted; 0: nothing yet. */
+uint64_t belief_stamp(struct desk_tx *tx);
+
 /*
  * Accept a roster into the desk. With `genesis` true it is the first and is
  * taken as it is (the caller compared the fingerprint); else it must follow.
- * EDUPLICATE if it is known. Call belief_load() after the commit.
+ * EDUPLICATE if it is known. Pointers that b gave before are no longer good.
  */
 enum tocsin_err MUST_USE belief_take_roster(struct belief *b,
     struct desk_tx *tx, struct span note, bool genesis, int64_t now);
 
-/* The same for an announcement; an older one than ours is EDUPLICATE. */
+/*
+ * The same for an announcement; an older one than ours is EDUPLICATE. One that
+ * is over is taken: it says who wrote the tickets of its time, and no sender
+ * uses it.
+ */
 enum tocsin_err MUST_USE belief_take_keys(
     struct belief *b, struct desk_tx *tx, struct span note, int64_t now);
+
+/* Whether the roster of this serial has this id. */
+bool belief_has(
+    const struct belief *b, uint64_t serial, const uint8_t id[ID_LEN]);
 
 /* The newest announcement of a member, or NULL. */
 const struct keys *belief_keys(const struct belief *b, struct span member);
 
-/* The newest one that lists the device that sent `t`; else the newest. */
-const struct keys *belief_keys_of(
-    const struct belief *b, const struct ticket *t);
-
-/* What ticket_check() asks. */
-struct ticket_trust belief_trust(
-    const struct belief *b, const struct ticket *t, int64_t now);
+/*
+ * What ticket_check() asks, of a reader. `logged` is when the broker took the
+ * ticket, 0 if that isn't known. Good until b changes or this is asked again.
+ */
+enum tocsin_err MUST_USE belief_trust(struct ticket_trust *out,
+    struct belief *b, struct desk_tx *tx, const struct ticket *t,
+    const struct note *note, int64_t now, int64_t logged);
 
 #endif

@@ -62,29 +62,44 @@ put_parts(const struct exporting *x)
 	return worst;
 }
 
+/* Whose word the signature is, as far as it is known here. */
+static void
+copy_belief(struct exporting *x, struct desk_tx *tx)
+{
+	const struct opened *o = x->o;
+	struct belief *b = &x->t->belief;
+	struct ticket_trust trust;
+
+	if (belief_load(b, tx) != TOCSIN_OK)
+		return;
+	if (belief_trust(&trust, b, tx, &o->ticket, &o->parsed, 0,
+		o->row.posted) == TOCSIN_OK &&
+	    trust.from_keys != NULL)
+		buf_add(&x->keys, trust.from_keys->whole);
+	if (b->roster != NULL)
+		buf_add(&x->roster, b->roster->whole);
+}
+
 static enum tocsin_err
 gather(struct exporting *x, const char *id)
 {
 	struct tocsin *t = x->t;
 	struct desk_tx *tx = NULL;
-	const struct keys *keys;
 	uint64_t number = 0;
-	enum tocsin_err err = desk_read(t->parts.desk, &tx);
+	enum tocsin_err err;
 
+	pthread_mutex_lock(&t->lock);
+	err = desk_read(t->parts.desk, &tx);
 	if (err == TOCSIN_OK)
 		err = find_message(t, tx, id, &number);
 	if (err == TOCSIN_OK)
 		err = open_message(t, tx, number, x->o);
+	if (err == TOCSIN_OK)
+		copy_belief(x, tx);
 	desk_end(tx);
+	pthread_mutex_unlock(&t->lock);
 	if (err != TOCSIN_OK)
 		return err;
-	pthread_mutex_lock(&t->lock);
-	keys = belief_keys_of(&t->belief, &x->o->ticket);
-	if (keys != NULL)
-		buf_add(&x->keys, keys->whole);
-	if (t->belief.roster != NULL)
-		buf_add(&x->roster, t->belief.roster->whole);
-	pthread_mutex_unlock(&t->lock);
 	return buf_ok(&x->keys) && buf_ok(&x->roster)
 		   ? TOCSIN_OK
 		   : fail(TOCSIN_EINTERNAL, "no memory");

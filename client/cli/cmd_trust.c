@@ -80,11 +80,9 @@ refused(const struct roster *r, const char *path, enum tocsin_err err)
 static enum tocsin_err
 really_known(const struct trusting *w, const struct roster *r)
 {
-	const struct belief *b = &w->belief;
 	enum tocsin_err err;
 
-	if (r->serial >= b->first && r->serial - b->first < b->nchain &&
-	    memcmp(b->chain[r->serial - b->first], r->id, ID_LEN) == 0)
+	if (belief_has(&w->belief, r->serial, r->id))
 		return TOCSIN_EDUPLICATE;
 	err = roster_check(r, cli_now());
 	return err == TOCSIN_OK ? TOCSIN_ECHAINCONFLICT : err;
