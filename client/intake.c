@@ -4,13 +4,17 @@
 #include "crypto/receipt.h"
 #include "crypto/ticket.h"
 
+#include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#define ASK_MS 20000
+#define CURSOR "cursor"
+#define HELD "held/"
+#define LATER_S 60	    /* between two looks at a text that is held */
+#define NEVER INT64_MAX	    /* due: when we believe something new */
+#define EXTRA_MAX (8 << 20) /* bytes asked for before they are put away */
 
 enum kind { TICKET = 1, ROSTER = 2, KEYS = 3, RECEIPT = 4 };
 
@@ -18,143 +22,198 @@ enum kind { TICKET = 1, ROSTER = 2, KEYS = 3, RECEIPT = 4 };
 struct work {
 	const struct intake *in;
 	struct desk_tx *tx;
-	int64_t now;
 	struct ticket ticket;
 	struct note note;
 	struct receipt receipt;
 };
 
+/* Errors of the disk or of memory: nothing was decided by them. */
+static bool
+is_storage(enum tocsin_err err)
+{
+	return err == TOCSIN_ENOSPACE || err == TOCSIN_EINTERNAL;
+}
+
 /* ---- what did not fit into the answer ---- */
 
+/* Ask for one range and append its bytes; *total is the size of all. */
+typedef enum tocsin_err range_fn(const struct intake *in, const void *what,
+    struct buf *out, uint64_t *total);
+
 static enum tocsin_err
-get_body(const struct intake *in, const struct ticket *t, struct buf *out)
+get_all(const struct intake *in, range_fn *range, const void *what,
+    uint64_t total, uint64_t max, struct buf *out)
 {
-	struct msg_get m = { .max = MSG_RANGE_MAX };
 	enum tocsin_err err = TOCSIN_OK;
 
+	while (err == TOCSIN_OK && out->n < total) {
+		size_t had = out->n;
+
+		err = range(in, what, out, &total);
+		if (err == TOCSIN_OK && !buf_ok(out))
+			err = TOCSIN_EINTERNAL;
+		if (err == TOCSIN_OK && (out->n == had || total > max))
+			err = TOCSIN_EBODYMISMATCH;
+	}
+	return err;
+}
+
+static enum tocsin_err
+body_range(
+    const struct intake *in, const void *what, struct buf *out, uint64_t *total)
+{
+	const struct ticket *t = what;
+	struct msg_get m = { .offset = out->n, .max = MSG_RANGE_MAX };
+	struct buf request = { 0 }, fields = { 0 };
+	enum tocsin_err err;
+	struct msg_range r;
+
+	(void)total; /* the header says it */
 	memcpy(m.id, t->id, sizeof(m.id));
 	memcpy(m.hash, t->body_hash, sizeof(m.hash));
-	while (err == TOCSIN_OK && out->n < t->body_size) {
-		struct buf request = { 0 }, fields = { 0 };
-		struct msg_range r;
+	msg_get_encode(&request, &m);
+	err = in->ask(in->arg, buf_span(&request), &fields);
+	if (err == TOCSIN_OK)
+		err = msg_range_decode(&r, buf_span(&fields));
+	if (err == TOCSIN_OK)
+		buf_add(out, r.bytes);
+	buf_release(&request);
+	buf_release(&fields);
+	return err;
+}
 
-		m.offset = out->n;
-		msg_get_encode(&request, &m);
-		err = sync_ask(in->sync, buf_span(&request), ASK_MS, &fields);
-		if (err == TOCSIN_OK)
-			err = msg_range_decode(&r, buf_span(&fields));
-		if (err == TOCSIN_OK && r.bytes.n == 0)
-			err = TOCSIN_EUNAVAILABLE;
-		if (err == TOCSIN_OK)
-			buf_add(out, r.bytes);
-		buf_release(&request);
-		buf_release(&fields);
+static enum tocsin_err
+roster_range(
+    const struct intake *in, const void *what, struct buf *out, uint64_t *total)
+{
+	const struct msg_roster m = { *(const uint64_t *)what,
+		(uint32_t)out->n };
+	struct buf request = { 0 }, fields = { 0 };
+	struct msg_roster_range r;
+	enum tocsin_err err;
+
+	msg_roster_encode(&request, &m);
+	err = in->ask(in->arg, buf_span(&request), &fields);
+	if (err == TOCSIN_OK)
+		err = msg_roster_range_decode(&r, buf_span(&fields));
+	if (err == TOCSIN_OK) {
+		buf_add(out, r.bytes);
+		*total = r.total;
 	}
+	buf_release(&request);
+	buf_release(&fields);
 	return err;
 }
 
 static enum tocsin_err
 get_roster(const struct intake *in, uint64_t serial, struct buf *out)
 {
-	enum tocsin_err err = TOCSIN_OK;
-	uint32_t total = 1;
-
-	while (err == TOCSIN_OK && out->n < total) {
-		struct msg_roster m = { serial, (uint32_t)out->n };
-		struct buf request = { 0 }, fields = { 0 };
-		struct msg_roster_range r;
-
-		msg_roster_encode(&request, &m);
-		err = sync_ask(in->sync, buf_span(&request), ASK_MS, &fields);
-		if (err == TOCSIN_OK)
-			err = msg_roster_range_decode(&r, buf_span(&fields));
-		if (err == TOCSIN_OK &&
-		    (r.bytes.n == 0 || r.total > ROSTER_FILE_MAX))
-			err = TOCSIN_EMALFORMED;
-		if (err == TOCSIN_OK) {
-			buf_add(out, r.bytes);
-			total = r.total;
-		}
-		buf_release(&request);
-		buf_release(&fields);
-	}
-	return err;
+	return get_all(in, roster_range, &serial, 1, ROSTER_FILE_MAX, out);
 }
 
-/* The roster that follows ours is the only one that can be of use. */
 static uint64_t
-next_serial(const struct intake *in)
+our_serial(const struct intake *in)
 {
 	const struct roster *r;
 	uint64_t serial;
 
 	pthread_mutex_lock(in->parts->lock);
 	r = in->parts->belief->roster;
-	serial = r != NULL ? r->serial + 1 : 0;
+	serial = r != NULL ? r->serial : 0;
 	pthread_mutex_unlock(in->parts->lock);
 	return serial;
 }
 
-/* Before the transaction: nothing waits for the network inside one. */
+/*
+ * Before the transaction: nothing waits for the network inside one. What the
+ * broker will never give is judged as if it were empty, so that one entry does
+ * not keep all after it away.
+ */
 static enum tocsin_err
 complete(struct work *w, struct msg_entry *e, struct buf *extra)
 {
-	enum tocsin_err err;
+	enum tocsin_err err = TOCSIN_OK;
 
 	if (!e->detached)
 		return TOCSIN_OK;
-	if (e->kind == ROSTER) {
-		err = get_roster(w->in, next_serial(w->in), extra);
-		e->note = buf_span(extra);
-		return err;
+	if (e->kind == ROSTER && e->note.n == 0) {
+		/* The one that follows ours is the only one of use. */
+		err = get_roster(w->in, our_serial(w->in) + 1, extra);
+		if (err == TOCSIN_OK)
+			e->note = buf_span(extra);
+	} else if (e->kind == TICKET &&
+		   ticket_parse(&w->ticket, &w->note, e->note) == TOCSIN_OK) {
+		err = get_all(w->in, body_range, &w->ticket,
+		    w->ticket.body_size, TICKET_BODY_MAX, extra);
+		if (err == TOCSIN_OK)
+			e->body = buf_span(extra);
 	}
-	if (e->kind != TICKET ||
-	    ticket_parse(&w->ticket, &w->note, e->note) != TOCSIN_OK)
-		return TOCSIN_OK; /* it will be refused as it is */
-	err = get_body(w->in, &w->ticket, extra);
-	e->body = buf_span(extra);
-	return err;
+	return is_storage(err) || sync_passes(err) ? err : TOCSIN_OK;
 }
 
-/* ---- tickets ---- */
+/* ---- the chain of a device's key ---- */
 
-/* The last message of each device that we have seen, to notice a fork. */
+struct place {
+	uint8_t id[ID_LEN];
+	uint8_t prev[ID_LEN];
+};
+
+static void
+place_name(char out[128], const struct work *w, uint64_t seq)
+{
+	const struct ticket *t = &w->ticket;
+	const uint8_t *k = w->note.sig[0].id;
+
+	snprintf(out, 128, "chain/%.*s/%.*s/%02x%02x%02x%02x/%020" PRIu64,
+	    (int)t->from.n, (const char *)t->from.p, (int)t->device.n,
+	    (const char *)t->device.p, k[0], k[1], k[2], k[3], seq);
+}
+
+static bool
+place_get(const struct work *w, uint64_t seq, struct place *out)
+{
+	struct span row;
+	char name[128];
+	struct rd r;
+
+	place_name(name, w, seq);
+	if (desk_value_get(w->tx, name, &row) != TOCSIN_OK)
+		return false;
+	r = rd_init(row);
+	rd_copy(&r, out->id, ID_LEN);
+	rd_copy(&r, out->prev, ID_LEN);
+	return rd_done(&r);
+}
+
+/*
+ * We see our share of a device's messages, so gaps are normal; but what is in
+ * the places beside this one, or in its own, must agree with it.
+ */
 static enum tocsin_err
 check_chain(struct work *w)
 {
 	const struct ticket *t = &w->ticket;
-	uint8_t row[8 + ID_LEN] = { 0 };
-	enum tocsin_err err = TOCSIN_OK;
-	struct buf b = { 0 };
-	struct span last;
-	uint64_t seq = 0;
+	struct buf row = { 0 };
 	char name[128];
-	struct rd r;
+	struct place p;
+	enum tocsin_err err;
 
-	snprintf(name, sizeof(name), "chain/%.*s/%.*s", (int)t->from.n,
-	    (const char *)t->from.p, (int)t->device.n,
-	    (const char *)t->device.p);
-	if (desk_value_get(w->tx, name, &last) == TOCSIN_OK) {
-		r = rd_init(last);
-		seq = rd_u64(&r);
-		rd_copy(&r, row, ID_LEN);
-	}
-	switch (ticket_chain(t, seq, row)) {
-	case TICKET_CONFLICT:
+	if (place_get(w, t->seq, &p) && memcmp(p.id, t->id, ID_LEN) != 0)
 		return TOCSIN_ECHAINCONFLICT;
-	case TICKET_LATE:
-		return TOCSIN_OK;
-	case TICKET_NEXT:
-	case TICKET_GAP: /* we see our share only */
-		break;
-	}
-	buf_u64(&b, t->seq);
-	buf_add(&b, SPAN(t->id));
-	err = buf_ok(&b) ? desk_value_put(w->tx, name, buf_span(&b))
-			 : TOCSIN_EINTERNAL;
-	buf_release(&b);
+	if (place_get(w, t->seq - 1, &p) && memcmp(p.id, t->prev, ID_LEN) != 0)
+		return TOCSIN_ECHAINCONFLICT;
+	if (place_get(w, t->seq + 1, &p) && memcmp(p.prev, t->id, ID_LEN) != 0)
+		return TOCSIN_ECHAINCONFLICT;
+	place_name(name, w, t->seq);
+	buf_add(&row, SPAN(t->id));
+	buf_add(&row, SPAN(t->prev));
+	err = buf_ok(&row) ? desk_value_put(w->tx, name, buf_span(&row))
+			   : TOCSIN_EINTERNAL;
+	buf_release(&row);
 	return err;
 }
+
+/* ---- tickets ---- */
 
 /* A message is an exercise exactly if the ticket that it belongs to is one. */
 static enum tocsin_err
@@ -168,7 +227,7 @@ check_exercise(struct work *w)
 
 	if (!w->ticket.has_thread ||
 	    desk_find(w->tx, w->ticket.thread, &n) != TOCSIN_OK ||
-	    desk_get(w->tx, n, &m) != TOCSIN_OK)
+	    desk_get(w->tx, n, &m) != TOCSIN_OK || m.refused != TOCSIN_OK)
 		return TOCSIN_OK;
 	first = malloc(sizeof(*first));
 	if (first == NULL)
@@ -180,15 +239,18 @@ check_exercise(struct work *w)
 	return err;
 }
 
+/* The ticket is parsed; `body` and `posted` are its message's. */
 static enum tocsin_err
-judge(struct work *w, struct span body)
+judge(struct work *w, struct span body, int64_t posted)
 {
 	const struct sync_parts *p = w->in->parts;
 	struct ticket_trust trust;
 	enum tocsin_err err;
 
-	trust = belief_trust(p->belief, &w->ticket, w->now);
-	err = ticket_check(&w->ticket, &w->note, &trust);
+	err = belief_trust(
+	    &trust, p->belief, w->tx, &w->ticket, &w->note, w->in->now, posted);
+	if (err == TOCSIN_OK)
+		err = ticket_check(&w->ticket, &w->note, &trust);
 	if (err == TOCSIN_OK &&
 	    ticket_to_find(&w->ticket, span_of(p->keys->member)) < 0)
 		err = TOCSIN_ENOTRECIPIENT;
@@ -201,17 +263,135 @@ judge(struct work *w, struct span body)
 	return err;
 }
 
-static enum tocsin_err
-came_back(struct work *w, const struct msg_entry *e, uint64_t number)
+static bool
+is_ours(const struct work *w)
 {
-	struct desk_message m;
-	enum tocsin_err err = desk_get(w->tx, number, &m);
+	const struct keystore *k = w->in->parts->keys;
 
-	if (err != TOCSIN_OK || m.posted != 0)
+	return span_is(w->ticket.from, k->member) &&
+	       span_is(w->ticket.device, k->label);
+}
+
+/* Our own device goes on after the last that it is known to have sent. */
+static enum tocsin_err
+move_self(struct work *w)
+{
+	struct buf self = { 0 };
+	struct span last;
+	enum tocsin_err err = TOCSIN_OK;
+	struct rd r;
+
+	if (desk_value_get(w->tx, DESK_SELF, &last) == TOCSIN_OK) {
+		r = rd_init(last);
+		if (rd_u64(&r) >= w->ticket.seq)
+			return TOCSIN_OK;
+	}
+	buf_u64(&self, w->ticket.seq);
+	buf_add(&self, SPAN(w->ticket.id));
+	err = buf_ok(&self) ? desk_value_put(w->tx, DESK_SELF, buf_span(&self))
+			    : TOCSIN_EINTERNAL;
+	buf_release(&self);
+	return err;
+}
+
+/* ---- what is held ---- */
+
+static void
+held_name(char out[128], int64_t due, uint64_t number)
+{
+	snprintf(out, 128, HELD "%020" PRId64 "/%020" PRIu64, due, number);
+}
+
+/* A row says what is held: a message by its number, or a text itself. */
+static enum tocsin_err
+hold(struct work *w, enum kind kind, int64_t due, uint64_t number,
+    struct span text)
+{
+	struct buf row = { 0 };
+	char name[128];
+	enum tocsin_err err = TOCSIN_EINTERNAL;
+
+	held_name(name, due, number);
+	buf_u8(&row, (uint8_t)kind);
+	buf_add(&row, text);
+	if (buf_ok(&row))
+		err = desk_value_put(w->tx, name, buf_span(&row));
+	buf_release(&row);
+	return err;
+}
+
+/* A reason that a clock, a roster or an announcement can take away. */
+static enum tocsin_err
+hold_ticket(struct work *w, const struct desk_message *m)
+{
+	switch (m->refused) {
+	case TOCSIN_ECLOCKSKEW:
+		return hold(w, TICKET, w->ticket.time - CLOCK_SKEW, m->number,
+		    (struct span){ 0 });
+	case TOCSIN_EROSTERUNKNOWN:
+	case TOCSIN_ENOTENROLLED:
+	case TOCSIN_EKEYSEXPIRED:
+		return hold(w, TICKET, NEVER, m->number, (struct span){ 0 });
+	default:
+		return TOCSIN_OK;
+	}
+}
+
+/* ---- tickets, new and known ---- */
+
+/* As the bytes at hand are judged. */
+static enum tocsin_err
+decide(struct work *w, struct desk_message *m)
+{
+	enum tocsin_err err = judge(w, m->body, m->posted);
+
+	if (is_storage(err))
 		return err;
-	m.seq = e->seq;
-	m.posted = e->time;
-	return desk_update(w->tx, &m);
+	m->refused = err;
+	m->own = err == TOCSIN_OK && is_ours(w);
+	return TOCSIN_OK;
+}
+
+/*
+ * It is here already. Ours has come to the broker. What was refused, or is
+ * damaged on this disk, may come in better bytes: an id does not cover the
+ * signature line, nor the body.
+ */
+static enum tocsin_err
+known(struct work *w, struct desk_message *m)
+{
+	struct desk_message old;
+	enum tocsin_err err = desk_get(w->tx, m->number, &old);
+
+	if (err == TOCSIN_OK && (old.own || old.refused == TOCSIN_OK)) {
+		if (old.posted != 0)
+			return TOCSIN_OK;
+		old.seq = m->seq;
+		old.posted = m->posted;
+		return desk_update(w->tx, &old);
+	}
+	if (err != TOCSIN_OK && err != TOCSIN_EBODYMISMATCH)
+		return err;
+	if (m->refused != TOCSIN_OK) /* not even parsed */
+		return TOCSIN_OK;
+	err = decide(w, m);
+	return err == TOCSIN_OK && m->refused == TOCSIN_OK
+		   ? desk_again(w->tx, m)
+		   : err;
+}
+
+static enum tocsin_err
+unknown(struct work *w, struct desk_message *m)
+{
+	enum tocsin_err err = TOCSIN_OK;
+
+	if (m->refused == TOCSIN_OK)
+		err = decide(w, m);
+	if (err == TOCSIN_OK && m->own)
+		err = move_self(w);
+	if (err == TOCSIN_OK)
+		err = desk_put(w->tx, m);
+	return err == TOCSIN_OK ? hold_ticket(w, m) : err;
 }
 
 static enum tocsin_err
@@ -219,11 +399,10 @@ take_ticket(struct work *w, const struct msg_entry *e)
 {
 	struct desk_message m = { .seq = e->seq,
 		.posted = e->time,
-		.arrived = w->now,
+		.arrived = w->in->now,
 		.note = e->note,
 		.body = e->body };
 	enum tocsin_err err;
-	uint64_t number;
 
 	m.refused = ticket_parse(&w->ticket, &w->note, e->note);
 	if (m.refused == TOCSIN_OK) {
@@ -235,77 +414,114 @@ take_ticket(struct work *w, const struct msg_entry *e)
 		crypto_hash_sha256(m.id, e->note.p, e->note.n);
 		memcpy(m.thread, m.id, ID_LEN);
 	}
-	err = desk_find(w->tx, m.id, &number);
+	err = desk_find(w->tx, m.id, &m.number);
 	if (err == TOCSIN_OK)
-		return came_back(w, e, number);
-	if (err != TOCSIN_ENOTFOUND)
-		return err;
-	if (m.refused == TOCSIN_OK)
-		m.refused = judge(w, e->body);
-	if (m.refused == TOCSIN_OK)
-		m.own = span_eq(w->ticket.from,
-			    span_of(w->in->parts->keys->member)) &&
-			span_is(w->ticket.device, w->in->parts->keys->label);
-	return desk_put(w->tx, &m);
+		return known(w, &m);
+	return err == TOCSIN_ENOTFOUND ? unknown(w, &m) : err;
 }
 
 /* ---- receipts ---- */
 
-/* A broker speaks for its own nation's members, and of what we have sent. */
-static enum tocsin_err
-take_line(struct work *w, const struct receipt_line *l)
+/* Of a ticket that our member sent, and of members that it went to. */
+static bool
+concerns(
+    struct work *w, const struct receipt_line *l, const struct roster_broker *b)
 {
-	const struct receipt *r = &w->receipt;
-	const struct roster_broker *b;
-	struct desk_place p = { .kind = (uint8_t)l->kind, .time = r->time };
-	char by[LABEL_MAX + LABEL_MAX + 2];
+	struct desk_message m;
+	struct note note;
 	uint64_t number;
+	size_t i;
 
-	b = roster_broker(w->in->parts->belief->roster, span_of(r->broker));
-	if (b == NULL || desk_find(w->tx, l->id, &number) != TOCSIN_OK)
+	if (desk_find(w->tx, l->id, &number) != TOCSIN_OK ||
+	    desk_get(w->tx, number, &m) != TOCSIN_OK ||
+	    ticket_parse(&w->ticket, &note, m.note) != TOCSIN_OK ||
+	    !span_is(w->ticket.from, w->in->parts->keys->member))
+		return false;
+	if (l->kind == RECEIPT_DELIVERED)
+		return span_is(member_nation(span_of(l->member)), b->nation) &&
+		       ticket_to_find(&w->ticket, span_of(l->member)) >= 0;
+	for (i = 0; i < w->ticket.nto; i++)
+		if (span_is(member_nation(w->ticket.to[i].member), b->nation))
+			return true;
+	return false;
+}
+
+/* A broker speaks for its own nation's members. */
+static enum tocsin_err
+take_line(
+    struct work *w, const struct roster_broker *b, const struct receipt_line *l)
+{
+	struct desk_place p = { .kind = (uint8_t)l->kind,
+		.time = w->receipt.time,
+		.who = span_of(b->nation),
+		.by = span_of(b->name),
+		.reason = span_of(l->reason) };
+	char by[LABEL_MAX + LABEL_MAX + 2];
+
+	if (!concerns(w, l, b))
 		return TOCSIN_OK;
-	p.who = span_of(b->nation);
-	p.by = span_of(r->broker);
 	if (l->kind == RECEIPT_DELIVERED) {
+		snprintf(by, sizeof(by), "%s %s", b->name, l->device);
 		p.who = span_of(l->member);
-		if (!span_is(member_nation(p.who), b->nation))
-			return TOCSIN_OK;
-		snprintf(by, sizeof(by), "%s %s", r->broker, l->device);
 		p.by = span_of(by);
 	}
-	p.reason = span_of(l->reason);
 	return desk_place_put(w->tx, l->id, &p);
 }
 
 static enum tocsin_err
 take_receipt(struct work *w, const struct msg_entry *e)
 {
+	const struct roster *roster = w->in->parts->belief->roster;
+	const struct roster_broker *b;
 	enum tocsin_err err = TOCSIN_OK;
 	size_t i;
 
-	if (receipt_open(&w->receipt, w->in->parts->belief->roster, e->note) !=
-	    TOCSIN_OK)
+	if (roster == NULL ||
+	    receipt_open(&w->receipt, roster, e->note) != TOCSIN_OK)
 		return TOCSIN_OK;
-	for (i = 0; err == TOCSIN_OK && i < w->receipt.nline; i++)
-		err = take_line(w, &w->receipt.line[i]);
+	b = roster_broker(roster, span_of(w->receipt.broker));
+	for (i = 0; b != NULL && err == TOCSIN_OK && i < w->receipt.nline; i++)
+		err = take_line(w, b, &w->receipt.line[i]);
 	return err;
+}
+
+/* ---- rosters and announcements ---- */
+
+/* Two texts that were signed for one place: a person must hear of it. */
+static enum tocsin_err
+keep_conflict(struct work *w, struct span note)
+{
+	uint8_t hash[32];
+	char hex[65], name[128];
+
+	crypto_hash_sha256(hash, note.p, note.n);
+	sodium_bin2hex(hex, sizeof(hex), hash, sizeof(hash));
+	snprintf(name, sizeof(name), "conflict/%s", hex);
+	return desk_value_put(w->tx, name, note);
+}
+
+static enum tocsin_err
+take_text(struct work *w, enum kind kind, struct span note, uint64_t seq)
+{
+	struct belief *b = w->in->parts->belief;
+	int64_t now = w->in->now;
+	enum tocsin_err err;
+
+	err = kind == ROSTER ? belief_take_roster(b, w->tx, note, false, now)
+			     : belief_take_keys(b, w->tx, note, now);
+	if (err == TOCSIN_ECLOCKSKEW)
+		return hold(w, kind, now + LATER_S, seq, note);
+	if (err == TOCSIN_ECHAINCONFLICT)
+		return keep_conflict(w, note);
+	return is_storage(err) ? err : TOCSIN_OK;
 }
 
 /* ---- all ---- */
 
-/* A storage error ends the answer; a text that is no good is passed over. */
-static enum tocsin_err
-only_storage(enum tocsin_err err)
-{
-	return err == TOCSIN_ENOSPACE || err == TOCSIN_EINTERNAL ? err
-								 : TOCSIN_OK;
-}
-
 static enum tocsin_err
 take(struct work *w, const struct msg_entry *e)
 {
-	struct belief *b = w->in->parts->belief;
-	enum tocsin_err err = belief_load(b, w->tx);
+	enum tocsin_err err = belief_load(w->in->parts->belief, w->tx);
 
 	if (err != TOCSIN_OK)
 		return err;
@@ -313,40 +529,102 @@ take(struct work *w, const struct msg_entry *e)
 	case TICKET:
 		return take_ticket(w, e);
 	case ROSTER:
-		return only_storage(
-		    belief_take_roster(b, w->tx, e->note, false, w->now));
 	case KEYS:
-		return only_storage(
-		    belief_take_keys(b, w->tx, e->note, w->now));
+		return take_text(w, (enum kind)e->kind, e->note, e->seq);
 	case RECEIPT:
 		return take_receipt(w, e);
 	}
 	return TOCSIN_OK; /* a kind that is newer than we are */
 }
 
+/*
+ * Lock, then transaction: the order of all who need both. `fn` does the work;
+ * all of it is committed, or nothing.
+ */
 static enum tocsin_err
-store(struct work *w, const struct msg_entry *entry, size_t n, uint64_t *cursor)
+in_one(
+    struct work *w, enum tocsin_err (*fn)(struct work *w, void *arg), void *arg)
 {
-	enum tocsin_err err = desk_write(w->in->parts->desk, &w->tx);
+	const struct sync_parts *p = w->in->parts;
+	enum tocsin_err err;
+
+	pthread_mutex_lock(p->lock);
+	err = desk_write(p->desk, &w->tx);
+	if (err == TOCSIN_OK) {
+		err = belief_load(p->belief, w->tx);
+		if (err == TOCSIN_OK)
+			err = fn(w, arg);
+		if (err == TOCSIN_OK)
+			err = desk_commit(w->tx);
+		else
+			desk_end(w->tx);
+		w->tx = NULL;
+	}
+	pthread_mutex_unlock(p->lock);
+	return err;
+}
+
+struct run {
+	const struct msg_entry *entry;
+	size_t n;
+	uint64_t cursor;
+};
+
+/* Another process of this home may have come further than we. */
+static enum tocsin_err
+store(struct work *w, void *arg)
+{
+	struct run *r = arg;
+	uint64_t last = desk_u64_get(w->tx, CURSOR);
+	enum tocsin_err err = TOCSIN_OK;
 	size_t i;
 
-	if (err != TOCSIN_OK)
-		return err;
-	for (i = 0; err == TOCSIN_OK && i < n; i++)
-		if (entry[i].seq > *cursor)
-			err = take(w, &entry[i]);
-	if (err == TOCSIN_OK && entry[n - 1].seq > *cursor)
-		err = desk_u64_put(w->tx, "cursor", entry[n - 1].seq);
-	if (err != TOCSIN_OK) {
-		desk_end(w->tx);
-		/* What was loaded may come from the change that is undone. */
-		belief_release(w->in->parts->belief);
-		return err;
+	if (last > r->cursor)
+		r->cursor = last;
+	last = r->cursor;
+	for (i = 0; err == TOCSIN_OK && i < r->n; i++) {
+		if (r->entry[i].seq <= r->cursor)
+			continue;
+		err = take(w, &r->entry[i]);
+		if (r->entry[i].seq > last)
+			last = r->entry[i].seq;
 	}
-	err = desk_commit(w->tx);
-	if (err == TOCSIN_OK && entry[n - 1].seq > *cursor)
-		*cursor = entry[n - 1].seq;
+	if (err == TOCSIN_OK && last > r->cursor)
+		err = desk_u64_put(w->tx, CURSOR, last);
+	r->cursor = last;
 	return err;
+}
+
+/* As many as are held in memory at once; *n says how many they were. */
+static enum tocsin_err
+take_some(struct work *w, const struct msg_entry *from, size_t max, size_t *n,
+    uint64_t *cursor)
+{
+	struct msg_entry *entry = calloc(max, sizeof(*entry));
+	struct buf *extra = calloc(max, sizeof(*extra));
+	enum tocsin_err err = TOCSIN_OK, kept = TOCSIN_EINTERNAL;
+	struct run r = { entry, 0, *cursor };
+	size_t i, bytes = 0;
+
+	if (entry == NULL || extra == NULL)
+		goto out;
+	while (r.n < max && bytes < EXTRA_MAX) {
+		entry[r.n] = from[r.n];
+		err = complete(w, &entry[r.n], &extra[r.n]);
+		if (err != TOCSIN_OK)
+			break;
+		bytes += extra[r.n++].n;
+	}
+	kept = r.n > 0 ? in_one(w, store, &r) : TOCSIN_OK;
+	if (r.n > 0 && kept == TOCSIN_OK)
+		*cursor = r.cursor;
+out:
+	*n = r.n;
+	for (i = 0; extra != NULL && i < max; i++)
+		buf_release(&extra[i]);
+	free(extra);
+	free(entry);
+	return kept != TOCSIN_OK ? kept : err;
 }
 
 enum tocsin_err
@@ -354,30 +632,181 @@ intake_entries(
     const struct intake *in, const struct msg_entries *m, uint64_t *cursor)
 {
 	struct work *w = calloc(1, sizeof(*w));
-	struct msg_entry *entry = calloc(m->n, sizeof(*entry));
-	struct buf *extra = calloc(m->n, sizeof(*extra));
-	enum tocsin_err err = TOCSIN_EINTERNAL;
-	size_t i;
+	enum tocsin_err err = TOCSIN_OK;
+	size_t at = 0, n;
 
-	if (w == NULL || entry == NULL || extra == NULL)
-		goto out;
+	if (w == NULL)
+		return TOCSIN_EINTERNAL;
 	w->in = in;
-	w->now = (int64_t)time(NULL);
-	err = TOCSIN_OK;
-	for (i = 0; err == TOCSIN_OK && i < m->n; i++) {
-		entry[i] = m->entry[i];
-		err = complete(w, &entry[i], &extra[i]);
+	while (err == TOCSIN_OK && at < m->n) {
+		err = take_some(w, m->entry + at, m->n - at, &n, cursor);
+		at += n;
 	}
-	if (err == TOCSIN_OK) {
-		pthread_mutex_lock(in->parts->lock);
-		err = store(w, entry, m->n, cursor);
-		pthread_mutex_unlock(in->parts->lock);
-	}
-out:
-	for (i = 0; extra != NULL && i < m->n; i++)
-		buf_release(&extra[i]);
-	free(extra);
-	free(entry);
 	free(w);
 	return err;
+}
+
+/* ---- rosters apart ---- */
+
+static enum tocsin_err
+store_roster(struct work *w, void *arg)
+{
+	const struct span *note = arg;
+	enum tocsin_err err = belief_take_roster(
+	    w->in->parts->belief, w->tx, *note, false, w->in->now);
+
+	return err == TOCSIN_EDUPLICATE ? TOCSIN_OK : err;
+}
+
+enum tocsin_err
+intake_rosters(const struct intake *in, uint64_t serial)
+{
+	struct work *w = calloc(1, sizeof(*w));
+	enum tocsin_err err = TOCSIN_OK;
+	uint64_t next;
+
+	if (w == NULL)
+		return TOCSIN_EINTERNAL;
+	w->in = in;
+	while (err == TOCSIN_OK && (next = our_serial(in) + 1) <= serial) {
+		struct buf file = { 0 };
+		struct span note;
+
+		err = get_roster(in, next, &file);
+		note = buf_span(&file);
+		if (err == TOCSIN_OK)
+			err = in_one(w, store_roster, &note);
+		buf_release(&file);
+		if (err == TOCSIN_OK && our_serial(in) < next)
+			err = TOCSIN_EMALFORMED; /* it gave another one */
+	}
+	free(w);
+	return err;
+}
+
+/* ---- once more ---- */
+
+/* What the desk gave dies with the next change: these are copies. */
+struct copies {
+	struct buf note, body;
+};
+
+static enum tocsin_err
+ticket_again(struct work *w, struct desk_message *m)
+{
+	enum tocsin_err was = m->refused, err;
+
+	if (was == TOCSIN_OK ||
+	    ticket_parse(&w->ticket, &w->note, m->note) != TOCSIN_OK)
+		return TOCSIN_OK;
+	err = decide(w, m);
+	if (err != TOCSIN_OK)
+		return err;
+	if (m->refused == TOCSIN_OK)
+		return desk_again(w->tx, m);
+	err = m->refused != was ? desk_update(w->tx, m) : TOCSIN_OK;
+	return err == TOCSIN_OK ? hold_ticket(w, m) : err;
+}
+
+static enum tocsin_err
+message_again(struct work *w, uint64_t number)
+{
+	struct copies c = { 0 };
+	struct desk_message m;
+	enum tocsin_err err = desk_get(w->tx, number, &m);
+
+	if (err == TOCSIN_ENOTFOUND || err == TOCSIN_EBODYMISMATCH)
+		return TOCSIN_OK; /* it moved on, or is damaged */
+	if (err != TOCSIN_OK)
+		return err;
+	buf_add(&c.note, m.note);
+	buf_add(&c.body, m.body);
+	m.note = buf_span(&c.note);
+	m.body = buf_span(&c.body);
+	err = buf_ok(&c.note) && buf_ok(&c.body) ? ticket_again(w, &m)
+						 : TOCSIN_EINTERNAL;
+	buf_release(&c.note);
+	buf_release(&c.body);
+	return err;
+}
+
+static bool
+held_parse(const char *name, int64_t *due, uint64_t *number)
+{
+	return sscanf(name, HELD "%" SCNd64 "/%" SCNu64, due, number) == 2;
+}
+
+static enum tocsin_err
+row_again(struct work *w, const char *name, uint64_t number, struct span row)
+{
+	struct buf copy = { 0 };
+	enum tocsin_err err = TOCSIN_EINTERNAL;
+	struct rd r;
+	uint8_t kind;
+
+	buf_add(&copy, row);
+	if (buf_ok(&copy))
+		err = desk_value_put(w->tx, name, (struct span){ 0 });
+	r = rd_init(buf_span(&copy));
+	kind = rd_u8(&r);
+	if (err == TOCSIN_OK && kind == TICKET)
+		err = message_again(w, number);
+	else if (err == TOCSIN_OK)
+		err = take_text(w, (enum kind)kind, rd_rest(&r), number);
+	buf_release(&copy);
+	return err;
+}
+
+/*
+ * Each row once: one that is held again may stand behind those to come, so only
+ * what is due at the start is looked at, or what stood there then.
+ */
+static enum tocsin_err
+again(struct work *w, void *arg)
+{
+	const bool all = *(const bool *)arg;
+	struct span name = { 0 }, row;
+	enum tocsin_err err = TOCSIN_OK;
+	char at[129] = "";
+	uint64_t number;
+	int64_t due;
+
+	while (err == TOCSIN_OK &&
+	       desk_value_next(w->tx, HELD, &name, &row) == TOCSIN_OK) {
+		snprintf(
+		    at, sizeof(at), "%.*s", (int)name.n, (const char *)name.p);
+		name = span_of(at);
+		if (!held_parse(at, &due, &number) ||
+		    (!all && due > w->in->now))
+			break;
+		err = row_again(w, at, number, row);
+	}
+	return err;
+}
+
+enum tocsin_err
+intake_again(const struct intake *in, bool all)
+{
+	struct work *w = calloc(1, sizeof(*w));
+	enum tocsin_err err;
+
+	if (w == NULL)
+		return TOCSIN_EINTERNAL;
+	w->in = in;
+	err = in_one(w, again, &all);
+	free(w);
+	return err;
+}
+
+bool
+intake_held(struct desk_tx *tx, int64_t *due)
+{
+	struct span name = { 0 }, row;
+	char at[129];
+	uint64_t number;
+
+	if (desk_value_next(tx, HELD, &name, &row) != TOCSIN_OK)
+		return false;
+	snprintf(at, sizeof(at), "%.*s", (int)name.n, (const char *)name.p);
+	return held_parse(at, due, &number);
 }

@@ -4,9 +4,17 @@
  *
  * The broker is not trusted with content: every roster, announcement, receipt
  * and ticket is verified here as if it came from a stranger. The entries of one
- * answer and the cursor after them are one transaction. A ticket that fails is
- * kept with the reason and never opened; the other kinds are of no use then and
- * are passed over.
+ * answer and the cursor after them are one transaction, or, if they are large,
+ * several in their order. A ticket that fails is kept with the reason and never
+ * opened; the other kinds are of no use then and are passed over.
+ *
+ * What fails for a reason that may pass, a clock or a roster that is still to
+ * come, is held: it is judged again when its time has come, and all of it when
+ * we believe something new. A ticket that is good then becomes a message with a
+ * new number, so that readers get it.
+ *
+ * Desk values: "cursor", the broker's seq up to which all is here; "chain/..."
+ * (one per message: who claims a place in a device's chain); "held/...".
  */
 #ifndef TOCSIN_CLIENT_INTAKE_H
 #define TOCSIN_CLIENT_INTAKE_H
@@ -16,11 +24,25 @@
 
 struct intake {
 	const struct sync_parts *parts;
-	struct sync *sync; /* to ask for what did not fit */
+	/* Ask the broker for what did not fit; the answer's fields. */
+	enum tocsin_err (*ask)(
+	    void *arg, struct span request, struct buf *fields);
+	void *arg;
+	int64_t now;
 };
 
 /* Sets *cursor to the last entry's seq once all of it is on disk. */
 enum tocsin_err MUST_USE intake_entries(
     const struct intake *in, const struct msg_entries *m, uint64_t *cursor);
+
+/* Fetch the rosters between ours and `serial`, the broker's. */
+enum tocsin_err MUST_USE intake_rosters(
+    const struct intake *in, uint64_t serial);
+
+/* Judge again what is held: all of it, or what is due. */
+enum tocsin_err MUST_USE intake_again(const struct intake *in, bool all);
+
+/* Whether anything is held, and when the first of it is due. */
+bool intake_held(struct desk_tx *tx, int64_t *due);
 
 #endif
