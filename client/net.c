@@ -10,13 +10,15 @@
 #include <string.h>
 #include <time.h>
 
-#define SLOTS 32 /* requests out at once */
-#define WATCHERS 16
+#define SLOTS_MAX 1024	  /* requests out at once */
 #define RECONNECT_MIN 200 /* ms; the limit also tames nng's back-off */
 #define RECONNECT_MAX 5000
-#define TICK_MS 100
+#define RESET_MS 2000 /* in which nng gets rid of a connection, or never */
+#define NEVER INT64_MAX
 
 enum slot_state { IDLE, SENDING, RECEIVING };
+
+struct hose;
 
 /*
  * One nng context. Its call ends for the caller when it is answered or late;
@@ -24,13 +26,25 @@ enum slot_state { IDLE, SENDING, RECEIVING };
  * receive while the request is being sent crashes nng 1.5.
  */
 struct slot {
-	struct net *net;
+	struct slot *next;
+	struct hose *hose;
 	nng_ctx ctx;
 	nng_aio *aio;
 	enum slot_state state;
 	net_reply_fn *fn; /* NULL: the caller was told already */
 	void *arg;
 	int64_t deadline;
+};
+
+/* A socket that dials, with its contexts. Nothing of it is ever freed. */
+struct hose {
+	struct net *net;
+	nng_socket sock;
+	nng_dialer dialer;
+	nng_pipe pipe; /* id 0: not connected */
+	int gone;      /* id of the last pipe that was removed */
+	struct slot *slots;
+	size_t nslot;
 };
 
 struct watcher {
@@ -41,15 +55,15 @@ struct watcher {
 struct net {
 	struct net *next;
 	char *url;
-	nng_socket sock;
-	nng_dialer dialer;
-	pthread_mutex_t lock;
+	pthread_mutex_t lock; /* of all below, hose and slots included */
 	pthread_cond_t quiet; /* no watcher is being called */
-	unsigned pipes;
-	nng_pipe pipe;
+	pthread_cond_t sooner;
 	unsigned calling;
-	struct watcher watcher[WATCHERS];
-	struct slot slot[SLOTS];
+	struct watcher *watcher;
+	size_t nwatcher;
+	struct hose *hose;
+	int64_t reset_at; /* the pipe has to be gone by then */
+	int64_t wake_at;  /* when the timer looks next */
 	pthread_t timer;
 };
 
@@ -65,18 +79,21 @@ now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+/* ---- calls ---- */
+
 /* Takes the caller out of a slot, so that it is told once. */
 static void
 tell(struct slot *s, enum tocsin_err err, struct span answer)
 {
+	struct net *n = s->hose->net;
 	net_reply_fn *fn;
 	void *arg;
 
-	pthread_mutex_lock(&s->net->lock);
+	pthread_mutex_lock(&n->lock);
 	fn = s->fn;
 	arg = s->arg;
 	s->fn = NULL;
-	pthread_mutex_unlock(&s->net->lock);
+	pthread_mutex_unlock(&n->lock);
 	if (fn != NULL)
 		fn(arg, err, answer);
 }
@@ -84,9 +101,9 @@ tell(struct slot *s, enum tocsin_err err, struct span answer)
 static void
 set_state(struct slot *s, enum slot_state state)
 {
-	pthread_mutex_lock(&s->net->lock);
+	pthread_mutex_lock(&s->hose->net->lock);
 	s->state = state;
-	pthread_mutex_unlock(&s->net->lock);
+	pthread_mutex_unlock(&s->hose->net->lock);
 }
 
 static void
@@ -131,111 +148,57 @@ slot_done(void *arg)
 		received(s);
 }
 
-static void *
-watch_deadlines(void *arg)
+static struct slot *
+slot_new(struct hose *h)
 {
-	const struct timespec tick = { 0, TICK_MS * 1000000L };
-	struct net *n = arg;
-	size_t i;
+	struct slot *s = calloc(1, sizeof(*s));
 
-	for (;;) {
-		int64_t now = now_ms();
-
-		for (i = 0; i < SLOTS; i++) {
-			struct slot *s = &n->slot[i];
-			bool late;
-
-			pthread_mutex_lock(&n->lock);
-			late = s->fn != NULL && s->deadline <= now;
-			pthread_mutex_unlock(&n->lock);
-			if (late)
-				tell(s, TOCSIN_ETIMEOUT, (struct span){ 0 });
-		}
-		nanosleep(&tick, NULL);
+	if (s == NULL || nng_ctx_open(&s->ctx, h->sock) != 0) {
+		free(s);
+		return NULL;
 	}
-	return NULL;
-}
-
-static void
-pipe_changed(nng_pipe p, nng_pipe_ev ev, void *arg)
-{
-	struct watcher copy[WATCHERS];
-	struct net *n = arg;
-	size_t i;
-
-	pthread_mutex_lock(&n->lock);
-	if (ev == NNG_PIPE_EV_ADD_POST) {
-		n->pipes++;
-		n->pipe = p;
-	} else if (n->pipes > 0) {
-		n->pipes--;
+	s->hose = h;
+	if (nng_ctx_set_ms(
+		s->ctx, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE) != 0 ||
+	    nng_aio_alloc(&s->aio, slot_done, s) != 0) {
+		nng_ctx_close(s->ctx);
+		free(s);
+		return NULL;
 	}
-	n->calling++;
-	memcpy(copy, n->watcher, sizeof(copy));
-	pthread_mutex_unlock(&n->lock);
-	for (i = 0; i < WATCHERS; i++)
-		if (copy[i].fn != NULL)
-			copy[i].fn(copy[i].arg);
-	pthread_mutex_lock(&n->lock);
-	if (--n->calling == 0)
-		pthread_cond_broadcast(&n->quiet);
-	pthread_mutex_unlock(&n->lock);
+	s->next = h->slots;
+	h->slots = s;
+	h->nslot++;
+	return s;
 }
 
-bool
-net_connected(struct net *n)
+/* A slot for a call, with the lock held. */
+static struct slot *
+free_slot(struct hose *h)
 {
-	bool up;
+	struct slot *s;
 
-	pthread_mutex_lock(&n->lock);
-	up = n->pipes > 0;
-	pthread_mutex_unlock(&n->lock);
-	return up;
-}
-
-void
-net_watch(struct net *n, net_watch_fn *fn, void *arg)
-{
-	size_t i;
-
-	pthread_mutex_lock(&n->lock);
-	for (i = 0; i < WATCHERS; i++)
-		if (n->watcher[i].fn == NULL) {
-			n->watcher[i] = (struct watcher){ fn, arg };
-			break;
-		}
-	pthread_mutex_unlock(&n->lock);
-}
-
-void
-net_unwatch(struct net *n, net_watch_fn *fn, void *arg)
-{
-	size_t i;
-
-	pthread_mutex_lock(&n->lock);
-	for (i = 0; i < WATCHERS; i++)
-		if (n->watcher[i].fn == fn && n->watcher[i].arg == arg)
-			n->watcher[i] = (struct watcher){ 0 };
-	while (n->calling > 0)
-		pthread_cond_wait(&n->quiet, &n->lock);
-	pthread_mutex_unlock(&n->lock);
+	for (s = h->slots; s != NULL; s = s->next)
+		if (s->state == IDLE && s->fn == NULL)
+			return s;
+	return h->nslot < SLOTS_MAX ? slot_new(h) : NULL;
 }
 
 static struct slot *
 claim(struct net *n, net_reply_fn *fn, void *arg, unsigned timeout_ms)
 {
-	struct slot *s = NULL;
-	size_t i;
+	struct slot *s;
 
 	pthread_mutex_lock(&n->lock);
-	for (i = 0; i < SLOTS && s == NULL; i++)
-		if (n->slot[i].state == IDLE && n->slot[i].fn == NULL)
-			s = &n->slot[i];
+	s = free_slot(n->hose);
 	if (s != NULL) {
 		s->state = SENDING;
 		s->fn = fn;
 		s->arg = arg;
 		s->deadline = now_ms() + timeout_ms;
+		if (s->deadline < n->wake_at) {
+			n->wake_at = s->deadline;
+			pthread_cond_signal(&n->sooner);
+		}
 	}
 	pthread_mutex_unlock(&n->lock);
 	return s;
@@ -263,106 +226,293 @@ net_call(struct net *n, struct span frame, unsigned timeout_ms,
 	nng_ctx_send(s->ctx, s->aio);
 }
 
+/* ---- connections ---- */
+
+/* With the lock held, which is given up meanwhile. */
+static void
+call_watchers(struct net *n)
+{
+	size_t i;
+
+	n->calling++;
+	for (i = 0; i < n->nwatcher; i++) {
+		struct watcher w = n->watcher[i];
+
+		pthread_mutex_unlock(&n->lock);
+		w.fn(w.arg);
+		pthread_mutex_lock(&n->lock);
+	}
+	if (--n->calling == 0)
+		pthread_cond_broadcast(&n->quiet);
+}
+
+/* nng may tell of an end before it is through telling of the begin. */
+static void
+pipe_changed(nng_pipe p, nng_pipe_ev ev, void *arg)
+{
+	struct hose *h = arg;
+	struct net *n = h->net;
+	int id = nng_pipe_id(p);
+
+	pthread_mutex_lock(&n->lock);
+	if (ev == NNG_PIPE_EV_REM_POST) {
+		h->gone = id;
+		if (nng_pipe_id(h->pipe) == id)
+			h->pipe = (nng_pipe)NNG_PIPE_INITIALIZER;
+	} else if (id != h->gone) {
+		h->pipe = p;
+	}
+	if (n->hose == h) {
+		n->reset_at = NEVER;
+		call_watchers(n);
+	}
+	pthread_mutex_unlock(&n->lock);
+}
+
+static bool
+is_up(const struct hose *h)
+{
+	return nng_pipe_id(h->pipe) > 0;
+}
+
+bool
+net_connected(struct net *n)
+{
+	bool up;
+
+	pthread_mutex_lock(&n->lock);
+	up = is_up(n->hose) && n->reset_at == NEVER;
+	pthread_mutex_unlock(&n->lock);
+	return up;
+}
+
+enum tocsin_err
+net_watch(struct net *n, net_watch_fn *fn, void *arg)
+{
+	struct watcher *grown;
+
+	pthread_mutex_lock(&n->lock);
+	while (n->calling > 0) /* it walks the list */
+		pthread_cond_wait(&n->quiet, &n->lock);
+	grown = realloc(n->watcher, (n->nwatcher + 1) * sizeof(*n->watcher));
+	if (grown != NULL) {
+		n->watcher = grown;
+		n->watcher[n->nwatcher++] = (struct watcher){ fn, arg };
+	}
+	pthread_mutex_unlock(&n->lock);
+	return grown != NULL ? TOCSIN_OK : TOCSIN_EINTERNAL;
+}
+
+void
+net_unwatch(struct net *n, net_watch_fn *fn, void *arg)
+{
+	size_t i;
+
+	pthread_mutex_lock(&n->lock);
+	while (n->calling > 0)
+		pthread_cond_wait(&n->quiet, &n->lock);
+	for (i = 0; i < n->nwatcher; i++)
+		if (n->watcher[i].fn == fn && n->watcher[i].arg == arg)
+			n->watcher[i--] = n->watcher[--n->nwatcher];
+	pthread_mutex_unlock(&n->lock);
+}
+
 void
 net_reset(struct net *n)
 {
 	nng_pipe p;
-	bool up;
+	bool close;
 
 	pthread_mutex_lock(&n->lock);
-	up = n->pipes > 0;
-	p = n->pipe;
+	p = n->hose->pipe;
+	close = is_up(n->hose) && n->reset_at == NEVER;
+	if (close) {
+		n->reset_at = now_ms() + RESET_MS;
+		pthread_cond_signal(&n->sooner);
+	}
 	pthread_mutex_unlock(&n->lock);
-	if (up)
+	if (close)
 		nng_pipe_close(p);
 }
 
-static int
-open_slots(struct net *n)
-{
-	size_t i;
-	int rc = 0;
-
-	for (i = 0; rc == 0 && i < SLOTS; i++) {
-		struct slot *s = &n->slot[i];
-
-		s->net = n;
-		rc = nng_ctx_open(&s->ctx, n->sock);
-		if (rc == 0)
-			rc = nng_ctx_set_ms(s->ctx, NNG_OPT_REQ_RESENDTIME,
-			    NNG_DURATION_INFINITE);
-		if (rc == 0)
-			rc = nng_aio_alloc(&s->aio, slot_done, s);
-	}
-	return rc;
-}
+/* ---- sockets ---- */
 
 static int
-set_options(struct net *n)
+set_options(struct hose *h)
 {
 	int rc;
 
 	rc = nng_socket_set_ms(
-	    n->sock, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
+	    h->sock, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
 	if (rc == 0)
 		rc = nng_socket_set_size(
-		    n->sock, NNG_OPT_RECVMAXSZ, FRAME_MAX + 64);
+		    h->sock, NNG_OPT_RECVMAXSZ, FRAME_MAX + 64);
 	if (rc == 0)
 		rc = nng_socket_set_ms(
-		    n->sock, NNG_OPT_RECONNMINT, RECONNECT_MIN);
+		    h->sock, NNG_OPT_RECONNMINT, RECONNECT_MIN);
 	if (rc == 0)
 		rc = nng_socket_set_ms(
-		    n->sock, NNG_OPT_RECONNMAXT, RECONNECT_MAX);
+		    h->sock, NNG_OPT_RECONNMAXT, RECONNECT_MAX);
 	if (rc == 0)
 		rc = nng_pipe_notify(
-		    n->sock, NNG_PIPE_EV_ADD_POST, pipe_changed, n);
+		    h->sock, NNG_PIPE_EV_ADD_POST, pipe_changed, h);
 	if (rc == 0)
 		rc = nng_pipe_notify(
-		    n->sock, NNG_PIPE_EV_REM_POST, pipe_changed, n);
+		    h->sock, NNG_PIPE_EV_REM_POST, pipe_changed, h);
 	return rc;
 }
 
-static enum tocsin_err
-dial(struct net *n)
+static int
+dial(struct hose *h)
 {
+	int rc = nng_dialer_create(&h->dialer, h->sock, h->net->url);
+
+	if (rc != 0)
+		return rc;
+	(void)nng_dialer_set_bool(h->dialer, NNG_OPT_TCP_KEEPALIVE, true);
+	(void)nng_dialer_set_bool(h->dialer, NNG_OPT_TCP_NODELAY, true);
+	return nng_dialer_start(h->dialer, NNG_FLAG_NONBLOCK);
+}
+
+/* One that has a socket stays, even if it is of no use: closing may hang. */
+static int
+hose_new(struct hose **out, struct net *n)
+{
+	struct hose *h = calloc(1, sizeof(*h));
 	int rc;
 
-	rc = nng_dialer_create(&n->dialer, n->sock, n->url);
-	if (rc == 0) {
-		(void)nng_dialer_set_bool(
-		    n->dialer, NNG_OPT_TCP_KEEPALIVE, true);
-		(void)nng_dialer_set_bool(n->dialer, NNG_OPT_TCP_NODELAY, true);
-		rc = nng_dialer_start(n->dialer, NNG_FLAG_NONBLOCK);
+	if (h == NULL)
+		return NNG_ENOMEM;
+	h->net = n;
+	rc = nng_req0_open(&h->sock);
+	if (rc != 0) {
+		free(h);
+		return rc;
 	}
-	if (rc == NNG_EINVAL || rc == NNG_ENOTSUP || rc == NNG_EADDRINVAL)
-		return TOCSIN_EUSAGE;
-	return rc == 0 ? TOCSIN_OK : TOCSIN_EINTERNAL;
+	*out = h;
+	return set_options(h);
+}
+
+/* nng does not let go of the pipe: all that waits there has waited for nothing.
+ */
+static void
+replace_hose(struct net *n)
+{
+	struct hose *old = n->hose, *h = NULL;
+	struct slot *s;
+	bool good;
+
+	n->reset_at = now_ms() + RESET_MS; /* try again if this fails */
+	pthread_mutex_unlock(&n->lock);
+	good = hose_new(&h, n) == 0;
+	pthread_mutex_lock(&n->lock);
+	if (!good || n->reset_at == NEVER) /* it is gone after all */
+		return;
+	n->hose = h;
+	n->reset_at = NEVER;
+	for (s = old->slots; s != NULL; s = s->next) {
+		pthread_mutex_unlock(&n->lock);
+		tell(s, TOCSIN_EUNAVAILABLE, (struct span){ 0 });
+		pthread_mutex_lock(&n->lock);
+	}
+	pthread_mutex_unlock(&n->lock);
+	(void)dial(h); /* its events take the lock */
+	pthread_mutex_lock(&n->lock);
+}
+
+/* ---- the timer ---- */
+
+/* Tells those who are late; when the next one will be. */
+static int64_t
+tell_late(struct net *n)
+{
+	int64_t now = now_ms(), next = NEVER;
+	struct slot *s;
+
+	for (s = n->hose->slots; s != NULL; s = s->next) {
+		net_reply_fn *fn = s->fn;
+
+		if (fn == NULL)
+			continue;
+		if (s->deadline > now) {
+			next = s->deadline < next ? s->deadline : next;
+			continue;
+		}
+		s->fn = NULL;
+		pthread_mutex_unlock(&n->lock);
+		fn(s->arg, TOCSIN_ETIMEOUT, (struct span){ 0 });
+		pthread_mutex_lock(&n->lock);
+	}
+	return next;
+}
+
+static void
+wait_until(struct net *n, int64_t ms)
+{
+	struct timespec t = { ms / 1000, (ms % 1000) * 1000000 };
+
+	if (ms < n->wake_at)
+		n->wake_at = ms;
+	if (n->wake_at == NEVER)
+		pthread_cond_wait(&n->sooner, &n->lock);
+	else if (n->wake_at == ms) /* else a call came that is due sooner */
+		pthread_cond_timedwait(&n->sooner, &n->lock, &t);
+}
+
+static void *
+keep_time(void *arg)
+{
+	struct net *n = arg;
+	int64_t next;
+
+	pthread_mutex_lock(&n->lock);
+	for (;;) {
+		n->wake_at = NEVER; /* what is claimed from now on lowers it */
+		next = tell_late(n);
+		if (n->reset_at <= now_ms())
+			replace_hose(n);
+		else
+			wait_until(n, next < n->reset_at ? next : n->reset_at);
+	}
+	return NULL;
+}
+
+/* ---- one for each URL ---- */
+
+static void
+init_locks(struct net *n)
+{
+	pthread_condattr_t attr;
+
+	pthread_mutex_init(&n->lock, NULL);
+	pthread_cond_init(&n->quiet, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&n->sooner, &attr);
+	pthread_condattr_destroy(&attr);
 }
 
 static enum tocsin_err
 make(struct net **out, const char *url)
 {
 	struct net *n = calloc(1, sizeof(*n));
-	enum tocsin_err err = TOCSIN_EINTERNAL;
+	int rc;
 
-	if (n == NULL || (n->url = strdup(url)) == NULL ||
-	    nng_req0_open(&n->sock) != 0)
-		goto fail;
-	pthread_mutex_init(&n->lock, NULL);
-	pthread_cond_init(&n->quiet, NULL);
-	/* From here on the socket exists for good, and so does its struct. */
-	if (set_options(n) != 0 || open_slots(n) != 0 ||
-	    pthread_create(&n->timer, NULL, watch_deadlines, n) != 0)
+	if (n == NULL || (n->url = strdup(url)) == NULL) {
+		free(n);
 		return TOCSIN_EINTERNAL;
-	err = dial(n);
-	if (err == TOCSIN_OK)
-		*out = n;
-	return err;
-fail:
-	if (n != NULL)
-		free(n->url);
-	free(n);
-	return err;
+	}
+	n->reset_at = n->wake_at = NEVER;
+	init_locks(n);
+	/* From here on the socket exists for good, and so does its struct. */
+	if (hose_new(&n->hose, n) != 0 ||
+	    pthread_create(&n->timer, NULL, keep_time, n) != 0)
+		return TOCSIN_EINTERNAL;
+	rc = dial(n->hose);
+	if (rc == NNG_EINVAL || rc == NNG_ENOTSUP || rc == NNG_EADDRINVAL)
+		return TOCSIN_EUSAGE;
+	*out = n;
+	return rc == 0 ? TOCSIN_OK : TOCSIN_EINTERNAL;
 }
 
 enum tocsin_err

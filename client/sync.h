@@ -3,9 +3,10 @@
  * sync.h - what moves the desk's contents to and from the broker
  *
  * One thread of a handle. It keeps a link to the broker while there is one to
- * be had, posts what is in the outbox, uploads parts, keeps fetches parked and
- * puts what comes, once verified, into the desk. Everything that must survive
- * is in the desk: it may be killed at any moment and goes on from there.
+ * be had (line.h), empties the outbox (outbox.h), keeps fetches parked and puts
+ * what comes, once verified, into the desk (intake.h). Everything that must
+ * survive is in the desk: it may be killed at any moment and goes on from
+ * there, and several processes may do the same for one home.
  *
  * What is refused for now (no network, busy, no space, a roster that is still
  * to come) stays in the outbox; what is refused for good leaves it and is
@@ -25,26 +26,31 @@ struct sync_parts {
 	struct desk *desk;
 	struct keystore *keys;
 	struct belief *belief;
-	pthread_mutex_t *lock; /* of *belief */
+	pthread_mutex_t *lock; /* of *belief; taken before a transaction */
+	unsigned answer_ms;    /* for how long we wait; 0: 10 s */
+	unsigned park_ms;      /* how long a fetch waits; 0: 20 s */
 };
 
 struct sync;
 
-/* Returns at once; needs a roster in the desk, else ROSTERUNKNOWN. */
+/* Returns at once. Without a roster in the desk there will be no link. */
 enum tocsin_err MUST_USE sync_start(
     struct sync **out, const struct sync_parts *parts);
 void sync_stop(struct sync *s); /* waits for the thread; NULL is ok */
 
 /*
  * Wait until all that was in the outbox when it is called has been answered and
- * all that the broker had then is here. UNAVAILABLE without a link by the end
- * of the time, TIMEOUT, or the broker's refusal of this device.
+ * all that the broker had then is here. Else, at the end of the time: why there
+ * is no link, what the broker refuses, or TIMEOUT.
  */
 enum tocsin_err MUST_USE sync_wait(struct sync *s, int timeout_ms);
 
 /* One request over the link, from any thread; the answer's fields. */
 enum tocsin_err MUST_USE sync_ask(
     struct sync *s, struct span request, int timeout_ms, struct buf *fields);
+
+/* A refusal that may pass by itself: what it was about is tried again. */
+bool sync_passes(enum tocsin_err err);
 
 /* Path of a sealed part in the home, whether it is there or not. */
 void sync_spool(char out[768], const char *home, const uint8_t hash[32]);

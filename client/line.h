@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * line.h - a handle's link to its broker, and requests over it
+ *
+ * One thread of the handle makes links, one after the other; any thread may ask
+ * over the one that stands. A request is a call: it belongs to who asks and,
+ * until net has told how it ended, also to net, so that a line can be closed
+ * while answers are out.
+ *
+ * What does not come sealed over the link is a hint and no more (PROTOCOL.md
+ * 4.1): error frames and nonsense end the link and read as UNAVAILABLE, or as
+ * BUSY. So a reason that is none of these two, nor TIMEOUT, is the broker's
+ * word. When nothing came in time, the connection is dropped too.
+ */
+#ifndef TOCSIN_CLIENT_LINE_H
+#define TOCSIN_CLIENT_LINE_H
+
+#include "client/sync.h"
+#include "crypto/msg.h"
+
+struct line;
+struct call;
+
+enum tocsin_err MUST_USE line_new(
+    struct line **out, const struct sync_parts *parts);
+
+/* Ends all waiting with UNAVAILABLE; nobody may be in a call after it. */
+void line_stop(struct line *l);
+void line_free(struct line *l); /* after line_stop(); NULL is ok */
+
+/* Whether there is a connection, and a link that can be used. */
+bool line_connected(struct line *l);
+bool line_up(struct line *l);
+
+/* Counts the links. */
+unsigned line_count(struct line *l);
+
+/*
+ * Makes a new link in place of what there is. Only the handle's own thread.
+ * BADSIGNATURE: it is not the broker that the roster says, or has other
+ * rosters. *out is what it says of itself.
+ */
+enum tocsin_err MUST_USE line_make(struct line *l, struct msg_hello *out);
+
+/* Until there is a link. Any thread but the one that makes it. */
+void line_wait(struct line *l, int timeout_ms);
+
+/*
+ * Ask and wait. *retry_ms is how long the broker wants us to wait, 0 if it
+ * doesn't say. UNAVAILABLE at once without a link. Any thread.
+ */
+enum tocsin_err MUST_USE line_ask(struct line *l, struct span request,
+    int timeout_ms, struct buf *fields, uint32_t *retry_ms);
+
+/* Ask and look later: begin, line_answered(), end or drop. NULL: no link. */
+struct call *line_begin(struct line *l, struct span request, int timeout_ms);
+bool line_answered(struct line *l, struct call *c);
+enum tocsin_err MUST_USE line_end(struct line *l, struct call *c,
+    struct buf *fields, uint32_t *retry_ms);	/* frees c */
+void line_drop(struct line *l, struct call *c); /* NULL is ok */
+
+#endif
