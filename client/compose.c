@@ -11,8 +11,6 @@
 #include <string.h>
 #include <time.h>
 
-#define SELF "self" /* desk value: seq and id of our last message */
-
 /* Everything that a message becomes before it is sealed. */
 struct composing {
 	struct tocsin *t;
@@ -28,8 +26,8 @@ struct composing {
 
 	struct opened *first; /* of the thread; NULL: this is the first */
 	struct incident_attachment *attachment;
-	struct ticket_part *sealed;
-	size_t nattachment;
+	struct ticket_part *sealed; /* in the spool */
+	size_t nsealed;
 	struct buf parts_age;
 	struct buf json;
 	char severity[64], classification[96];
@@ -65,6 +63,34 @@ choose_tlp(struct composing *c)
 	return TOCSIN_OK;
 }
 
+/* An escalation or share shows the ticket itself to others. */
+static bool
+carries(const struct composing *c)
+{
+	return c->header.kind == TICKET_ESCALATE ||
+	       c->header.kind == TICKET_SHARE;
+}
+
+/* Somebody else's words keep their label, or get a narrower one. */
+static enum tocsin_err
+may_relabel(struct composing *c)
+{
+	const struct ticket *first;
+
+	if (!carries(c))
+		return TOCSIN_OK;
+	if (c->first == NULL)
+		return fail(TOCSIN_EUSAGE, "say which ticket");
+	first = &c->first->ticket;
+	if (c->header.tlp <= first->tlp ||
+	    span_is(first->from, c->t->parts.keys->member))
+		return TOCSIN_OK;
+	return fail(TOCSIN_EPOLICYDENIED,
+	    "TLP:%s: only %.*s, whose ticket it is, may pass it on as TLP:%s",
+	    ticket_tlp_name(first->tlp), (int)first->from.n,
+	    (const char *)first->from.p, ticket_tlp_name(c->header.tlp));
+}
+
 static enum tocsin_err
 choose_precedence(struct composing *c)
 {
@@ -85,43 +111,66 @@ static enum tocsin_err
 choose_labels(struct composing *c)
 {
 	const char *const *l = c->draft->labels;
-	size_t n = 0;
+	struct ticket *h = &c->header;
+	size_t i;
 
-	for (; l != NULL && l[n] != NULL; n++) {
-		if (n == TICKET_LABELS_MAX)
+	for (; l != NULL && *l != NULL; l++) {
+		if (!name_token(span_of(*l)))
+			return fail(TOCSIN_EUSAGE,
+			    "%s is no label: lower case, digits and '-'", *l);
+		for (i = 0; i < h->nlabel && !span_is(h->label[i], *l); i++)
+			;
+		if (i < h->nlabel) /* said twice */
+			continue;
+		if (h->nlabel == TICKET_LABELS_MAX)
 			return fail(TOCSIN_ETOOLARGE, "at most %d labels",
 			    TICKET_LABELS_MAX);
-		if (!name_token(span_of(l[n])))
-			return fail(TOCSIN_EUSAGE,
-			    "%s is no label: lower case, digits and '-'", l[n]);
-		c->header.label[n] = span_of(l[n]);
+		h->label[h->nlabel++] = span_of(*l);
 	}
-	c->header.nlabel = n;
 	return TOCSIN_OK;
 }
 
+/* What belongs to an exercise stays in it, and nothing else comes in. */
 static enum tocsin_err
-choose_words(struct composing *c)
+choose_exercise(struct composing *c)
+{
+	const char *typed = c->draft->exercise;
+	struct span of_thread;
+
+	if (typed != NULL && !name_exercise(span_of(typed)))
+		return fail(
+		    TOCSIN_EUSAGE, "%s is no name of an exercise", typed);
+	if (c->first == NULL) {
+		if (typed != NULL)
+			c->header.exercise = span_of(typed);
+		return TOCSIN_OK;
+	}
+	of_thread = c->first->ticket.exercise;
+	c->header.exercise = of_thread;
+	if (typed == NULL || span_is(of_thread, typed))
+		return TOCSIN_OK;
+	if (of_thread.n == 0)
+		return fail(TOCSIN_EEXERCISEMISMATCH,
+		    "the ticket is live, it is no part of %s", typed);
+	return fail(TOCSIN_EEXERCISEMISMATCH,
+	    "the ticket belongs to the exercise %.*s, not to %s",
+	    (int)of_thread.n, (const char *)of_thread.p, typed);
+}
+
+static enum tocsin_err
+choose_content_words(struct composing *c)
 {
 	const struct tocsin_draft *d = c->draft;
 	const char *word;
-	enum tocsin_err err;
 
-	if (!ticket_kind_from(&c->header.kind, span_of(d->kind)))
-		return fail(TOCSIN_EUSAGE, "%s is no kind of message", d->kind);
-	err = choose_tlp(c);
-	if (err == TOCSIN_OK)
-		err = choose_precedence(c);
-	if (err == TOCSIN_OK)
-		err = choose_labels(c);
-	if (err == TOCSIN_OK && d->severity != NULL) {
+	if (d->severity != NULL) {
 		word = vocab_severity(d->severity);
 		if (word == NULL)
 			return wrong_word(
 			    "severity", d->severity, VOCAB_SEVERITY);
 		snprintf(c->severity, sizeof(c->severity), "%s", word);
 	}
-	if (err == TOCSIN_OK && d->classification != NULL) {
+	if (d->classification != NULL) {
 		word = vocab_find(VOCAB_RSIT, d->classification);
 		if (word == NULL)
 			return wrong_word(
@@ -129,11 +178,27 @@ choose_words(struct composing *c)
 		snprintf(
 		    c->classification, sizeof(c->classification), "%s", word);
 	}
-	if (err == TOCSIN_OK && d->exercise != NULL &&
-	    !name_exercise(span_of(d->exercise)))
-		return fail(
-		    TOCSIN_EUSAGE, "%s is no name of an exercise", d->exercise);
-	return err;
+	return TOCSIN_OK;
+}
+
+static enum tocsin_err
+choose_words(struct composing *c)
+{
+	const struct tocsin_draft *d = c->draft;
+	enum tocsin_err err;
+
+	if (!ticket_kind_from(&c->header.kind, span_of(d->kind)))
+		return fail(TOCSIN_EUSAGE, "%s is no kind of message", d->kind);
+	err = choose_tlp(c);
+	if (err == TOCSIN_OK)
+		err = may_relabel(c);
+	if (err == TOCSIN_OK)
+		err = choose_precedence(c);
+	if (err == TOCSIN_OK)
+		err = choose_labels(c);
+	if (err == TOCSIN_OK)
+		err = choose_exercise(c);
+	return err == TOCSIN_OK ? choose_content_words(c) : err;
 }
 
 /* ---- recipients ---- */
@@ -158,7 +223,10 @@ add_to(struct composing *c, struct span member)
 	return TOCSIN_OK;
 }
 
-/* Everybody that a message of the thread came from or went to. */
+/*
+ * Everybody that the ticket was shown to by who may: below GREEN, its opener. A
+ * member that another one has added on its own is not one of us.
+ */
 static enum tocsin_err
 add_participants(struct composing *c, struct desk_tx *tx)
 {
@@ -176,6 +244,9 @@ add_participants(struct composing *c, struct desk_tx *tx)
 		if (desk_get(tx, n, &row) != TOCSIN_OK ||
 		    row.refused != TOCSIN_OK ||
 		    ticket_parse(h, &note, row.note) != TOCSIN_OK)
+			continue;
+		if (c->first->ticket.tlp < TICKET_GREEN &&
+		    !span_eq(h->from, c->first->ticket.from))
 			continue;
 		for (i = 0; err == TOCSIN_OK && i < h->nto; i++)
 			err = add_to(c, h->to[i].member);
@@ -245,9 +316,7 @@ choose_recipients(struct composing *c, struct desk_tx *tx)
 	const char *const *to = c->draft->to;
 	enum tocsin_err err = TOCSIN_OK;
 	size_t i, before;
-	bool all = c->first != NULL &&
-		   (to == NULL || c->header.kind == TICKET_ESCALATE ||
-		       c->header.kind == TICKET_SHARE);
+	bool all = c->first != NULL && (to == NULL || carries(c));
 
 	if (c->first != NULL)
 		err = add_participants(c, tx);
@@ -291,7 +360,7 @@ part_limit(struct composing *c)
 	uint64_t limit = 0;
 
 	if (desk_read(c->t->parts.desk, &tx) == TOCSIN_OK)
-		limit = desk_u64_get(tx, "part-max");
+		limit = desk_u64_get(tx, DESK_PART_MAX);
 	desk_end(tx);
 	return limit;
 }
@@ -319,8 +388,7 @@ seal_one(struct composing *c, size_t i, const uint8_t sk[32])
 	out->name = a->name != NULL ? a->name : last_component(a->path);
 	out->media = a->media != NULL ? a->media : "application/octet-stream";
 	memcpy(out->part, s->hash, sizeof(out->part));
-	c->header.part[i] = *s;
-	c->header.npart = i + 1;
+	c->nsealed = i + 1;
 	if (limit > 0 && s->size > limit)
 		return fail(TOCSIN_ETOOLARGE,
 		    "%s: sealed it has %llu KiB, and the broker takes %llu "
@@ -337,16 +405,10 @@ seal_attachments(struct composing *c)
 	enum tocsin_err err = TOCSIN_OK;
 	uint8_t sk[32];
 
-	if (n == 0)
-		return TOCSIN_OK;
-	if (n > TICKET_PARTS_MAX)
-		return fail(TOCSIN_ETOOLARGE, "at most %d attachments",
-		    TICKET_PARTS_MAX);
 	c->attachment = calloc(n, sizeof(*c->attachment));
 	c->sealed = calloc(n, sizeof(*c->sealed));
 	if (c->attachment == NULL || c->sealed == NULL)
 		return fail(TOCSIN_EINTERNAL, "no memory");
-	c->nattachment = n;
 	part_identity(sk, &c->parts_age);
 	for (i = 0; err == TOCSIN_OK && i < n; i++)
 		err = seal_one(c, i, sk);
@@ -359,21 +421,36 @@ seal_attachments(struct composing *c)
  * message goes along, and its parts, which the brokers have, are named again.
  */
 static enum tocsin_err
+may_attach(struct composing *c)
+{
+	const struct opened *o = c->first;
+	size_t n = c->draft->nattachments;
+
+	if (n > TICKET_PARTS_MAX)
+		return fail(TOCSIN_ETOOLARGE, "at most %d attachments",
+		    TICKET_PARTS_MAX);
+	if (!carries(c))
+		return TOCSIN_OK;
+	if (o->contents.json.n == 0)
+		return fail(o->row.refused != TOCSIN_OK ? o->row.refused
+							: TOCSIN_EMALFORMED,
+		    "the ticket's first message is not readable here: %s",
+		    tocsin_err_text(o->row.refused));
+	if (n > 0 && o->ticket.npart > 0)
+		return fail(TOCSIN_EUSAGE,
+		    "the ticket's own attachments go along; send others with "
+		    "`tocsin note`");
+	return TOCSIN_OK;
+}
+
+static enum tocsin_err
 carry_original(struct composing *c, struct incident_draft *d, char **copy,
     char id[ID_TEXT + 1])
 {
 	const struct opened *o = c->first;
 
-	if (c->header.kind != TICKET_ESCALATE && c->header.kind != TICKET_SHARE)
+	if (!carries(c))
 		return TOCSIN_OK;
-	if (o->contents.json.n == 0)
-		return fail(o->row.refused,
-		    "the ticket's first message is not readable here: %s",
-		    tocsin_err_text(o->row.refused));
-	if (c->nattachment > 0 && o->ticket.npart > 0)
-		return fail(TOCSIN_EUSAGE,
-		    "the ticket's own attachments go along; send others with "
-		    "`tocsin note`");
 	*copy = strndup((const char *)o->contents.json.p, o->contents.json.n);
 	if (*copy == NULL)
 		return fail(TOCSIN_EINTERNAL, "no memory");
@@ -401,15 +478,22 @@ write_content(struct composing *c)
 		.reason = c->reason,
 		.json = d->json,
 		.attachment = c->attachment,
-		.nattachment = c->nattachment };
+		.nattachment = c->nsealed };
 	char id[ID_TEXT + 1], *copy = NULL;
-	enum tocsin_err err = carry_original(c, &in, &copy, id);
+	enum tocsin_err err;
+	size_t i;
 
+	for (i = 0; i < c->nsealed; i++)
+		c->header.part[i] = c->sealed[i];
+	c->header.npart = c->nsealed;
+	err = carry_original(c, &in, &copy, id);
 	if (err == TOCSIN_OK) {
 		err = incident_print(&c->json, &in);
 		if (err == TOCSIN_ETOOLARGE)
 			fail(err, "the text is longer than %d KiB; attach it",
 			    INCIDENT_TEXT_MAX / 1024);
+		else if (err == TOCSIN_EINTERNAL)
+			fail(err, "no memory");
 		else if (err != TOCSIN_OK)
 			fail(err, "the text is not UTF-8, or the JSON is not "
 				  "an object of sane depth");
@@ -422,6 +506,41 @@ write_content(struct composing *c)
 
 /* ---- the thread ---- */
 
+/* Open a message that is to be answered; what was refused is not. */
+static enum tocsin_err
+open_to_answer(struct composing *c, struct desk_tx *tx, uint64_t number)
+{
+	struct desk_message row;
+	enum tocsin_err err = desk_get(tx, number, &row);
+
+	if (err == TOCSIN_OK)
+		err = row.refused;
+	if (err != TOCSIN_OK)
+		return fail(err, "%s is not to be answered: %s",
+		    c->draft->thread, tocsin_err_text(err));
+	if (c->first != NULL)
+		opened_release(c->first);
+	else
+		c->first = calloc(1, sizeof(*c->first));
+	if (c->first == NULL)
+		return fail(TOCSIN_EINTERNAL, "no memory");
+	return open_message(c->t, tx, number, c->first);
+}
+
+/* The oldest of a thread that is here, and is what it says. */
+static uint64_t
+first_good(struct desk_tx *tx, const uint8_t thread[ID_LEN])
+{
+	struct desk_message row;
+	uint64_t n = 0;
+
+	while (desk_thread_next(tx, thread, n, &n) == TOCSIN_OK)
+		if (desk_get(tx, n, &row) == TOCSIN_OK &&
+		    row.refused == TOCSIN_OK)
+			return n;
+	return 0;
+}
+
 static enum tocsin_err
 load_thread(struct composing *c, struct desk_tx *tx)
 {
@@ -432,32 +551,21 @@ load_thread(struct composing *c, struct desk_tx *tx)
 	if (c->draft->thread == NULL)
 		return TOCSIN_OK;
 	err = find_message(c->t, tx, c->draft->thread, &n);
+	if (err == TOCSIN_OK)
+		err = open_to_answer(c, tx, n);
 	if (err != TOCSIN_OK)
 		return err;
-	c->first = malloc(sizeof(*c->first));
-	if (c->first == NULL)
-		return fail(TOCSIN_EINTERNAL, "no memory");
-	err = open_message(c->t, tx, n, c->first);
-	if (err == TOCSIN_OK) {
-		memcpy(h->ref[0], c->first->row.id, ID_LEN);
-		h->nref = 1;
-	}
-	/* It may be a later message; go to the first that is here. */
-	if (err == TOCSIN_OK &&
-	    desk_thread_next(tx, c->first->row.thread, 0, &first) ==
-		TOCSIN_OK &&
-	    first != n) {
-		opened_release(c->first);
-		err = open_message(c->t, tx, first, c->first);
-	}
-	if (err != TOCSIN_OK) {
-		free(c->first);
-		c->first = NULL;
+	memcpy(h->ref[0], c->first->row.id, ID_LEN);
+	h->nref = 1;
+	/* It may be a later message; go to the first. */
+	if (desk_find(tx, c->first->row.thread, &first) != TOCSIN_OK)
+		first = first_good(tx, c->first->row.thread);
+	if (first != 0 && first != n)
+		err = open_to_answer(c, tx, first);
+	if (err != TOCSIN_OK)
 		return err;
-	}
 	h->has_thread = true;
 	memcpy(h->thread, c->first->row.thread, ID_LEN);
-	h->exercise = c->first->ticket.exercise;
 	return TOCSIN_OK;
 }
 
@@ -471,7 +579,7 @@ next_place(struct composing *c, struct desk_tx *tx)
 	struct rd r;
 
 	h->seq = 1;
-	if (desk_value_get(tx, SELF, &self) != TOCSIN_OK)
+	if (desk_value_get(tx, DESK_SELF, &self) != TOCSIN_OK)
 		return TOCSIN_OK;
 	r = rd_init(self);
 	h->seq = rd_u64(&r) + 1;
@@ -508,10 +616,10 @@ keep(struct composing *c, struct desk_tx *tx, struct span note,
 		err = desk_put(tx, &m);
 	if (err == TOCSIN_OK)
 		err = desk_outbox_add(tx, m.number);
-	for (i = 0; err == TOCSIN_OK && i < c->nattachment; i++)
+	for (i = 0; err == TOCSIN_OK && i < c->nsealed; i++)
 		err = desk_upload_add(tx, c->sealed[i].hash, c->sealed[i].size);
 	if (err == TOCSIN_OK)
-		err = desk_value_put(tx, SELF, buf_span(&self));
+		err = desk_value_put(tx, DESK_SELF, buf_span(&self));
 	buf_release(&self);
 	return err;
 }
@@ -532,8 +640,6 @@ seal(struct composing *c, struct desk_tx *tx, uint8_t id[ID_LEN])
 	h->device = span_of(k->label);
 	h->time = c->now;
 	h->ackby = c->draft->ackby;
-	if (c->draft->exercise != NULL)
-		h->exercise = span_of(c->draft->exercise);
 	err = next_place(c, tx);
 	if (err != TOCSIN_OK)
 		return err;
@@ -578,14 +684,15 @@ drop_spooled(struct composing *c)
 	char path[768];
 	size_t i;
 
-	for (i = 0; i < c->header.npart && i < c->nattachment; i++) {
+	for (i = 0; i < c->nsealed; i++) {
 		sync_spool(path, c->t->parts.keys->home, c->sealed[i].hash);
 		(void)remove(path);
 	}
 }
 
+/* Everything that can be refused before anything is sealed. */
 static enum tocsin_err
-compose(struct composing *c, struct desk_tx *tx, uint8_t id[ID_LEN])
+prepare(struct composing *c, struct desk_tx *tx)
 {
 	enum tocsin_err err = belief_load(&c->t->belief, tx);
 
@@ -598,24 +705,71 @@ compose(struct composing *c, struct desk_tx *tx, uint8_t id[ID_LEN])
 		err = may_send(c);
 	if (err == TOCSIN_OK)
 		err = choose_recipients(c, tx);
-	if (err == TOCSIN_OK)
-		err = write_content(c);
-	return err == TOCSIN_OK ? seal(c, tx, id) : err;
+	return err == TOCSIN_OK ? may_attach(c) : err;
 }
 
-/* The belief's lock before the desk's, as everywhere (handle.h). */
+static void
+forget(struct composing *c)
+{
+	if (c->first != NULL)
+		opened_release(c->first);
+	free(c->first);
+	c->first = NULL;
+	c->nto = 0;
+	memset(&c->header, 0, sizeof(c->header));
+}
+
+/* Lock, then transaction: the order of all who need both. */
 static enum tocsin_err
-compose_and_commit(struct composing *c, uint8_t id[ID_LEN])
+begin(struct composing *c, bool writes, struct desk_tx **tx)
+{
+	struct desk *d = c->t->parts.desk;
+	enum tocsin_err err;
+
+	pthread_mutex_lock(&c->t->lock);
+	err = writes ? desk_write(d, tx) : desk_read(d, tx);
+	if (err != TOCSIN_OK)
+		fail(err, "the desk: %s", tocsin_err_text(err));
+	return err;
+}
+
+/* Attachments are slow: before a transaction, and after a look whether. */
+static enum tocsin_err
+look_and_attach(struct composing *c)
 {
 	struct desk_tx *tx = NULL;
 	enum tocsin_err err;
 
-	pthread_mutex_lock(&c->t->lock);
-	err = desk_write(c->t->parts.desk, &tx);
-	if (err != TOCSIN_OK)
-		fail(err, "the desk: %s", tocsin_err_text(err));
-	else
-		err = compose(c, tx, id);
+	if (c->draft->nattachments == 0)
+		return TOCSIN_OK;
+	err = begin(c, false, &tx);
+	if (err == TOCSIN_OK)
+		err = prepare(c, tx);
+	desk_end(tx);
+	forget(c);
+	pthread_mutex_unlock(&c->t->lock);
+	return err == TOCSIN_OK ? seal_attachments(c) : err;
+}
+
+static enum tocsin_err
+send_draft(struct composing *c, char id[TOCSIN_ID_TEXT])
+{
+	struct desk_tx *tx = NULL;
+	uint8_t raw[ID_LEN];
+	enum tocsin_err err;
+
+	c->now = (int64_t)time(NULL);
+	err = look_and_attach(c);
+	if (err == TOCSIN_OK) {
+		err = begin(c, true, &tx);
+		if (err == TOCSIN_OK)
+			err = prepare(c, tx);
+		if (err == TOCSIN_OK)
+			err = write_content(c);
+		if (err == TOCSIN_OK)
+			err = seal(c, tx, raw);
+		pthread_mutex_unlock(&c->t->lock);
+	}
 	if (err == TOCSIN_OK) {
 		err = desk_commit(tx);
 		tx = NULL;
@@ -623,20 +777,6 @@ compose_and_commit(struct composing *c, uint8_t id[ID_LEN])
 			fail(err, "the desk: %s", tocsin_err_text(err));
 	}
 	desk_end(tx);
-	pthread_mutex_unlock(&c->t->lock);
-	return err;
-}
-
-static enum tocsin_err
-send_draft(struct composing *c, char id[TOCSIN_ID_TEXT])
-{
-	uint8_t raw[ID_LEN];
-	enum tocsin_err err;
-
-	c->now = (int64_t)time(NULL);
-	err = seal_attachments(c); /* slow, so before the transaction */
-	if (err == TOCSIN_OK)
-		err = compose_and_commit(c, raw);
 	if (err == TOCSIN_OK)
 		id_print(id, raw);
 	else
@@ -658,9 +798,7 @@ send(struct tocsin *t, const struct tocsin_draft *draft, const char *answer,
 	c->answer = answer;
 	c->reason = reason;
 	err = send_draft(c, id);
-	if (c->first != NULL)
-		opened_release(c->first);
-	free(c->first);
+	forget(c);
 	free(c->attachment);
 	free(c->sealed);
 	buf_release(&c->parts_age);

@@ -9,9 +9,9 @@
  *	save.c     attachments
  *	export.c   a message as files
  *
- * The belief is used with its lock held, and never while waiting. Who needs both
- * takes that lock first and begins the desk's change then, or two threads wait
- * for each other for ever.
+ * The belief is used with its lock held, and never while waiting. Who needs
+ *both takes that lock first and begins the desk's change then, or two threads
+ *wait for each other for ever.
  */
 #ifndef TOCSIN_CLIENT_HANDLE_H
 #define TOCSIN_CLIENT_HANDLE_H
@@ -49,7 +49,8 @@ struct opened {
 
 /*
  * Copy message `number` out of the desk and open it. `contents` is empty if
- * row.refused says why it is not to be opened. The caller releases.
+ * row.refused says why it is not to be opened; nothing but the number is known
+ * of what is damaged. The caller releases.
  */
 enum tocsin_err MUST_USE open_message(
     struct tocsin *t, struct desk_tx *tx, uint64_t number, struct opened *out);

@@ -5,6 +5,7 @@
 #include "crypto/ticket.h"
 
 #include <jansson.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -259,7 +260,7 @@ incident_print(struct buf *out, const struct incident_draft *d)
 						 : TOCSIN_OK;
 out:
 	if (text != NULL)
-		memset(text, 0, strlen(text));
+		sodium_memzero(text, strlen(text));
 	free(text);
 	json_decref(o);
 	return err;

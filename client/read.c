@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: ISC */
+#include "client/backoff.h"
 #include "client/handle.h"
 #include "client/incident.h"
 
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#define READER_MAX 64
 
 /* A message and all its strings in one block of its own. */
 struct message {
@@ -42,6 +46,11 @@ open_message(
 
 	memset(out, 0, sizeof(*out));
 	err = desk_get(tx, number, &out->row);
+	if (err == TOCSIN_EBODYMISMATCH) {
+		out->row =
+		    (struct desk_message){ .number = number, .refused = err };
+		return TOCSIN_OK;
+	}
 	if (err != TOCSIN_OK)
 		return fail(err, "message %llu of the desk: %s",
 		    (unsigned long long)number, tocsin_err_text(err));
@@ -50,8 +59,11 @@ open_message(
 	if (!buf_ok(&out->note) || !buf_ok(&out->body))
 		return fail(TOCSIN_EINTERNAL, "no memory");
 	err = ticket_parse(&out->ticket, &out->parsed, buf_span(&out->note));
-	if (err != TOCSIN_OK && out->row.refused == TOCSIN_OK)
-		out->row.refused = err;
+	if (err != TOCSIN_OK) { /* what it left behind is of no use */
+		memset(&out->ticket, 0, sizeof(out->ticket));
+		if (out->row.refused == TOCSIN_OK)
+			out->row.refused = err;
+	}
 	if (err == TOCSIN_OK &&
 	    (out->row.refused == TOCSIN_OK || out->row.own)) {
 		err = open_body(t, out);
@@ -188,8 +200,10 @@ tocsin_message_free(struct tocsin_message *m)
 	if (m == NULL)
 		return;
 	incident_release(&own->incident);
-	for (i = 0; i < own->nstring; i++)
+	for (i = 0; i < own->nstring; i++) {
+		sodium_memzero(own->strings[i], strlen(own->strings[i]));
 		free(own->strings[i]);
+	}
 	free(own->strings);
 	free(own->to);
 	free(own->parts);
@@ -239,61 +253,55 @@ tocsin_get(struct tocsin *t, const char *id, struct tocsin_message **out)
 	return err;
 }
 
-static void
+/* The value that keeps its place. No two names may share one. */
+static enum tocsin_err
 reader_name(char out[96], const char *reader)
 {
-	snprintf(out, 96, "reader/%.80s", reader);
+	size_t n = strnlen(reader, READER_MAX + 1);
+
+	if (n == 0 || n > READER_MAX)
+		return fail(TOCSIN_EUSAGE, "a reader's name has 1 to %d bytes",
+		    READER_MAX);
+	snprintf(out, 96, "reader/%s", reader);
+	return TOCSIN_OK;
 }
 
 /* The next that this device did not write; what it wrote it knows. */
 static enum tocsin_err
-next_other(struct tocsin *t, struct desk_tx *tx, const char *reader,
+next_other(struct tocsin *t, struct desk_tx *tx, const char *name,
     struct tocsin_message **out)
 {
 	struct desk_message row;
-	char name[96];
-	uint64_t n;
+	uint64_t n = desk_u64_get(tx, name);
 	enum tocsin_err err;
 
-	reader_name(name, reader);
-	n = desk_u64_get(tx, name);
-	for (;;) {
-		err = desk_next(tx, n, &n);
-		if (err != TOCSIN_OK)
-			return err;
+	while ((err = desk_next(tx, n, &n)) == TOCSIN_OK) {
 		err = desk_get(tx, n, &row);
-		if (err != TOCSIN_OK)
-			return fail(err, "message %llu of the desk: %s",
-			    (unsigned long long)n, tocsin_err_text(err));
-		if (!row.own)
-			return message_of(t, tx, n, out);
+		if (err == TOCSIN_OK && row.own)
+			continue;
+		return message_of(t, tx, n, out); /* also what is damaged */
 	}
-}
-
-static int64_t
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	return err;
 }
 
 enum tocsin_err
 tocsin_next(struct tocsin *t, const char *reader, int timeout_ms,
     struct tocsin_message **out)
 {
-	const int64_t end = now_ms() + timeout_ms;
-	enum tocsin_err err;
+	const int64_t end = backoff_now() + timeout_ms;
+	char name[96];
+	enum tocsin_err err = reader_name(name, reader);
 
+	if (err != TOCSIN_OK)
+		return err;
 	for (;;) {
 		uint64_t seen = desk_changes(t->parts.desk);
 		struct desk_tx *tx = NULL;
-		int64_t left = end - now_ms();
+		int64_t left = end - backoff_now();
 
 		err = desk_read(t->parts.desk, &tx);
 		if (err == TOCSIN_OK)
-			err = next_other(t, tx, reader, out);
+			err = next_other(t, tx, name, out);
 		desk_end(tx);
 		if (err != TOCSIN_ENOTFOUND)
 			return err;
@@ -309,11 +317,20 @@ move_reader(struct tocsin *t, const char *reader, uint64_t number)
 {
 	struct desk_tx *tx;
 	char name[96];
-	enum tocsin_err err = desk_write(t->parts.desk, &tx);
+	enum tocsin_err err = reader_name(name, reader);
 
 	if (err != TOCSIN_OK)
+		return err;
+	err = desk_write(t->parts.desk, &tx);
+	if (err != TOCSIN_OK)
 		return fail(err, "the desk: %s", tocsin_err_text(err));
-	reader_name(name, reader);
+	if (number > desk_last(tx)) {
+		desk_end(tx);
+		return fail(TOCSIN_EUSAGE,
+		    "there is no message %llu: what will have that number "
+		    "would not be seen",
+		    (unsigned long long)number);
+	}
 	if (number == 0 || number > desk_u64_get(tx, name))
 		err = desk_u64_put(tx, name, number);
 	if (err == TOCSIN_OK)
@@ -392,8 +409,11 @@ tocsin_thread(struct tocsin *t, const char *id, struct tocsin_list **out)
 	err = desk_read(t->parts.desk, &tx);
 	if (err == TOCSIN_OK)
 		err = find_message(t, tx, id, &n);
-	if (err == TOCSIN_OK)
+	if (err == TOCSIN_OK) {
 		err = desk_get(tx, n, &row);
+		if (err != TOCSIN_OK)
+			fail(err, "the desk: %s", tocsin_err_text(err));
+	}
 	if (err != TOCSIN_OK) {
 		desk_end(tx);
 		tocsin_list_free(l);
@@ -424,6 +444,10 @@ tocsin_tickets(struct tocsin *t, struct tocsin_list **out)
 		err = desk_next(tx, n, &n);
 		if (err == TOCSIN_OK)
 			err = desk_get(tx, n, &row);
+		if (err == TOCSIN_EBODYMISMATCH) { /* shown as damaged */
+			err = list_add(t, tx, n, l);
+			continue;
+		}
 		/* A thread is shown by the first message of it that we have. */
 		if (err == TOCSIN_OK &&
 		    desk_thread_next(tx, row.thread, 0, &first) == TOCSIN_OK &&

@@ -42,10 +42,29 @@ get_range(struct fetching *f, struct buf *fields, struct msg_range *r)
 		err = msg_range_decode(r, buf_span(fields));
 	if (err == TOCSIN_OK && r->total != f->part.size)
 		err = TOCSIN_EBODYMISMATCH;
+	if (err == TOCSIN_OK && r->bytes.n > f->part.size - f->have)
+		err = TOCSIN_EBODYMISMATCH;
 	if (err == TOCSIN_OK && r->bytes.n == 0)
 		err = TOCSIN_EUNAVAILABLE;
 	buf_release(&request);
 	return err;
+}
+
+/* A part of it may fit on the disk; that much is kept. */
+static enum tocsin_err
+append(struct fetching *f, struct span bytes)
+{
+	while (bytes.n > 0) {
+		ssize_t n = pwrite(f->fd, bytes.p, bytes.n, (off_t)f->have);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return file_error(n < 0 ? errno : ENOSPC);
+		f->have += (uint64_t)n;
+		bytes = span_cut(bytes, (size_t)n, bytes.n);
+	}
+	return TOCSIN_OK;
 }
 
 static enum tocsin_err
@@ -58,12 +77,8 @@ fetch_rest(struct fetching *f)
 		struct msg_range r;
 
 		err = get_range(f, &fields, &r);
-		if (err == TOCSIN_OK &&
-		    pwrite(f->fd, r.bytes.p, r.bytes.n, (off_t)f->have) !=
-			(ssize_t)r.bytes.n)
-			err = file_error(errno);
 		if (err == TOCSIN_OK)
-			f->have += r.bytes.n;
+			err = append(f, r.bytes);
 		buf_release(&fields);
 		if (err == TOCSIN_OK && f->progress != NULL &&
 		    !f->progress(f->arg, f->have, f->part.size))

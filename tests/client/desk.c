@@ -119,7 +119,7 @@ test_boxes(void)
 	uint8_t h1[ID_LEN] = { 1 }, h2[ID_LEN] = { 2 }, h[ID_LEN];
 	uint64_t n = 0;
 	struct desk_tx *tx;
-	struct span name, v;
+	struct span name = { 0 }, v;
 	bool good;
 
 	if (desk_write(d, &tx) != TOCSIN_OK)
@@ -148,9 +148,11 @@ test_boxes(void)
 	good = desk_value_put(tx, "keys/a", span_of("1")) == TOCSIN_OK &&
 	       desk_value_put(tx, "keys/b", span_of("2")) == TOCSIN_OK &&
 	       desk_value_put(tx, "z", span_of("3")) == TOCSIN_OK &&
-	       desk_value_at(tx, "keys/", 1, &name, &v) == TOCSIN_OK &&
+	       desk_value_next(tx, "keys/", &name, &v) == TOCSIN_OK &&
+	       span_is(name, "keys/a") && span_is(v, "1") &&
+	       desk_value_next(tx, "keys/", &name, &v) == TOCSIN_OK &&
 	       span_is(name, "keys/b") && span_is(v, "2") &&
-	       desk_value_at(tx, "keys/", 2, &name, &v) == TOCSIN_ENOTFOUND;
+	       desk_value_next(tx, "keys/", &name, &v) == TOCSIN_ENOTFOUND;
 	ok(good, "values are listed by the head of their name");
 	ok(desk_u64_put(tx, "n", 77) == TOCSIN_OK &&
 		desk_u64_get(tx, "n") == 77 && desk_u64_get(tx, "m") == 0,

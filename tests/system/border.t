@@ -59,6 +59,7 @@ ok 'the sender closes it' at singcert-desk1 close "$short" -m 'Done, thanks.'
 ok 'which comes to them' wait_until 20 shows mycert-night "$short" \
 	'Done, thanks.'
 
+ok 'and to the watch' wait_until 20 grep -q 'Done, thanks.' "$fed/screen"
 is "$(count "$id" "$fed/screen" | head -n 1)" \
 	"$(grep -c "\"thread\": *\"$id\"" "$fed/screen")" \
 	'what was watched is of one thread'

@@ -49,8 +49,8 @@ called_wrongly 'flash' 'a precedence that there is not' \
 called_wrongly 'inbox' 'a command that there is not' \
 	at singcert-desk1 inbxo
 is "$(at singcert-desk1 inbox --json | json state | tr '\n' ' ')" \
-	'posted refused ' \
-	'of all that, only what the broker refused is kept, and marked'
+	'posted ' \
+	'of all that, only what was right is kept'
 refuses 'not-found' 'a ticket that there is not' \
 	at singcert-desk1 show 0000-0000-0000
 
