@@ -34,6 +34,7 @@
 #define DOOR_AGAIN_MS 200 /* before a dead door is replaced */
 #define DOOR_AGAIN_MAX 5000
 #define PROBE_MS 2000
+#define PROBE_EVERY_MS 10000
 #define PEERS_MAX 512
 
 enum { CONFIG };
@@ -203,7 +204,7 @@ probe(struct daemon *d)
 		log_event(LOG_ERROR, "listener-lost", LOG_END);
 		_exit(1);
 	}
-	d->probe_at = clock_ms() + (int64_t)d->setup.config.canary;
+	d->probe_at = clock_ms() + PROBE_EVERY_MS;
 	d->door_wait = DOOR_AGAIN_MS;
 }
 
