@@ -77,8 +77,7 @@ receive(int fd, uint8_t *to, size_t want, int64_t deadline)
 		if (!wait_for(fd, POLLIN, deadline))
 			return false;
 		n = recv(fd, to, want, MSG_DONTWAIT);
-		if (n == 0 ||
-		    (n < 0 && errno != EAGAIN && errno != EINTR))
+		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 			return false;
 		if (n > 0) {
 			to += n;
@@ -90,8 +89,8 @@ receive(int fd, uint8_t *to, size_t want, int64_t deadline)
 
 /* WORD N LF and the bytes; both directions look the same. */
 static bool
-receive_message(int fd, char word[HEAD_MAX], struct buf *body, size_t max,
-    int64_t deadline)
+receive_message(
+    int fd, char word[HEAD_MAX], struct buf *body, size_t max, int64_t deadline)
 {
 	char head[HEAD_MAX];
 	size_t n = 0;
@@ -148,8 +147,8 @@ serve(struct admin *a, int fd)
 	char word[HEAD_MAX];
 	enum tocsin_err err;
 
-	if (receive_message(fd, word, &body, ADMIN_BODY_MAX,
-		clock_ms() + SERVE_MS)) {
+	if (receive_message(
+		fd, word, &body, ADMIN_BODY_MAX, clock_ms() + SERVE_MS)) {
 		err = a->fn(a->arg, word, buf_span(&body), &answer);
 		if (!buf_ok(&answer))
 			err = TOCSIN_EINTERNAL;
@@ -275,8 +274,8 @@ reason_of(const char *word)
 }
 
 enum tocsin_err
-admin_ask(const char *path, const char *word, struct span body,
-    struct buf *answer)
+admin_ask(
+    const char *path, const char *word, struct span body, struct buf *answer)
 {
 	int64_t deadline = clock_ms() + ASK_MS;
 	char reason[HEAD_MAX];

@@ -7,8 +7,8 @@
  * caller at a time, with deadlines.
  *
  *	-> WORD N LF, N bytes		status, status-json, roster, install
- *	<- REASON N LF, N bytes		reason "ok", and what was asked for; else
- *					a sentence
+ *	<- REASON N LF, N bytes		reason "ok", and what was asked for;
+ *else a sentence
  *
  * What the words do is the owner's, in admin_fn: it appends the answer and
  * returns the reason. `install` brings one roster file; `roster` is answered
@@ -45,7 +45,7 @@ void admin_free(struct admin *a);
  * Ask a broker. EUNAVAILABLE: none is there; ETIMEOUT; EPERMISSIONS; else what
  * it answered, with the sentence or what was asked for in *answer.
  */
-MUST_USE enum tocsin_err admin_ask(const char *path, const char *word,
-    struct span body, struct buf *answer);
+MUST_USE enum tocsin_err admin_ask(
+    const char *path, const char *word, struct span body, struct buf *answer);
 
 #endif

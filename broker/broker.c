@@ -204,7 +204,7 @@ broker_halt(struct broker *b)
 {
 	net_pause(b->net);
 	writer_stop(b->writer);
-	store_close(b->store);
+	/* Not closed: other threads may be reading, and all is synced. */
 }
 
 void

@@ -110,8 +110,9 @@ MUST_USE enum tocsin_err broker_start(
 void broker_tick(struct broker *b, int64_t now_ms);
 
 /*
- * The end of a daemon: refuse what comes, finish the commit that is under way,
- * close the store. The process is left with _exit() then; nothing is freed.
+ * The end of a daemon: refuse what comes and finish the commit that is under
+ * way. The process is left with _exit() then; nothing is closed or freed, since
+ * other threads may still be reading.
  */
 void broker_halt(struct broker *b);
 

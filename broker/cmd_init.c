@@ -79,8 +79,8 @@ configure(struct config *c, const char **opt, struct config_fault *f)
 		opt[NAME] = opt[NATION];
 	for (i = 0; i < sizeof(given) / sizeof(given[0]) && !err; i++)
 		if (opt[given[i].option])
-			err = config_set(c, "broker", given[i].key,
-			    opt[given[i].option], f);
+			err = config_set(
+			    c, "broker", given[i].key, opt[given[i].option], f);
 	if (!err && absolute(state, opt[STATE]))
 		err = config_set(c, "broker", "state", state, f);
 	if (!err && !opt[URL])
@@ -139,11 +139,11 @@ make(const struct config *c, const char *file)
 
 	config_path(keys, c, "keys");
 	if (access(file, F_OK) == 0)
-		return cmd_fail(TOCSIN_EDUPLICATE,
-		    "%s exists; nothing was changed", file);
+		return cmd_fail(
+		    TOCSIN_EDUPLICATE, "%s exists; nothing was changed", file);
 	if (access(keys, F_OK) == 0)
-		return cmd_fail(TOCSIN_EDUPLICATE,
-		    "%s exists; nothing was changed", keys);
+		return cmd_fail(
+		    TOCSIN_EDUPLICATE, "%s exists; nothing was changed", keys);
 	errno = 0;
 	err = folder_private(c->state);
 	if (err)

@@ -1,286 +1,268 @@
 /* SPDX-License-Identifier: ISC */
-/* tocsind roster install, tocsind status, tocsind check. */
+/*
+ * tocsind roster install: a broker that runs is asked to take the rosters; one
+ * that doesn't has its store opened here. Each is judged as if a peer had sent
+ * it. The first one of all cannot be judged by another: a person compares its
+ * fingerprint.
+ */
 #include "broker/admin.h"
+#include "broker/clock.h"
 #include "broker/cmd.h"
 #include "broker/file.h"
 #include "broker/intake.h"
-#include "broker/log.h"
 #include "broker/setup.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { CONFIG, FINGERPRINT };
 
 const struct cmd_option roster_install_options[] = {
 	{ "config", "file", "default: " CONFIG_DEFAULT_FILE },
-	{ "fingerprint", "digits", "of the first roster, 60 digits" },
+	{ "fingerprint", "digits", "of the first roster, as others told it" },
 	{ 0 },
 };
 
-const struct cmd_option status_options[] = {
-	{ "config", "file", "default: " CONFIG_DEFAULT_FILE },
-	{ "json", NULL, "one JSON object on one line" },
-	{ 0 },
-};
-
-const struct cmd_option check_options[] = {
-	{ "config", "file", "default: " CONFIG_DEFAULT_FILE },
-	{ 0 },
-};
-
-/* ---- installing ---- */
-
-struct install {
+/* Where rosters go. */
+struct target {
+	struct config conf;
 	struct setup setup;
-	struct broker *broker; /* ours for the moment, if none runs */
-	const char *fingerprint;
+	bool running;
+	struct store *store; /* if not */
+	struct broker *idle; /* once there is a first roster */
+	uint64_t serial;     /* the newest installed; 0: none */
 };
+
+/* A roster that was read, and its file's bytes. */
+struct sheet {
+	const char *path;
+	struct buf file;
+	struct roster *r;
+};
+
+/* ---- the target ---- */
+
+static enum tocsin_err
+open_idle(struct target *t)
+{
+	enum tocsin_err err = idle_open(&t->idle, &t->setup, t->store);
+	struct trust *trust;
+
+	if (err)
+		return err == TOCSIN_EROSTERUNKNOWN ? TOCSIN_OK : err;
+	trust = trust_get(t->idle->trust);
+	t->serial = trust_roster(trust)->serial;
+	trust_put(trust);
+	return TOCSIN_OK;
+}
 
 static int
-read_roster(const char *path, struct buf *file, struct roster **r)
+target_open(struct target *t)
+{
+	struct buf answer = { 0 };
+	const char *why = NULL;
+	enum tocsin_err err;
+
+	err = admin_ask(t->setup.admin, "roster", (struct span){ 0 }, &answer);
+	t->running = err != TOCSIN_EUNAVAILABLE;
+	if (err == TOCSIN_OK && !num_parse(buf_span(&answer), &t->serial))
+		err = TOCSIN_EMALFORMED;
+	buf_release(&answer);
+	if (t->running)
+		return err ? cmd_fail_at(err, t->setup.admin) : 0;
+	err =
+	    store_open(&t->store, t->setup.store, &t->setup.broker.store, &why);
+	if (err)
+		return cmd_fail(err, "%s: %s", t->setup.store,
+		    why ? why : tocsin_err_text(err));
+	err = open_idle(t);
+	return err ? cmd_fail(err, "%s: the rosters in it cannot be read",
+			 t->setup.store)
+		   : 0;
+}
+
+static void
+target_close(struct target *t)
+{
+	idle_close(t->idle);
+	store_close(t->store);
+}
+
+static enum tocsin_err
+install_here(struct target *t, struct span file)
 {
 	enum tocsin_err err;
 
+	if (t->idle)
+		return intake_install(t->idle, STORE_ROSTER, file);
+	err = trust_install_genesis(t->store, file, clock_now());
+	return err ? err : open_idle(t);
+}
+
+static enum tocsin_err
+install(struct target *t, struct span file)
+{
+	struct buf answer = { 0 };
+	enum tocsin_err err;
+
+	if (!t->running)
+		return install_here(t, file);
+	err = admin_ask(t->setup.admin, "install", file, &answer);
+	buf_release(&answer);
+	return err;
+}
+
+/* ---- the rosters ---- */
+
+static int
+sheet_read(struct sheet *s, const char *path, const struct config *c)
+{
+	enum tocsin_err err;
+
+	s->path = path;
 	errno = 0;
-	err = file_read(path, ROSTER_FILE_MAX, file);
+	err = file_read(path, ROSTER_FILE_MAX, &s->file);
+	if (!err) {
+		errno = 0;
+		err = roster_parse(&s->r, buf_span(&s->file));
+	}
 	if (err)
 		return cmd_fail_at(err, path);
-	err = roster_parse(r, buf_span(file));
-	if (err)
-		return cmd_fail(
-		    err, "%s is no roster: %s", path, tocsin_err_text(err));
+	if (strcmp(s->r->federation, c->federation) != 0)
+		return cmd_fail(TOCSIN_EROSTERUNKNOWN,
+		    "%s: a roster of %s, and this broker is of %s", path,
+		    s->r->federation, c->federation);
 	return 0;
 }
 
-/* The one thing that people compare; everything later follows from it. */
+/* What a person typed, or gave as an option. */
 static int
-compare(struct install *in, const struct roster *r, const char *path)
+confirm_fingerprint(const struct sheet *s, const char *given)
 {
-	char shown[ROSTER_FINGERPRINT + 1], line[256];
+	char print[ROSTER_FINGERPRINT + 1], typed[256];
 
-	roster_fingerprint(shown, r);
-	fprintf(stderr, "%s is the first roster; its fingerprint:\n  %s\n",
-	    path, shown);
-	if (!in->fingerprint) {
-		if (!isatty(STDIN_FILENO))
-			return cmd_fail(TOCSIN_EUSAGE,
-			    "give --fingerprint with the 60 digits that an "
-			    "authority reads to you");
-		fprintf(stderr, "type the digits that an authority reads: ");
-		if (!fgets(line, sizeof(line), stdin))
-			line[0] = '\0';
-		line[strcspn(line, "\n")] = '\0';
-		in->fingerprint = line;
-		if (roster_fingerprint_is(r, span_of(line)))
-			return 0;
-	} else if (roster_fingerprint_is(r, span_of(in->fingerprint))) {
-		return 0;
+	roster_fingerprint(print, s->r);
+	printf("The first roster of %s has the fingerprint\n\n    %s\n\n",
+	    s->r->federation, print);
+	fflush(stdout);
+	if (!given && isatty(STDIN_FILENO)) {
+		printf("Compare it with what an authority tells you in person "
+		       "or by telephone,\nand type what you were told: ");
+		fflush(stdout);
+		given = fgets(typed, sizeof(typed), stdin);
+		if (given)
+			typed[strcspn(typed, "\n")] = '\0';
 	}
-	return cmd_fail(TOCSIN_EBADSIGNATURE,
-	    "the fingerprint is another one: do not trust %s", path);
+	if (!given)
+		return cmd_fail(TOCSIN_EUSAGE,
+		    "%s: give --fingerprint with the digits that an authority "
+		    "told you",
+		    s->path);
+	if (!roster_fingerprint_is(s->r, span_of(given)))
+		return cmd_fail(TOCSIN_EBADSIGNATURE,
+		    "%s: that is another fingerprint; nothing was installed",
+		    s->path);
+	return 0;
 }
 
-static enum tocsin_err
-install_genesis(struct install *in, struct span file)
+static void
+say_installed(const struct target *t, const struct roster *r)
 {
-	struct store *s = NULL;
-	const char *why = NULL;
+	char expires[TIME_TEXT + 1];
+
+	time_print(expires, r->expires);
+	printf("roster %" PRIu64 " installed; brokers %zu, members %zu, "
+	       "until %s\n",
+	    r->serial, r->nbroker, r->nmember, expires);
+	if (roster_expired(r, clock_now()))
+		printf("note: it has expired; a newer one is needed to send\n");
+	if (!roster_broker(r, span_of(t->conf.name)))
+		printf(
+		    "note: it does not list this broker, %s\n", t->conf.name);
+}
+
+static int
+refused(const struct target *t, const struct sheet *s, enum tocsin_err err)
+{
+	if (err == TOCSIN_EROSTERUNKNOWN && t->serial > 0)
+		return cmd_fail(err,
+		    "%s: roster %" PRIu64 " does not follow the installed "
+		    "one, %" PRIu64 "; those between are missing",
+		    s->path, s->r->serial, t->serial);
+	if (err == TOCSIN_EROSTERUNKNOWN)
+		return cmd_fail(err,
+		    "%s: roster %" PRIu64 " is not the first of the "
+		    "federation; install them from the first on",
+		    s->path, s->r->serial);
+	return cmd_fail(err, "%s: roster %" PRIu64 ": %s", s->path,
+	    s->r->serial, tocsin_err_text(err));
+}
+
+static int
+take(struct target *t, struct sheet *s, const char *fingerprint)
+{
 	enum tocsin_err err;
+	int status;
 
-	err = store_open(&s, in->setup.store, &in->setup.broker.store, &why);
-	if (err) {
-		fprintf(stderr, "tocsind: %s\n", why ? why : "the store");
-		return err;
+	if (t->serial == 0 && s->r->serial == 1) {
+		/* Wrongly signed: nothing for a person to look at. */
+		err = roster_accept(NULL, s->r, clock_now());
+		if (err)
+			return refused(t, s, err);
+		status = confirm_fingerprint(s, fingerprint);
+		if (status)
+			return status;
 	}
-	err = trust_install_genesis(s, file, time(NULL));
-	store_close(s);
-	return err;
-}
-
-/* A broker without a door: the same judge as when it runs. */
-static enum tocsin_err
-wake_broker(struct install *in)
-{
-	const char *why = NULL;
-	enum tocsin_err err = TOCSIN_OK;
-
-	if (in->broker)
-		return TOCSIN_OK;
-	log_open(STDERR_FILENO, LOG_ERROR);
-	err = folder_private(in->setup.sockets);
-	if (!err)
-		err = broker_start(&in->broker, &in->setup.broker, &why);
-	if (err && why)
-		fprintf(stderr, "tocsind: %s\n", why);
-	return err;
-}
-
-static bool
-has_genesis(struct install *in)
-{
-	struct store *s = NULL;
-	struct store_rx *rx = NULL;
-	struct span v;
-	bool has = false;
-
-	if (store_open(&s, in->setup.store, &in->setup.broker.store, NULL) !=
-	    TOCSIN_OK)
-		return false;
-	if (store_read(s, &rx) == TOCSIN_OK)
-		has = store_value_get(rx, span_of("genesis"), &v) == TOCSIN_OK;
-	store_read_end(rx);
-	store_close(s);
-	return has;
-}
-
-static int
-install_stopped(struct install *in, const struct roster *r, struct span file,
-    const char *path, enum tocsin_err *err)
-{
-	int rc;
-
-	if (!in->broker && !has_genesis(in)) {
-		rc = compare(in, r, path);
-		if (rc)
-			return rc;
-		*err = install_genesis(in, file);
+	err = t->serial == 0 && s->r->serial != 1
+		  ? TOCSIN_EROSTERUNKNOWN
+		  : install(t, buf_span(&s->file));
+	if (err == TOCSIN_EDUPLICATE) {
+		printf(
+		    "roster %" PRIu64 " was installed already\n", s->r->serial);
 		return 0;
 	}
-	*err = wake_broker(in);
-	if (!*err)
-		*err = intake_install(in->broker, STORE_ROSTER, file);
+	if (err)
+		return refused(t, s, err);
+	t->serial = s->r->serial;
+	say_installed(t, s->r);
 	return 0;
 }
 
 static int
-install(struct install *in, const char *path)
+take_all(struct target *t, int n, char **paths, const char *fingerprint)
 {
-	struct buf file = { 0 }, answer = { 0 };
-	struct roster *r = NULL;
-	enum tocsin_err err = TOCSIN_OK;
-	int rc;
+	int i, status = target_open(t);
 
-	rc = read_roster(path, &file, &r);
-	if (!rc) {
-		err = admin_ask(
-		    in->setup.admin, "install", buf_span(&file), &answer);
-		if (err == TOCSIN_EUNAVAILABLE)
-			rc =
-			    install_stopped(in, r, buf_span(&file), path, &err);
+	for (i = 0; i < n && status == 0; i++) {
+		struct sheet s = { 0 };
+
+		status = sheet_read(&s, paths[i], &t->conf);
+		if (status == 0)
+			status = take(t, &s, fingerprint);
+		roster_free(s.r);
+		buf_release(&s.file);
 	}
-	if (!rc && err == TOCSIN_EDUPLICATE)
-		printf("%s: roster %llu is installed already\n", path,
-		    (unsigned long long)r->serial);
-	else if (!rc && err)
-		rc = cmd_fail(err, "%s: roster %llu is not accepted: %s", path,
-		    (unsigned long long)r->serial, tocsin_err_text(err));
-	else if (!rc)
-		printf("%s: roster %llu of %s is installed\n", path,
-		    (unsigned long long)r->serial, r->federation);
-	roster_free(r);
-	buf_release(&file);
-	buf_release(&answer);
-	return rc;
+	target_close(t);
+	return status;
 }
 
 int
 cmd_roster_install(const char **opt, int argc, char **argv)
 {
-	static struct install in;
-	int rc, i;
+	struct target *t = calloc(1, sizeof(*t));
+	int status;
 
-	in.fingerprint = opt[FINGERPRINT];
-	rc = setup_open(&in.setup, opt[CONFIG]);
-	for (i = 0; !rc && i < argc; i++)
-		rc = install(&in, argv[i]);
-	if (in.broker) {
-		broker_halt(in.broker);
-		fflush(stdout);
-		_exit(rc); /* nng may hang when it is closed */
+	if (!t)
+		return cmd_fail(TOCSIN_EINTERNAL, "out of memory");
+	status = cmd_config(&t->conf, opt[CONFIG]);
+	if (status == 0) {
+		setup_init(&t->setup, &t->conf);
+		status = take_all(t, argc, argv, opt[FINGERPRINT]);
 	}
-	setup_release(&in.setup);
-	return rc;
-}
-
-/* ---- looking ---- */
-
-int
-cmd_status(const char **opt, int argc, char **argv)
-{
-	struct config c;
-	struct buf answer = { 0 };
-	char path[CONFIG_PATH_MAX + 1];
-	enum tocsin_err err;
-	int rc = cmd_config(&c, opt[CONFIG]);
-
-	(void)argc;
-	(void)argv;
-	if (rc)
-		return rc;
-	config_path(path, &c, "admin.sock");
-	err = admin_ask(path, "status", (struct span){ 0 }, &answer);
-	if (err)
-		rc = cmd_fail(
-		    err, "%s does not run, or not as this user", c.name);
-	else
-		fwrite(answer.p, 1, answer.n, stdout);
-	buf_release(&answer);
-	return rc;
-}
-
-static void
-show_finding(void *arg, uint64_t seq, const char *what)
-{
-	++*(int *)arg;
-	if (seq > 0)
-		printf("entry %llu: ", (unsigned long long)seq);
-	printf("%s\n", what);
-}
-
-static int
-check_store(struct setup *s)
-{
-	struct store *store = NULL;
-	const char *why = NULL;
-	int found = 0;
-	enum tocsin_err err;
-
-	if (access(s->store, F_OK) != 0) {
-		printf("store: none yet; `tocsind roster install` makes it\n");
-		return 0;
-	}
-	err = store_open(&store, s->store, &s->broker.store, &why);
-	if (err == TOCSIN_EBUSY) {
-		printf("store: in use by a running broker, not looked at\n");
-		return 0;
-	}
-	if (err)
-		return cmd_fail(err, "%s", why ? why : s->store);
-	err = store_verify(store, show_finding, &found);
-	store_close(store);
-	if (err)
-		return cmd_fail(err, "the store has %d faults", found);
-	printf("store: every entry, index and proof is right\n");
-	return 0;
-}
-
-int
-cmd_check(const char **opt, int argc, char **argv)
-{
-	struct setup s;
-	int rc = setup_open(&s, opt[CONFIG]);
-
-	(void)argc;
-	(void)argv;
-	if (rc)
-		return rc;
-	printf("configuration and keys: in order\n");
-	rc = check_store(&s);
-	setup_release(&s);
-	return rc;
+	free(t);
+	return status;
 }

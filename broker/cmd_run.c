@@ -1,22 +1,29 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * tocsind run: the daemon. The main thread starts everything, then waits for
- * signals, watches the door, and ends it all.
+ * tocsind run: the daemon. The first thread starts everything, keeps the door
+ * standing, looks after nng's health and waits for signals.
+ *
+ *	no roster yet	the store is open, the operator's socket and the door
+ *			are there; the door finds nobody behind it
+ *	ready		a broker runs
+ *	the end		_exit(): nothing waits for what may never come
+ *
+ * The store's lock makes sure that there is one of us.
  */
 #include "broker/admin.h"
 #include "broker/clock.h"
 #include "broker/cmd.h"
-#include "broker/door.h"
 #include "broker/file.h"
+#include "broker/gatekeeper.h"
 #include "broker/intake.h"
 #include "broker/log.h"
-#include "broker/park.h"
-#include "broker/relay.h"
+#include "broker/net_canary.h"
 #include "broker/setup.h"
 #include "broker/sp.h"
-#include "broker/writer.h"
+#include "broker/status.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,343 +32,447 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#define END_MS 1800	  /* then we leave whatever still hangs */
-#define DOOR_AGAIN_MS 200 /* before a dead door is replaced */
-#define DOOR_AGAIN_MAX 5000
-#define PROBE_MS 2000
-#define PROBE_EVERY_MS 10000
-#define PEERS_MAX 512
-
 enum { CONFIG };
+
+enum {
+	TICK_MS = 500,
+	STOP_MS = 1800,	   /* an orderly end takes no longer, or is forced */
+	HEALTH_TICKS = 20, /* from one look at nng to the next */
+	STUCK_TICKS = 10,  /* a canary that is out so long is dead */
+	PROBE_MS = 2000,
+	DEAF_LIMIT = 2,	  /* probes in a row that nobody answers */
+	FDS_BESIDE = 512, /* descriptors beyond one for each connection */
+};
 
 const struct cmd_option run_options[] = {
 	{ "config", "file", "default: " CONFIG_DEFAULT_FILE },
 	{ 0 },
 };
 
-struct daemon {
+struct run {
+	const char *file;
+	struct config conf;
 	struct setup setup;
-	struct broker *broker;
+	struct identity id;
+	struct gatekeeper gate;
 	struct admin *admin;
-	struct door_config door;
-	char rpc[CONFIG_PATH_MAX + 16];
-	char relay[CONFIG_PATH_MAX + 16];
-	int listen_fd;
-	pid_t door_pid;
-	int door_fd;
-	int64_t door_again; /* when to start it again; 0: it runs */
-	unsigned door_wait;
-	int64_t probe_at;
+	int64_t started;
+	unsigned tick;
+	unsigned canary_ticks; /* how long it is out; 0: it is not */
+	unsigned deaf;
+
+	pthread_mutex_t lock; /* what follows */
+	pthread_cond_t changed;
+	struct store *waiting; /* open, for want of a roster; or NULL */
+	struct broker *broker; /* or NULL */
 };
 
-/* ---- what the operator's socket serves ---- */
+/* ---- the process ---- */
 
+/* Faults are not to wait for us; all else is taken by run_loop(). */
 static void
-status_peers(struct buf *out, struct daemon *d)
+block_signals(sigset_t *ours)
 {
-	struct relay_status *peer = calloc(PEERS_MAX, sizeof(*peer));
-	size_t n, i;
+	static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT,
+		SIGTRAP, SIGSYS };
+	sigset_t all;
+	size_t i;
 
-	n = peer ? relay_status(d->broker->relay, peer, PEERS_MAX) : 0;
-	for (i = 0; i < n && i < PEERS_MAX; i++)
-		buf_addf(out,
-		    "%s{\"peer\":\"%s\",\"nation\":\"%s\",\"up\":%s,"
-		    "\"waiting\":%llu,\"in_flight\":%llu,\"repeats\":%llu,"
-		    "\"frames_out\":%llu,\"bytes_out\":%llu,"
-		    "\"heard_ms\":%lld}",
-		    i > 0 ? "," : "", peer[i].peer, peer[i].nation,
-		    peer[i].up ? "true" : "false",
-		    (unsigned long long)peer[i].waiting,
-		    (unsigned long long)peer[i].in_flight,
-		    (unsigned long long)peer[i].repeats,
-		    (unsigned long long)peer[i].frames_out,
-		    (unsigned long long)peer[i].bytes_out,
-		    (long long)peer[i].heard_ms);
-	free(peer);
+	sigfillset(&all);
+	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		sigdelset(&all, faults[i]);
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(ours);
+	sigaddset(ours, SIGTERM);
+	sigaddset(ours, SIGINT);
+	sigaddset(ours, SIGHUP);
+	sigaddset(ours, SIGCHLD);
+	sigaddset(ours, SIGUSR1);
 }
 
+/* No core, no debugger but root's; descriptors for all connections. */
 static void
-status_counters(struct buf *out, struct daemon *d)
+confine_process(const struct config *c)
 {
-	int i;
+	rlim_t want = (rlim_t)c->connections + FDS_BESIDE;
+	struct rlimit none = { 0, 0 }, fds;
 
-	for (i = 0; i < BROKER_COUNTER_COUNT; i++)
-		buf_addf(out, "%s\"%s\":%llu", i > 0 ? "," : "",
-		    broker_counter_name((enum broker_counter)i),
-		    (unsigned long long)atomic_load(&d->broker->count[i]));
-}
-
-static enum tocsin_err
-serve_status(struct daemon *d, struct buf *out)
-{
-	struct trust *t = trust_get(d->broker->trust);
-	const struct roster *r = trust_roster(t);
-	char expires[TIME_TEXT + 1];
-	uint64_t used, limit, entries = 0;
-	struct store_rx *rx;
-
-	if (store_read(d->broker->store, &rx) == TOCSIN_OK) {
-		entries = store_head(rx);
-		store_read_end(rx);
+	umask(0077);
+	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_DUMPABLE, 0);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (getrlimit(RLIMIT_NOFILE, &fds) != 0)
+		return;
+	if (fds.rlim_cur < want) {
+		fds.rlim_cur = fds.rlim_max < want ? fds.rlim_max : want;
+		setrlimit(RLIMIT_NOFILE, &fds);
 	}
-	store_usage(d->broker->store, &used, &limit);
-	time_print(expires, r->expires);
-	buf_addf(out,
-	    "{\"broker\":\"%s\",\"federation\":\"%s\",\"pid\":%d,"
-	    "\"entries\":%llu,\"store_used\":%llu,\"store_limit\":%llu,"
-	    "\"roster\":%llu,\"roster_expires\":\"%s\",\"parked\":%u,"
-	    "\"counters\":{",
-	    d->broker->conf.name, d->broker->conf.federation, (int)getpid(),
-	    (unsigned long long)entries, (unsigned long long)used,
-	    (unsigned long long)limit, (unsigned long long)r->serial, expires,
-	    parks_count(d->broker->parks));
+	if (fds.rlim_cur < want)
+		log_event(LOG_WARN, "few-descriptors",
+		    LOG_U("have", fds.rlim_cur), LOG_U("want", want), LOG_END);
+	if (!secret_can_lock())
+		log_event(LOG_WARN, "memory-not-locked", LOG_END);
+}
+
+/* The supervisor's socket, if there is one: sd_notify(3). */
+static void
+notify(const char *what)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd;
+
+	if (!path || strlen(path) >= sizeof(sun.sun_path))
+		return;
+	memcpy(sun.sun_path, path, strlen(path));
+	if (sun.sun_path[0] == '@')
+		sun.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0)
+		(void)sendto(fd, what, strlen(what), MSG_NOSIGNAL,
+		    (struct sockaddr *)&sun,
+		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+				strlen(path)));
+	close(fd);
+}
+
+/* ---- the operator's words; in the thread of the socket ---- */
+
+static void
+answer_status(struct run *r, bool json, struct buf *out)
+{
+	struct door_counters door;
+	struct status_source src = { .conf = &r->conf,
+		.broker = r->broker,
+		.up_ms = clock_ms() - r->started };
+
+	if (gatekeeper_ask(&r->gate, &door))
+		src.door = &door;
+	(json ? status_json : status_text)(out, &src);
+}
+
+static void
+answer_roster(struct run *r, struct buf *out)
+{
+	struct trust *t = r->broker ? trust_get(r->broker->trust) : NULL;
+
+	buf_addf(out, "%" PRIu64, t ? trust_roster(t)->serial : 0);
 	trust_put(t);
-	status_counters(out, d);
-	buf_addz(out, "},\"peers\":[");
-	status_peers(out, d);
-	buf_addz(out, "]}\n");
+}
+
+/* The first roster; then the first thread starts the broker. */
+static enum tocsin_err
+install_first(struct run *r, struct span file)
+{
+	enum tocsin_err err =
+	    trust_install_genesis(r->waiting, file, clock_now());
+
+	if (err)
+		return err;
+	kill(getpid(), SIGUSR1);
+	while (!r->broker)
+		pthread_cond_wait(&r->changed, &r->lock);
 	return TOCSIN_OK;
 }
 
 static enum tocsin_err
-serve(void *arg, const char *word, struct span body, struct buf *answer)
+answer(void *arg, const char *word, struct span body, struct buf *out)
 {
-	struct daemon *d = arg;
-	struct trust *t;
-	enum tocsin_err err;
+	struct run *r = arg;
+	enum tocsin_err err = TOCSIN_OK;
+	struct broker *b;
 
-	if (strcmp(word, "status") == 0)
-		return serve_status(d, answer);
-	if (strcmp(word, "install") == 0) {
-		err = intake_install(d->broker, STORE_ROSTER, body);
-		if (err)
-			buf_addz(answer, tocsin_err_text(err));
-		return err;
+	pthread_mutex_lock(&r->lock);
+	b = r->broker;
+	if (strcmp(word, "status") == 0 || strcmp(word, "status-json") == 0)
+		answer_status(r, strcmp(word, "status-json") == 0, out);
+	else if (strcmp(word, "roster") == 0)
+		answer_roster(r, out);
+	else if (strcmp(word, "install") != 0)
+		err = TOCSIN_EUNSUPPORTED;
+	else if (!b)
+		err = install_first(r, body);
+	pthread_mutex_unlock(&r->lock);
+	if (b && strcmp(word, "install") == 0) {
+		err = intake_install(b, STORE_ROSTER, body);
+		log_event(LOG_INFO, "roster-install", LOG_ERR(err), LOG_END);
 	}
-	if (strcmp(word, "roster") == 0) {
-		t = trust_get(d->broker->trust);
-		buf_addf(answer, "%llu\n",
-		    (unsigned long long)trust_roster(t)->serial);
-		trust_put(t);
-		return TOCSIN_OK;
-	}
-	buf_addz(answer, "there is no such request");
-	return TOCSIN_EUNSUPPORTED;
+	if (err)
+		buf_addz(out, tocsin_err_text(err));
+	return err;
 }
 
-/* ---- the door ---- */
-
-static void
-open_door(struct daemon *d)
-{
-	enum tocsin_err err =
-	    door_spawn(&d->door, d->listen_fd, &d->door_pid, &d->door_fd);
-
-	if (err) {
-		log_event(LOG_ERROR, "door-failed", LOG_ERR(err), LOG_END);
-		d->door_pid = 0;
-		d->door_again = clock_ms() + DOOR_AGAIN_MAX;
-		return;
-	}
-	d->door_again = 0;
-	d->probe_at = clock_ms() + DOOR_AGAIN_MS;
-}
-
-/* A door that died is replaced, sooner the longer it has lived. */
-static void
-watch_door(struct daemon *d)
-{
-	int status;
-
-	if (d->door_pid > 0 &&
-	    waitpid(d->door_pid, &status, WNOHANG) == d->door_pid) {
-		log_event(LOG_WARN, "door-died",
-		    LOG_U("status", (unsigned)status), LOG_END);
-		close(d->door_fd);
-		d->door_pid = 0;
-		d->door_again = clock_ms() + d->door_wait;
-		d->door_wait = d->door_wait * 2 > DOOR_AGAIN_MAX
-				   ? DOOR_AGAIN_MAX
-				   : d->door_wait * 2;
-	}
-	if (d->door_again > 0 && clock_ms() >= d->door_again)
-		open_door(d);
-}
-
-/* nng may lose a listener or its reaper for good; only a new start helps. */
-static void
-probe(struct daemon *d)
-{
-	if (d->setup.config.canary == 0 || clock_ms() < d->probe_at)
-		return;
-	if (door_probe(d->rpc, SP_REQ, PROBE_MS) == TOCSIN_ETIMEOUT ||
-	    door_probe(d->relay, SP_PUB, PROBE_MS) == TOCSIN_ETIMEOUT) {
-		log_event(LOG_ERROR, "listener-lost", LOG_END);
-		_exit(1);
-	}
-	d->probe_at = clock_ms() + PROBE_EVERY_MS;
-	d->door_wait = DOOR_AGAIN_MS;
-}
+/* ---- start ---- */
 
 static int
-prepare_door(struct daemon *d)
+failed(struct run *r, enum tocsin_err err, const char *why)
 {
-	const struct config *c = &d->setup.config;
+	log_event(LOG_ERROR, "start-failed", LOG_ERR(err), LOG_Z("why", why),
+	    LOG_END);
+	return cmd_fail(err, "%s: %s", r->conf.name, why);
+}
 
-	snprintf(d->rpc, sizeof(d->rpc), "%s/rpc.ipc", d->setup.sockets);
-	snprintf(d->relay, sizeof(d->relay), "%s/relay.ipc", d->setup.sockets);
-	d->door = (struct door_config)DOOR_DEFAULTS;
-	d->door.listen = c->listen;
-	d->door.rpc = d->rpc;
-	d->door.relay = d->relay;
-	d->door.max_conns = (uint32_t)c->connections;
-	d->door.max_source = (uint32_t)c->per_source;
-	d->door.rate = (uint32_t)c->source_rate;
-	d->door.burst = (uint32_t)c->source_burst;
-	d->door.idle_ms = (uint32_t)c->idle;
-	d->door_wait = DOOR_AGAIN_MS;
-	errno = 0;
-	if (door_listen(c->listen, &d->listen_fd) != TOCSIN_OK)
-		return cmd_fail_at(TOCSIN_EUNAVAILABLE, c->listen);
+/*
+ * The broker, or, for want of a roster, its store alone. Nobody else asks for
+ * the store while we have neither, but for another tocsind.
+ */
+static int
+start_broker(struct run *r)
+{
+	const char *why = NULL;
+	struct broker *b = NULL;
+	struct store *s = NULL;
+	enum tocsin_err err;
+
+	setup_keys(&r->setup, &r->id);
+	err = broker_start(&b, &r->setup.broker, &why);
+	setup_wipe(&r->setup);
+	if (err == TOCSIN_EROSTERUNKNOWN)
+		err = store_open(
+		    &s, r->setup.store, &r->setup.broker.store, &why);
+	if (err)
+		return failed(r, err, why ? why : tocsin_err_text(err));
+	pthread_mutex_lock(&r->lock);
+	r->broker = b;
+	r->waiting = s;
+	pthread_cond_broadcast(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+	if (b)
+		log_event(LOG_INFO, "ready", LOG_Z("broker", r->conf.name),
+		    LOG_U("port", r->gate.port),
+		    LOG_I("ms", clock_ms() - r->started), LOG_END);
+	else
+		log_event(LOG_WARN, "waiting-for-roster",
+		    LOG_Z("broker", r->conf.name), LOG_END);
 	return 0;
 }
 
-/* ---- beginning and end ---- */
-
-/* No core with keys in it, no other user's debugger, enough descriptors. */
-static void
-harden(void)
+static int
+start_folders(struct run *r)
 {
-	struct rlimit none = { 0, 0 }, files;
+	char keys[CONFIG_PATH_MAX + 1], why[IDENTITY_WHY];
+	enum tocsin_err err;
 
-	setrlimit(RLIMIT_CORE, &none);
-	prctl(PR_SET_DUMPABLE, 0);
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
+	errno = 0;
+	err = folder_private(r->conf.state);
+	if (err)
+		return cmd_fail_at(err, r->conf.state);
+	err = folder_private(r->setup.run);
+	if (err)
+		return cmd_fail_at(err, r->setup.run);
+	config_path(keys, &r->conf, "keys");
+	err = identity_open(&r->id, keys, r->conf.name, why);
+	return err ? cmd_fail_at(err, why) : 0;
+}
+
+/* The store's lock comes first: what follows takes places of another's. */
+static int
+start_all(struct run *r)
+{
+	enum tocsin_err err;
+	int status = start_folders(r);
+
+	if (status)
+		return status;
+	err = gatekeeper_init(&r->gate, &r->setup.door);
+	if (err && errno != EADDRINUSE)
+		return cmd_fail_at(err, r->conf.listen);
+	if (err) {
+		/* By one of us? Then its lock says so, and that is clearer. */
+		int kept = errno;
+
+		status = start_broker(r);
+		errno = kept;
+		return status ? status : cmd_fail_at(err, r->conf.listen);
 	}
-	signal(SIGPIPE, SIG_IGN);
+	status = start_broker(r);
+	if (status)
+		return status;
+	err = admin_start(&r->admin, r->setup.admin, answer, r);
+	if (err)
+		return cmd_fail_at(err, r->setup.admin);
+	gatekeeper_tend(&r->gate, clock_ms());
+	notify("READY=1");
+	return 0;
 }
 
-static void
-notify(const char *state)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	int fd;
-
-	if (!path || strlen(path) >= sizeof(to.sun_path))
-		return;
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	strcpy(to.sun_path, path);
-	if (path[0] == '@')
-		to.sun_path[0] = '\0';
-	(void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL,
-	    (struct sockaddr *)&to,
-	    (socklen_t)(sizeof(sa_family_t) + strlen(path)));
-	close(fd);
-}
+/* ---- the end ---- */
 
 static void *
-leave_late(void *arg)
+watchdog(void *arg)
 {
-	const struct timespec t = { END_MS / 1000, END_MS % 1000 * 1000000L };
+	struct timespec t = { STOP_MS / 1000, STOP_MS % 1000 * 1000000 };
 
 	(void)arg;
-	nanosleep(&t, NULL);
-	log_event(LOG_WARN, "end-forced", LOG_END);
-	_exit(0); /* what was answered is on disk */
+	while (nanosleep(&t, &t) != 0 && errno == EINTR)
+		;
+	log_event(LOG_WARN, "stop-forced", LOG_END);
+	_exit(1);
 }
 
 static _Noreturn void
-end(struct daemon *d)
+stop(struct run *r, int sig)
 {
-	pthread_t watchdog;
+	int64_t began = clock_ms();
+	pthread_t thread;
 
-	log_event(LOG_INFO, "ending", LOG_END);
+	log_event(LOG_INFO, "stopping", LOG_I("signal", sig), LOG_END);
+	if (pthread_create(&thread, NULL, watchdog, NULL) != 0)
+		_exit(1);
 	notify("STOPPING=1");
-	(void)pthread_create(&watchdog, NULL, leave_late, NULL);
-	admin_close(d->admin);
-	if (d->door_pid > 0)
-		close(d->door_fd);
-	broker_halt(d->broker);
-	log_event(LOG_INFO, "ended", LOG_END);
+	admin_close(r->admin);
+	if (r->broker)
+		broker_halt(r->broker);
+	log_event(
+	    LOG_INFO, "stopped", LOG_I("ms", clock_ms() - began), LOG_END);
 	_exit(0);
 }
 
-static int
-start(struct daemon *d)
-{
-	const char *why = NULL;
-	enum tocsin_err err;
+/* ---- health ---- */
 
-	errno = 0;
-	err = folder_private(d->setup.sockets);
-	if (err)
-		return cmd_fail_at(err, d->setup.sockets);
-	err = broker_start(&d->broker, &d->setup.broker, &why);
-	if (err)
-		return cmd_fail(err, "%s", why ? why : tocsin_err_text(err));
-	errno = 0;
-	err = admin_start(&d->admin, d->setup.admin, serve, d);
-	if (err)
-		return cmd_fail_at(err, d->setup.admin);
-	open_door(d);
-	return 0;
+static _Noreturn void
+give_up(const char *what)
+{
+	log_event(LOG_ERROR, "transport-stuck", LOG_Z("what", what), LOG_END);
+	abort();
+}
+
+/* Whether nng greets who comes by its local sockets. */
+static void
+probe(struct run *r)
+{
+	enum tocsin_err rpc = door_probe(r->setup.rpc, SP_REQ, PROBE_MS);
+	enum tocsin_err relay = door_probe(r->setup.relay, SP_PUB, PROBE_MS);
+
+	if (!rpc && !relay)
+		r->deaf = 0;
+	else if (++r->deaf >= DEAF_LIMIT)
+		give_up(rpc ? "rpc.ipc" : "relay.ipc");
+	else
+		log_event(LOG_WARN, "transport-deaf",
+		    LOG_ERR(rpc ? rpc : relay), LOG_END);
+}
+
+/*
+ * Time is counted in ticks, of which a process that was stopped, or a machine
+ * that slept, has none.
+ */
+static void
+look_after(struct run *r)
+{
+	if (!r->broker || !r->conf.canary)
+		return;
+	if (r->canary_ticks > 0 && net_canary_back()) {
+		r->canary_ticks = 0;
+		notify("WATCHDOG=1");
+	}
+	if (r->canary_ticks > 0 && ++r->canary_ticks > STUCK_TICKS)
+		give_up("reaper");
+	if (r->tick % HEALTH_TICKS == 0) {
+		probe(r);
+		if (r->canary_ticks == 0 && net_canary_send())
+			r->canary_ticks = 1;
+	}
 }
 
 static void
-run(struct daemon *d, const sigset_t *set)
+reload(const struct run *r)
 {
-	const struct timespec tick = { 0, 200 * 1000000L };
+	struct config_fault fault;
+	struct config c;
 
-	for (;;) {
-		int sig = sigtimedwait(set, NULL, &tick);
-
-		if (sig == SIGTERM || sig == SIGINT)
-			end(d);
-		watch_door(d);
-		probe(d);
+	if (config_read(&c, r->file, &fault) == TOCSIN_OK) {
+		log_open(STDERR_FILENO, (enum log_level)c.log);
+		log_event(LOG_INFO, "log-level", LOG_END);
+	} else {
+		log_event(LOG_WARN, "config-not-read", LOG_Z("why", fault.text),
+		    LOG_END);
 	}
+}
+
+/* The door may have left nng with half a greeting: see door_probe(). */
+static void
+on_child(struct run *r)
+{
+	if (gatekeeper_reap(&r->gate, clock_ms()) && r->broker)
+		probe(r);
+}
+
+static int
+on_first_roster(struct run *r)
+{
+	pthread_mutex_lock(&r->lock);
+	store_close(r->waiting);
+	r->waiting = NULL;
+	pthread_mutex_unlock(&r->lock);
+	return start_broker(r);
+}
+
+static int
+run_loop(struct run *r, const sigset_t *ours)
+{
+	const struct timespec tick = { 0, TICK_MS * 1000000L };
+	int status = 0;
+
+	while (status == 0) {
+		switch (sigtimedwait(ours, NULL, &tick)) {
+		case SIGTERM:
+			stop(r, SIGTERM);
+		case SIGINT:
+			stop(r, SIGINT);
+		case SIGHUP:
+			reload(r);
+			break;
+		case SIGCHLD:
+			on_child(r);
+			break;
+		case SIGUSR1:
+			if (r->waiting)
+				status = on_first_roster(r);
+			break;
+		default:
+			r->tick++;
+			look_after(r);
+		}
+		gatekeeper_tend(&r->gate, clock_ms());
+	}
+	return status;
+}
+
+static int
+run(struct run *r)
+{
+	sigset_t ours;
+	int status;
+
+	block_signals(&ours);
+	log_open(STDERR_FILENO, (enum log_level)r->conf.log);
+	confine_process(&r->conf);
+	setup_init(&r->setup, &r->conf);
+	status = start_all(r);
+	if (status == 0)
+		status = run_loop(r, &ours);
+	/* Threads may be running: no exit handlers. */
+	fflush(stderr);
+	_exit(status);
 }
 
 int
 cmd_run(const char **opt, int argc, char **argv)
 {
-	static struct daemon d; /* threads use it until the process ends */
-	int64_t began = clock_ms();
-	sigset_t set;
-	int rc;
+	static struct run r = { .lock = PTHREAD_MUTEX_INITIALIZER,
+		.changed = PTHREAD_COND_INITIALIZER };
+	int status;
 
 	(void)argc;
 	(void)argv;
-	rc = setup_open(&d.setup, opt[CONFIG]);
-	if (rc)
-		return rc;
-	log_open(STDERR_FILENO, (enum log_level)d.setup.config.log);
-	harden();
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGCHLD);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	rc = prepare_door(&d);
-	if (!rc)
-		rc = start(&d);
-	if (rc)
-		_exit(rc); /* threads may run already */
-	log_event(LOG_INFO, "ready", LOG_Z("broker", d.setup.config.name),
-	    LOG_Z("listen", d.setup.config.listen),
-	    LOG_U("ms", (uint64_t)(clock_ms() - began)), LOG_END);
-	notify("READY=1");
-	run(&d, &set);
-	return 0;
+	r.started = clock_ms();
+	r.file = opt[CONFIG] ? opt[CONFIG] : CONFIG_DEFAULT_FILE;
+	status = cmd_config(&r.conf, r.file);
+	return status ? status : run(&r);
 }

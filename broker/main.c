@@ -170,7 +170,7 @@ main(int argc, char **argv)
 
 	/* Output that didn't arrive is a failure, whatever was done. */
 	if (fflush(stdout) != 0 || ferror(stdout))
-		return cmd_fail(TOCSIN_EINTERNAL, "stdout: %s",
-		    strerror(errno));
+		return cmd_fail(
+		    TOCSIN_EINTERNAL, "stdout: %s", strerror(errno));
 	return status;
 }

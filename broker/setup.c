@@ -1,28 +1,39 @@
 /* SPDX-License-Identifier: ISC */
 #include "broker/setup.h"
 
-#include "broker/cmd.h"
-
-#include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void
-fill_limits(struct broker_config *b, const struct config *c)
+setup_paths(struct setup *s, const struct config *c)
 {
+	config_path(s->store, c, "store");
+	config_path(s->run, c, "run");
+	config_path(s->rpc, c, "run/rpc.ipc");
+	config_path(s->relay, c, "run/relay.ipc");
+	config_path(s->admin, c, "admin.sock");
+}
+
+static void
+setup_broker(struct broker_config *b, const struct config *c)
+{
+	memcpy(b->federation, c->federation, sizeof(b->federation));
+	memcpy(b->name, c->name, sizeof(b->name));
+	memcpy(b->nation, c->nation, sizeof(b->nation));
 	b->store.map_size = c->map;
 	b->store.prealloc = c->prealloc;
 	b->store.readers = (unsigned)c->readers;
+	b->writer.queue_jobs = (size_t)c->queue;
 	b->writer.max_posts = (unsigned)c->batch;
-	b->writer.queue_jobs = c->queue;
-	b->net.contexts = (unsigned)c->contexts;
-	b->net.reserve = (unsigned)c->reserve;
 	b->session.half_open = (unsigned)c->half_open;
 	b->session.handshakes = (unsigned)c->handshakes;
-	b->session.total = (unsigned)c->sessions;
-	b->session.strangers = (unsigned)c->strangers;
 	b->session.per_device = (unsigned)c->per_device;
+	b->session.strangers = (unsigned)c->strangers;
+	b->session.total = (unsigned)c->sessions;
+	b->net.contexts = (unsigned)c->contexts;
+	b->net.reserve = (unsigned)c->reserve;
 	b->parks_per_device = (unsigned)c->parks;
 	b->part_max = c->part_max;
 	b->post_rate = (unsigned)c->post_rate;
@@ -33,49 +44,91 @@ fill_limits(struct broker_config *b, const struct config *c)
 }
 
 static void
-fill(struct setup *s)
+setup_door(struct door_config *d, const struct config *c)
 {
-	struct broker_config *b = &s->broker;
-	const struct config *c = &s->config;
-
-	broker_defaults(b);
-	snprintf(b->federation, sizeof(b->federation), "%s", c->federation);
-	snprintf(b->nation, sizeof(b->nation), "%s", c->nation);
-	snprintf(b->name, sizeof(b->name), "%s", c->name);
-	memcpy(b->noise_sk, secret_span(s->id.noise).p, sizeof(b->noise_sk));
-	memcpy(b->sign_sk, secret_span(s->id.sign).p, sizeof(b->sign_sk));
-	memcpy(b->log_sk, secret_span(s->id.log).p, sizeof(b->log_sk));
-	config_path(s->store, c, "store");
-	config_path(s->sockets, c, "run");
-	config_path(s->admin, c, "admin.sock");
-	b->store_dir = s->store;
-	b->net.dir = s->sockets;
-	fill_limits(b, c);
-}
-
-int
-setup_open(struct setup *s, const char *config_file)
-{
-	char keys[CONFIG_PATH_MAX + 1], why[IDENTITY_WHY] = "";
-	enum tocsin_err err;
-	int rc;
-
-	memset(s, 0, sizeof(*s));
-	rc = cmd_config(&s->config, config_file);
-	if (rc)
-		return rc;
-	config_path(keys, &s->config, "keys");
-	errno = 0;
-	err = identity_open(&s->id, keys, s->config.name, why);
-	if (err)
-		return cmd_fail_at(err, why);
-	fill(s);
-	return 0;
+	d->listen = c->listen;
+	d->max_conns = (uint32_t)c->connections;
+	d->max_source = (uint32_t)c->per_source;
+	d->rate = (uint32_t)c->source_rate;
+	d->burst = (uint32_t)c->source_burst;
+	d->idle_ms = (uint32_t)c->idle;
 }
 
 void
-setup_release(struct setup *s)
+setup_init(struct setup *s, const struct config *c)
 {
-	identity_release(&s->id);
-	sodium_memzero(&s->broker, sizeof(s->broker));
+	memset(s, 0, sizeof(*s));
+	setup_paths(s, c);
+	broker_defaults(&s->broker);
+	setup_broker(&s->broker, c);
+	s->broker.store_dir = s->store;
+	s->broker.net.dir = s->run;
+	s->door = (struct door_config)DOOR_DEFAULTS;
+	setup_door(&s->door, c);
+	s->door.rpc = s->rpc;
+	s->door.relay = s->relay;
+}
+
+void
+setup_keys(struct setup *s, struct identity *id)
+{
+	memcpy(s->broker.noise_sk, secret_bytes(id->noise), 32);
+	memcpy(s->broker.sign_sk, secret_bytes(id->sign), 64);
+	memcpy(s->broker.log_sk, secret_bytes(id->log), 64);
+}
+
+void
+setup_wipe(struct setup *s)
+{
+	sodium_memzero(s->broker.noise_sk, sizeof(s->broker.noise_sk));
+	sodium_memzero(s->broker.sign_sk, sizeof(s->broker.sign_sk));
+	sodium_memzero(s->broker.log_sk, sizeof(s->broker.log_sk));
+}
+
+static enum tocsin_err
+idle_start(struct broker *b)
+{
+	struct store_rx *rx = NULL;
+	struct trust *t = NULL;
+	enum tocsin_err err = store_read(b->store, &rx);
+
+	if (err)
+		return err;
+	err = trust_load(&t, rx);
+	store_read_end(rx);
+	if (err)
+		return err;
+	trust_publish(b->trust, t);
+	return writer_start(&b->writer, b, &b->conf.writer);
+}
+
+enum tocsin_err
+idle_open(struct broker **out, struct setup *s, struct store *store)
+{
+	struct broker *b = calloc(1, sizeof(*b));
+	enum tocsin_err err = TOCSIN_EINTERNAL;
+
+	if (!b)
+		return TOCSIN_EINTERNAL;
+	b->conf = s->broker;
+	b->store = store;
+	b->trust = trust_box_new();
+	if (b->trust)
+		err = idle_start(b);
+	if (err)
+		idle_close(b);
+	else
+		*out = b;
+	return err;
+}
+
+void
+idle_close(struct broker *b)
+{
+	if (!b)
+		return;
+	writer_free(b->writer);
+	trust_box_free(b->trust);
+	sodium_memzero(b, sizeof(*b));
+	free(b);
 }

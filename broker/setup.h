@@ -1,28 +1,41 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * setup.h - from a configuration file to what a broker is started with
+ * setup.h - from configuration and keys to the parts of a broker
  *
- * Reads tocsind.conf and the keys, and fills a struct broker_config from them.
- * The struct's strings point into the setup, which must outlive the broker.
+ * What each part is told: paths below the state folder, limits, keys. The
+ * strings that the parts' options point to live in the setup.
  */
 #ifndef TOCSIN_BROKER_SETUP_H
 #define TOCSIN_BROKER_SETUP_H
 
 #include "broker/broker.h"
 #include "broker/config.h"
+#include "broker/door.h"
 #include "broker/identity.h"
 
 struct setup {
-	struct config config;
-	struct identity id;
-	struct broker_config broker;
 	char store[CONFIG_PATH_MAX + 1];
-	char sockets[CONFIG_PATH_MAX + 1];
+	char run[CONFIG_PATH_MAX + 1]; /* nng's sockets */
+	char rpc[CONFIG_PATH_MAX + 1];
+	char relay[CONFIG_PATH_MAX + 1];
 	char admin[CONFIG_PATH_MAX + 1];
+	struct broker_config broker;
+	struct door_config door;
 };
 
-/* 0, or an exit status after it said why. */
-int setup_open(struct setup *s, const char *config_file);
-void setup_release(struct setup *s);
+/* All but the keys. */
+void setup_init(struct setup *s, const struct config *c);
+
+/* Copies of the secrets, for broker_start(); wipe them afterwards. */
+void setup_keys(struct setup *s, struct identity *id);
+void setup_wipe(struct setup *s);
+
+/*
+ * A broker that is not running, on an open store: it has what intake_install()
+ * needs, and no sockets. EROSTERUNKNOWN if no roster was installed yet.
+ */
+MUST_USE enum tocsin_err idle_open(
+    struct broker **out, struct setup *s, struct store *store);
+void idle_close(struct broker *b); /* the store stays open */
 
 #endif

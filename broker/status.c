@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: ISC */
+#include "broker/status.h"
+
+#include "broker/clock.h"
+#include "broker/relay.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Names, numbers and times alone are shown: nothing needs to be escaped. */
+struct status {
+	uint64_t entries;
+	uint64_t used, limit;
+	struct session_stats sessions;
+	struct writer_stats writer;
+	unsigned parked;
+	struct trust *trust;
+	struct relay_status *peer;
+	size_t npeer;
+};
+
+enum { PEERS_MAX = 1024 };
+
+static void
+gather_peers(struct status *st, struct relay *relay)
+{
+	st->peer = relay ? calloc(PEERS_MAX, sizeof(*st->peer)) : NULL;
+	if (!st->peer)
+		return;
+	st->npeer = relay_status(relay, st->peer, PEERS_MAX);
+	if (st->npeer > PEERS_MAX)
+		st->npeer = PEERS_MAX;
+}
+
+static void
+gather(struct status *st, struct broker *b)
+{
+	struct store_rx *rx = NULL;
+
+	*st = (struct status){ 0 };
+	if (store_read(b->store, &rx) == TOCSIN_OK) {
+		st->entries = store_head(rx);
+		store_read_end(rx);
+	}
+	store_usage(b->store, &st->used, &st->limit);
+	sessions_stats(b->sessions, &st->sessions);
+	writer_stats(b->writer, &st->writer);
+	st->parked = parks_count(b->parks);
+	st->trust = trust_get(b->trust);
+	gather_peers(st, b->relay);
+}
+
+static void
+release(struct status *st)
+{
+	trust_put(st->trust);
+	free(st->peer);
+}
+
+static bool
+listed(const struct broker *b, const struct roster *r)
+{
+	const struct roster_broker *me =
+	    roster_broker(r, span_of(b->conf.name));
+
+	return me && memcmp(me->noise, b->noise_pk, 32) == 0;
+}
+
+/* ---- JSON ---- */
+
+static void
+json_peers(struct buf *out, const struct status *st)
+{
+	size_t i;
+
+	buf_addz(out, ",\"peers\":[");
+	for (i = 0; i < st->npeer; i++) {
+		const struct relay_status *p = &st->peer[i];
+
+		buf_addf(out,
+		    "%s{\"peer\":\"%s\",\"nation\":\"%s\",\"up\":%s,"
+		    "\"waiting\":%" PRIu64 ",\"in_flight\":%" PRIu64
+		    ",\"repeats\":%" PRIu64 ",\"frames_out\":%" PRIu64
+		    ",\"bytes_out\":%" PRIu64 ",\"heard_ms\":%" PRId64 "}",
+		    i ? "," : "", p->peer, p->nation, p->up ? "true" : "false",
+		    p->waiting, p->in_flight, p->repeats, p->frames_out,
+		    p->bytes_out, p->heard_ms);
+	}
+	buf_addz(out, "]");
+}
+
+static void
+json_counters(struct buf *out, struct broker *b)
+{
+	unsigned i;
+
+	buf_addz(out, ",\"counters\":{");
+	for (i = 0; i < BROKER_COUNTER_COUNT; i++)
+		buf_addf(out, "%s\"%s\":%" PRIu64, i ? "," : "",
+		    broker_counter_name(i), (uint64_t)b->count[i]);
+	buf_addz(out, "}");
+}
+
+static void
+json_door(struct buf *out, const struct door_counters *d)
+{
+	unsigned i;
+
+	if (!d)
+		return;
+	buf_addz(out, ",\"door\":{");
+	for (i = 0; i < DOOR_COUNTER_COUNT; i++)
+		buf_addf(out, "%s\"%s\":%" PRIu64, i ? "," : "",
+		    door_counter_name(i), d->n[i]);
+	buf_addz(out, "}");
+}
+
+static void
+json_roster(struct buf *out, const struct broker *b, const struct roster *r)
+{
+	char expires[TIME_TEXT + 1];
+
+	time_print(expires, r->expires);
+	buf_addf(out,
+	    ",\"roster\":%" PRIu64 ",\"roster_expires\":\"%s\","
+	    "\"roster_expired\":%s,\"roster_listed\":%s",
+	    r->serial, expires,
+	    roster_expired(r, clock_now()) ? "true" : "false",
+	    listed(b, r) ? "true" : "false");
+}
+
+static void
+json_broker(struct buf *out, struct broker *b)
+{
+	struct status st;
+
+	gather(&st, b);
+	json_roster(out, b, trust_roster(st.trust));
+	buf_addf(out,
+	    ",\"entries\":%" PRIu64 ",\"store_used\":%" PRIu64
+	    ",\"store_limit\":%" PRIu64 ",\"sessions\":%" PRIu64
+	    ",\"half_open\":%" PRIu64 ",\"parked\":%u,\"queued\":%" PRIu64
+	    ",\"commits\":%" PRIu64,
+	    st.entries, st.used, st.limit, st.sessions.open,
+	    st.sessions.half_open, st.parked, st.writer.queued,
+	    st.writer.commits);
+	json_peers(out, &st);
+	json_counters(out, b);
+	release(&st);
+}
+
+void
+status_json(struct buf *out, const struct status_source *s)
+{
+	buf_addf(out,
+	    "{\"ready\":%s,\"version\":\"" TOCSIN_VERSION
+	    "\",\"federation\":\"%s\",\"broker\":\"%s\",\"nation\":\"%s\","
+	    "\"pid\":%d,\"up_ms\":%" PRId64,
+	    s->broker ? "true" : "false", s->conf->federation, s->conf->name,
+	    s->conf->nation, (int)getpid(), s->up_ms);
+	if (s->broker)
+		json_broker(out, s->broker);
+	json_door(out, s->door);
+	buf_addz(out, "}\n");
+}
+
+/* ---- text ---- */
+
+static void
+text_peers(struct buf *out, const struct status *st)
+{
+	size_t i;
+
+	for (i = 0; i < st->npeer; i++) {
+		const struct relay_status *p = &st->peer[i];
+
+		buf_addf(out, "peer %-14s %s, %" PRIu64 " waiting", p->peer,
+		    p->up ? "up" : "down", p->waiting);
+		if (p->heard_ms >= 0)
+			buf_addf(out, ", heard %" PRId64 " s ago",
+			    p->heard_ms / 1000);
+		buf_addz(out, "\n");
+	}
+}
+
+static void
+text_broker(struct buf *out, struct broker *b)
+{
+	char expires[TIME_TEXT + 1];
+	const struct roster *r;
+	struct status st;
+
+	gather(&st, b);
+	r = trust_roster(st.trust);
+	time_print(expires, r->expires);
+	buf_addf(out, "roster              %" PRIu64 ", %s %s%s\n", r->serial,
+	    roster_expired(r, clock_now()) ? "EXPIRED" : "until", expires,
+	    listed(b, r) ? "" : ", does not list this broker");
+	buf_addf(out, "entries             %" PRIu64 "\n", st.entries);
+	buf_addf(out, "store               %" PRIu64 " of %" PRIu64 " MiB\n",
+	    st.used >> 20, st.limit >> 20);
+	buf_addf(out,
+	    "sessions            %" PRIu64 ", %u requests parked, %" PRIu64
+	    " posts queued\n",
+	    st.sessions.open, st.parked, st.writer.queued);
+	text_peers(out, &st);
+	release(&st);
+}
+
+void
+status_text(struct buf *out, const struct status_source *s)
+{
+	buf_addf(out, "broker              %s of %s in %s, %s\n", s->conf->name,
+	    s->conf->nation, s->conf->federation,
+	    s->broker ? "ready" : "waits for its first roster");
+	buf_addf(out, "up                  %" PRId64 " s\n", s->up_ms / 1000);
+	if (s->broker)
+		text_broker(out, s->broker);
+	if (s->door)
+		buf_addf(out, "connections         %" PRIu64 "\n",
+		    s->door->n[DOOR_open]);
+}
