@@ -224,6 +224,7 @@ failed(struct run *r, enum tocsin_err err, const char *why)
 static int
 start_broker(struct run *r)
 {
+	int64_t began = r->tick > 0 ? clock_ms() : r->started;
 	const char *why = NULL;
 	struct broker *b = NULL;
 	struct store *s = NULL;
@@ -245,7 +246,7 @@ start_broker(struct run *r)
 	if (b)
 		log_event(LOG_INFO, "ready", LOG_Z("broker", r->conf.name),
 		    LOG_U("port", r->gate.port),
-		    LOG_I("ms", clock_ms() - r->started), LOG_END);
+		    LOG_I("ms", clock_ms() - began), LOG_END);
 	else
 		log_event(LOG_WARN, "waiting-for-roster",
 		    LOG_Z("broker", r->conf.name), LOG_END);
