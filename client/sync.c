@@ -611,6 +611,7 @@ sent_all(struct sync *s, uint64_t last)
 {
 	uint8_t hash[32];
 	struct desk_tx *tx = NULL;
+	struct span note;
 	uint64_t n, size;
 	bool all = false;
 
@@ -618,6 +619,7 @@ sent_all(struct sync *s, uint64_t last)
 		all =
 		    (desk_outbox_next(tx, 0, &n) == TOCSIN_ENOTFOUND ||
 			n > last) &&
+		    desk_value_get(tx, "announce", &note) == TOCSIN_ENOTFOUND &&
 		    desk_upload_next(tx, NULL, hash, &size) == TOCSIN_ENOTFOUND;
 	desk_end(tx);
 	return all;

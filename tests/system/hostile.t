@@ -40,7 +40,7 @@ entries=$(counter sg entries)
 posts=$(counter sg posts)
 ok 'the tap has kept requests' [ -s "$fed/requests" ]
 wire replay "$sg" "$fed/requests" >"$fed/replayed"
-sort "$fed/replayed" | uniq -c | sed 's/^/# /'
+sort "$fed/replayed" | uniq -c | sed 's/^/#/'
 ok 'sent once more, they are answered' \
 	grep -Eq '^sent [1-9][0-9]* answered [1-9]' "$fed/replayed"
 is "$(counter sg posts)" "$posts" 'but no post is taken'
