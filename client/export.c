@@ -17,6 +17,18 @@ struct exporting {
 	const char *dir;
 };
 
+/* What an earlier try wrote. */
+static bool
+holds(const char *path, struct span bytes)
+{
+	struct buf b = { 0 };
+	bool same = file_read(path, bytes.n, &b) == TOCSIN_OK &&
+		    span_eq(buf_span(&b), bytes);
+
+	buf_release(&b);
+	return same;
+}
+
 static enum tocsin_err
 put(const struct exporting *x, const char *name, struct span bytes)
 {
@@ -29,6 +41,8 @@ put(const struct exporting *x, const char *name, struct span bytes)
 	    (int)sizeof(path))
 		return fail(TOCSIN_EUSAGE, "%s is too long", x->dir);
 	err = file_write(path, bytes, false);
+	if (err == TOCSIN_EDUPLICATE && holds(path, bytes))
+		err = TOCSIN_OK;
 	if (err == TOCSIN_EDUPLICATE)
 		return fail(TOCSIN_EUSAGE,
 		    "%s is there already; it is not replaced", path);
@@ -54,7 +68,10 @@ put_parts(const struct exporting *x)
 	for (i = 0; i < in.nattachment; i++) {
 		snprintf(path, sizeof(path), "%s/part-%zu.age", x->dir, i + 1);
 		err = save_sealed(x->t, x->o, in.attachment[i].part, path);
-		if (err != TOCSIN_OK)
+		if (err == TOCSIN_EDUPLICATE)
+			worst = fail(TOCSIN_EUSAGE,
+			    "%s is there already; it is not replaced", path);
+		else if (err != TOCSIN_OK)
 			worst = fail(err, "%s: %s", in.attachment[i].name,
 			    tocsin_err_text(err));
 	}

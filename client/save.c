@@ -199,6 +199,29 @@ save(struct fetching *f, const struct opened *o,
 	return TOCSIN_OK;
 }
 
+/* Whether the file is that part, from an earlier try. */
+static bool
+is_part(const char *path, const struct ticket_part *line)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	crypto_hash_sha256_state st;
+	uint8_t block[65536], hash[32];
+	uint64_t size = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return false;
+	crypto_hash_sha256_init(&st);
+	while ((n = read(fd, block, sizeof(block))) > 0) {
+		crypto_hash_sha256_update(&st, block, (unsigned long long)n);
+		size += (uint64_t)n;
+	}
+	close(fd);
+	crypto_hash_sha256_final(&st, hash);
+	return n == 0 && size == line->size &&
+	       memcmp(hash, line->hash, sizeof(hash)) == 0;
+}
+
 /* Copied, so that what the spool has can go. */
 static enum tocsin_err
 copy_file(const char *from, const char *to)
@@ -236,6 +259,8 @@ save_sealed(struct tocsin *t, const struct opened *o, const uint8_t hash[32],
 
 	if (line == NULL)
 		return TOCSIN_EMALFORMED;
+	if (access(to, F_OK) == 0)
+		return is_part(to, line) ? TOCSIN_OK : TOCSIN_EDUPLICATE;
 	f.part = *line;
 	memcpy(f.id, o->row.id, ID_LEN);
 	err = fetch(&f, path, &ours);

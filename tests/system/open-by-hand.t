@@ -18,6 +18,13 @@ id=$(post singcert-desk1 mycert@my --tlp AMBER --subject 'By hand' \
 wait_until 20 listed mycert-night "$id" || bail 'it does not arrive'
 ok 'a ticket with its attachment is exported' wait_until 20 \
 	at mycert-night show "$id" --export "$fed/out"
+ok 'and once more, over the same files' \
+	at mycert-night show "$id" --export "$fed/out"
+echo more >>"$fed/out/body"
+called_wrongly 'body is there already' 'but never over another' \
+	at mycert-night show "$id" --export "$fed/out"
+rm "$fed/out/body"
+at mycert-night show "$id" --export "$fed/out" >"$fed/said"
 root=$(sed -n 's/^member singcert@sg active //p' "$fed/rosters/1")
 
 by_hand() # NOTE BODY OPTION...
