@@ -70,6 +70,7 @@ from_mdb(int rc)
 	case MDB_MAP_FULL:
 	case ENOSPC:
 	case EDQUOT:
+	case EFBIG:
 	case EIO: /* how LMDB reports a short write */
 		return TOCSIN_ENOSPACE;
 	case ENOENT:

@@ -26,6 +26,7 @@ file_error(int code)
 		return TOCSIN_EPERMISSIONS;
 	case ENOSPC:
 	case EDQUOT:
+	case EFBIG:
 		return TOCSIN_ENOSPACE;
 	case EEXIST:
 		return TOCSIN_EDUPLICATE;
