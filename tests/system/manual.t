@@ -35,6 +35,15 @@ keys=$(sed -n 's/^\.It Cm //p' docs/tocsind.conf.5 | sort)
 check 'and no other' [ "$keys" = "$(sed -n \
 	's/^#\{0,1\}\([a-z-]*\) = .*/\1/p' "$dir/sg/tocsind.conf" | sort)" ]
 
+# So is each default.
+awk '/^# Default: / { preset = $3 }
+	/^#?[a-z-]+ = / { sub("#", ""); if (preset != "") print $1, preset; preset = "" }' \
+	"$dir/sg/tocsind.conf" >"$dir/defaults"
+awk '/^\.It Cm / { key = $3 } /^\.Ql .* \.$/ && was { print key, $2 }
+	{ was = /^The default is$/ }' docs/tocsind.conf.5 >"$dir/told"
+check 'tocsind.conf(5) has their defaults' [ -s "$dir/defaults" ]
+check 'the same' diff "$dir/defaults" "$dir/told"
+
 # Each command in tocsind's help is in tocsind(8), and the other way round.
 commands=$("$B/tocsind" help | sed -n 's/^  \([a-z][a-z ]*[a-z]\)  .*/\1/p' | sort)
 check 'tocsind(8) has the commands that help lists' [ "$commands" = \
