@@ -33,9 +33,15 @@ id=$(post singcert-desk1 mycert@my --tlp GREEN --subject 'Recorded')
 ok 'a ticket is posted through the tap' \
 	wait_until 20 listed mycert-night "$id"
 
-# Nothing of it is on its way any more: both receipts are in the log.
-wait_until 20 stands singcert-desk1 "$id" mycert@my delivered ||
-	bail 'no receipt of delivery'
+# Nothing of it is on its way any more: both receipts are in the log. A reader
+# says what it has when it asks for more.
+settled()
+{
+	listed mycert-night "$id" &&
+		stands_at_least singcert-desk1 "$id" mycert@my \
+			'delivered|opened'
+}
+wait_until 30 settled || bail 'no receipt of delivery'
 entries=$(counter sg entries)
 posts=$(counter sg posts)
 ok 'the tap has kept requests' [ -s "$fed/requests" ]
