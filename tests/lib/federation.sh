@@ -467,7 +467,8 @@ stands() # HOME ID MEMBER RUNG
 # Whether a desk lists a ticket; whether it shows a text in one.
 listed() # HOME ID
 {
-	at "$1" show "$2" --no-receipt
+	# The broker is told what is here when the desk next asks for more.
+	at "$1" show "$2" --no-receipt && at "$1" inbox
 }
 
 shows() # HOME ID TEXT
