@@ -88,5 +88,5 @@ card_parse(struct card *out, struct span text)
 		out->kind = CARD_MEMBER;
 		read_member(&t, out);
 	}
-	return text_done(&t) ? prints_back(out, text) : TOCSIN_EMALFORMED;
+	return text_done(&t) ? prints_back(out, text) : text_result(&t);
 }

@@ -128,7 +128,7 @@ read_recipients(struct text *t, struct keys *k)
 	}
 }
 
-static bool
+static enum tocsin_err
 read_keys(struct keys *k)
 {
 	struct text t = text_init(k->text);
@@ -147,7 +147,7 @@ read_keys(struct keys *k)
 	k->expires = text_time(&t, f);
 	read_devices(&t, k);
 	read_recipients(&t, k);
-	return text_done(&t);
+	return text_result(&t);
 }
 
 void
@@ -251,7 +251,9 @@ keys_parse(struct keys **out, struct span file)
 	k = new_keys(&n);
 	if (k == NULL)
 		return TOCSIN_EINTERNAL;
-	err = read_keys(k) ? prints_back(k) : TOCSIN_EMALFORMED;
+	err = read_keys(k);
+	if (err == TOCSIN_OK)
+		err = prints_back(k);
 	if (err == TOCSIN_OK && !is_sound(k))
 		err = TOCSIN_EMALFORMED;
 	if (err)

@@ -229,7 +229,9 @@ receipt_parse(struct receipt *out, struct span text)
 		read_line(&t, &out->line[out->nline++]);
 		text_ascend(&t, &last);
 	}
-	if (!text_done(&t) || out->nline == 0)
+	if (!text_done(&t))
+		return text_result(&t);
+	if (out->nline == 0)
 		return TOCSIN_EMALFORMED;
 	note_id(out->id, text);
 	return prints_back(out, text);

@@ -371,7 +371,7 @@ read_roster(struct roster *r, struct span bytes)
 	    roster_put_revoked, err);
 	if (err)
 		return err;
-	return text_done(&t) ? TOCSIN_OK : TOCSIN_EMALFORMED;
+	return text_result(&t);
 }
 
 static void

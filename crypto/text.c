@@ -373,12 +373,26 @@ take_line(struct text *t)
 	return t->line;
 }
 
+/* The same kind, of a version after the one that ends `kind`. */
+static bool
+is_later(struct span s, struct span kind)
+{
+	size_t stem = until(kind, '/') + 2; /* with "/v" */
+	uint64_t got, ours;
+
+	return span_eq(span_cut(s, 0, stem), span_cut(kind, 0, stem)) &&
+	       num_parse(span_cut(s, stem, s.n), &got) &&
+	       num_parse(span_cut(kind, stem, kind.n), &ours) && got > ours;
+}
+
 void
 text_head(struct text *t, const char *kind, char fed[FEDERATION_MAX + 1])
 {
 	struct span line = take_line(t);
 	size_t n = until(line, '/');
 
+	t->later = is_later(span_cut(line, n + 1, line.n), span_of(kind)) &&
+		   name_federation(span_cut(line, 0, n));
 	text_check(t, span_is(span_cut(line, n + 1, line.n), kind));
 	text_copy(
 	    t, span_cut(line, 0, n), name_federation, fed, FEDERATION_MAX + 1);
@@ -437,6 +451,14 @@ bool
 text_done(const struct text *t)
 {
 	return !t->bad && t->rest.n == 0;
+}
+
+enum tocsin_err
+text_result(const struct text *t)
+{
+	if (text_done(t))
+		return TOCSIN_OK;
+	return t->later ? TOCSIN_EUNSUPPORTED : TOCSIN_EMALFORMED;
 }
 
 void

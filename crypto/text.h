@@ -19,7 +19,7 @@
  *	text_copy(&t, f[0], name_member, from, sizeof(from));
  *	seq = text_u64(&t, f[1]);
  *	while (text_has(&t, "ref")) ...
- *	return text_done(&t);
+ *	return text_result(&t);
  *
  * Spans alias the text. Nothing here allocates, logs or exits.
  */
@@ -82,11 +82,15 @@ struct text {
 	struct span rest;
 	struct span line; /* the last one taken, without its LF */
 	bool bad;
+	bool later; /* the head names a later version of the kind */
 };
 
 struct text text_init(struct span bytes);
 
-/* The first line, FEDERATION/kind, where kind is "roster/v1" or the like. */
+/*
+ * The first line, FEDERATION/kind, where kind is "roster/v1" or the like. A
+ * later version, "roster/v2", is not wrong, only not ours to read.
+ */
 void text_head(struct text *t, const char *kind, char fed[FEDERATION_MAX + 1]);
 
 /* True if the next line has this key; takes nothing. */
@@ -106,6 +110,9 @@ void text_ascend(struct text *t, struct span *last);
 
 /* True if every line and value was as asked and no byte is left. */
 bool text_done(const struct text *t);
+
+/* OK if so; EUNSUPPORTED for a later version; EMALFORMED. */
+MUST_USE enum tocsin_err text_result(const struct text *t);
 
 /* Fields to values; what does not parse marks the cursor bad. */
 uint64_t text_u64(struct text *t, struct span f);

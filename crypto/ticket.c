@@ -256,7 +256,7 @@ body_min(const struct ticket *t)
 	return AGE_FIXED + AGE_STANZA * (uint64_t)t->nto + TICKET_PAD_FLOOR;
 }
 
-static bool
+static enum tocsin_err
 read_text(struct ticket *t, struct span text)
 {
 	struct text r = text_init(text);
@@ -277,10 +277,10 @@ read_text(struct ticket *t, struct span text)
 	text_id(&r, f[1], t->body_hash);
 	text_check(&r, t->body_size >= body_min(t));
 	if (!text_done(&r))
-		return false;
+		return text_result(&r);
 	t->text = text;
 	t->inner = span_cut(text, 0, text.n - r.line.n - 1);
-	return true;
+	return TOCSIN_OK;
 }
 
 /* The value of these bytes must have no other bytes. */
@@ -296,23 +296,6 @@ is_canonical(const struct ticket *t)
 
 	ticket_print(&again, t);
 	return buf_ok(&again) && span_eq(buf_span(&again), t->text);
-}
-
-/* "asean.example/ticket/v2" is not wrong, only later. */
-static bool
-is_later_version(struct span text)
-{
-	static const char mark[] = "/ticket/v";
-	const uint8_t *lf = memchr(text.p, '\n', text.n);
-	size_t line = lf != NULL ? (size_t)(lf - text.p) : 0;
-	const uint8_t *at = memmem(text.p, line, mark, sizeof(mark) - 1);
-	uint64_t version;
-
-	if (at == NULL)
-		return false;
-	at += sizeof(mark) - 1;
-	return num_parse((struct span){ at, (size_t)(lf - at) }, &version) &&
-	       version > 1;
 }
 
 static bool
@@ -345,9 +328,9 @@ ticket_parse(struct ticket *out, struct note *note, struct span bytes)
 	memset(out, 0, sizeof(*out));
 	if (err != TOCSIN_OK)
 		return err;
-	if (!read_text(out, note->text))
-		return is_later_version(note->text) ? TOCSIN_EUNSUPPORTED
-						    : TOCSIN_EMALFORMED;
+	err = read_text(out, note->text);
+	if (err != TOCSIN_OK)
+		return err;
 	if (!is_canonical(out) || !signed_by_sender(note, out))
 		return TOCSIN_EMALFORMED;
 	if (!sizes_ok(out))

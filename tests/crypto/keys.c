@@ -113,7 +113,7 @@ struct bent {
 
 /* clang-format off */
 static const struct bent bents[] = {
-	{ "/keys/v1", "/keys/v2", "another version" },
+	{ "/keys/v1", "/keys/v0", "another version" },
 	{ "/keys/v1", "/roster/v1", "another kind of text" },
 	{ "member mycert@my", "member mycert@sg", "another member's devices" },
 	{ "member mycert@my", "member mycert", "no member" },

@@ -136,7 +136,7 @@ struct bent {
 
 /* clang-format off */
 static const struct bent bents[] = {
-	{ "/receipt/v1", "/receipt/v2", "another version" },
+	{ "/receipt/v1", "/receipt/v0", "another version" },
 	{ "broker my", "broker My", "no broker" },
 	{ "time 2026", "time 1926", "no time" },
 	{ "mycert@my desk1\n", "mycert@my\n", "a field too few" },

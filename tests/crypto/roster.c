@@ -97,7 +97,7 @@ struct bent {
 
 /* clang-format off */
 static const struct bent bents[] = {
-	{ "/roster/v1", "/roster/v2", "another version" },
+	{ "/roster/v1", "/roster/v0", "another version" },
 	{ "/roster/v1", "/keys/v1", "another kind of text" },
 	{ FED "/", "asean/", "no federation" },
 	{ "serial 2", "serial 02", "a leading zero" },
