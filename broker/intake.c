@@ -118,21 +118,25 @@ receipt_subject(const struct broker *b, struct store_rx *rx,
 	return err;
 }
 
+/* A peer speaks for itself; one of our nation hands on what others said. */
 static enum tocsin_err
 judge_opened_receipt(
     struct intake *in, const struct broker *b, const struct receipt *r)
 {
+	bool ours = strcmp(in->via_nation, b->conf.nation) == 0;
+	const struct roster_broker *who;
 	struct store_rx *rx = NULL;
 	struct span subject = { 0 };
 	enum tocsin_err err;
 
 	memcpy(in->id, r->id, ID_LEN);
-	if (!span_is(span_of(r->broker), in->via))
+	who = roster_broker(trust_roster(in->trust), span_of(r->broker));
+	if (!who || (!ours && !span_is(span_of(r->broker), in->via)))
 		return TOCSIN_ENOTENROLLED;
 	err = store_read(b->store, &rx);
 	if (err)
 		return err;
-	err = receipt_subject(b, rx, r, span_of(in->via_nation), &subject);
+	err = receipt_subject(b, rx, r, span_of(who->nation), &subject);
 	if (!err && subject.n > 0 && subject.n < sizeof(in->name)) {
 		memcpy(in->name, subject.p, subject.n);
 		in->member =
@@ -267,6 +271,22 @@ intake_queue(
 {
 	names_add(&batch->peers, peer);
 	return intake_written(store_out_add(batch->tx, peer, lane, &out));
+}
+
+enum tocsin_err
+intake_queue_nation(struct batch *batch, struct span nation, unsigned lane,
+    struct store_out out)
+{
+	const struct roster *r = trust_roster(batch->trust);
+	const struct roster_broker *peer;
+	enum tocsin_err err = TOCSIN_OK;
+	size_t i;
+
+	for (i = 0; !err && (peer = roster_broker_of(r, nation, i)); i++)
+		if (strcmp(peer->name, batch->b->conf.name) != 0)
+			err =
+			    intake_queue(batch, span_of(peer->name), lane, out);
+	return err;
 }
 
 /* To all brokers of the current roster but ourselves. */
@@ -443,7 +463,12 @@ apply_receipt(struct intake *in, struct batch *batch, uint64_t *seq)
 	if (err)
 		return err;
 	names_add(&batch->members, in->member);
-	return intake_written(store_mail(batch->tx, in->member, *seq));
+	err = store_mail(batch->tx, in->member, *seq);
+	/* Another broker of ours need not have the ticket yet: see PROTOCOL. */
+	if (!err && strcmp(in->via_nation, batch->b->conf.nation) != 0)
+		err = intake_queue_nation(batch, span_of(batch->b->conf.nation),
+		    LANE_IMMEDIATE, (struct store_out){ .seq = *seq });
+	return intake_written(err);
 }
 
 /* Signed by those who may, and not what we have: somebody signs twice. */

@@ -22,7 +22,7 @@ struct intake_header {
 	size_t npart;
 	struct span *local; /* members of ours that it is for */
 	size_t nlocal;
-	struct span *nation; /* others that it is for, each once */
+	struct span *nation; /* that it is for, each once; of posted ones */
 	size_t nnation;
 };
 
@@ -61,5 +61,9 @@ MUST_USE enum tocsin_err intake_written(enum tocsin_err err);
 
 MUST_USE enum tocsin_err intake_queue(
     struct batch *batch, struct span peer, unsigned lane, struct store_out out);
+
+/* The same, for every broker of a nation but ourselves. */
+MUST_USE enum tocsin_err intake_queue_nation(struct batch *batch,
+    struct span nation, unsigned lane, struct store_out out);
 
 #endif

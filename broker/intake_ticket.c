@@ -16,17 +16,16 @@
 /* ---- judging ---- */
 
 static bool
-from_source(const struct ticket *t, const struct broker *b,
-    const struct intake_source *src)
+from_source(const struct ticket *t, const struct intake_source *src)
 {
 	const struct trust_who *who = src->who;
 
 	if (src->kind == INTAKE_DEVICE)
 		return span_is(t->from, who->member) &&
 		       span_is(t->device, who->device);
+	/* A nation may run several brokers, so it may be our own. */
 	return src->kind == INTAKE_PEER &&
-	       span_is(member_nation(t->from), who->nation) &&
-	       strcmp(who->nation, b->conf.nation) != 0;
+	       span_is(member_nation(t->from), who->nation);
 }
 
 static enum tocsin_err
@@ -139,10 +138,10 @@ keep(const struct ticket *t, const struct note *note, struct broker *b,
     bool detached)
 {
 	bool posted = src->kind == INTAKE_DEVICE;
-	size_t abroad = posted ? t->nto - ours : 0, i;
+	size_t nations = posted ? t->nto - ours + 1 : 0, i;
 	struct intake *in = intake_new(trust, src, STORE_TICKET, note->whole,
 	    t->npart * sizeof(*t->part) +
-		(ours + abroad) * sizeof(struct span));
+		(ours + nations) * sizeof(struct span));
 	struct intake_header *h;
 
 	if (!in)
@@ -162,7 +161,7 @@ keep(const struct ticket *t, const struct note *note, struct broker *b,
 
 		if (span_is(nation, b->conf.nation))
 			h->local[h->nlocal++] = t->to[i].member;
-		else if (posted)
+		if (posted) /* ours, too: it may have other brokers */
 			add_nation(h, nation);
 	}
 	return in;
@@ -197,7 +196,7 @@ intake_judge_ticket(struct intake **out, struct broker *b, struct trust *trust,
 	err = ticket_parse(&t, &n, note);
 	if (err)
 		return err;
-	if (!from_source(&t, b, src))
+	if (!from_source(&t, src))
 		return TOCSIN_ENOTENROLLED;
 	err = check_signed(&t, &n, trust, now);
 	refused->known = !err || err == TOCSIN_ECLOCKSKEW;
@@ -423,10 +422,9 @@ peers_of(struct names *peers, struct batch *batch, uint64_t seq)
 	for (i = 0; !err && i < t.nto; i++) {
 		struct span nation = member_nation(t.to[i].member);
 
-		if (span_is(nation, batch->b->conf.nation))
-			continue;
 		for (k = 0; (peer = roster_broker_of(r, nation, k)); k++)
-			names_add(peers, span_of(peer->name));
+			if (strcmp(peer->name, batch->b->conf.name) != 0)
+				names_add(peers, span_of(peer->name));
 	}
 	return err;
 }
@@ -559,17 +557,11 @@ static enum tocsin_err
 queue(
     struct intake *in, struct batch *batch, unsigned lane, struct store_out out)
 {
-	const struct roster *r = trust_roster(batch->trust);
-	const struct roster_broker *peer;
 	enum tocsin_err err = TOCSIN_OK;
-	size_t i, k;
+	size_t i;
 
-	for (i = 0; i < in->t.nnation; i++)
-		for (k = 0;
-		     !err && (peer = roster_broker_of(r, in->t.nation[i], k));
-		     k++)
-			err =
-			    intake_queue(batch, span_of(peer->name), lane, out);
+	for (i = 0; i < in->t.nnation && !err; i++)
+		err = intake_queue_nation(batch, in->t.nation[i], lane, out);
 	return err;
 }
 
@@ -581,7 +573,8 @@ all_reachable(const struct intake *in, const struct batch *batch)
 	size_t i;
 
 	for (i = 0; i < in->t.nnation; i++)
-		if (!roster_broker_of(r, in->t.nation[i], 0))
+		if (!span_is(in->t.nation[i], batch->b->conf.nation) &&
+		    !roster_broker_of(r, in->t.nation[i], 0))
 			return false;
 	return true;
 }

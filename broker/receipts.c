@@ -2,6 +2,7 @@
 #include "broker/receipts.h"
 
 #include "broker/broker.h"
+#include "broker/intake_impl.h"
 #include "crypto/relay_frame.h"
 
 #include <stdio.h>
@@ -114,26 +115,16 @@ static enum tocsin_err
 route(struct batch *batch, struct span member, uint64_t seq)
 {
 	struct span nation = member_nation(member);
-	const struct roster_broker *peer;
-	enum tocsin_err err;
-	size_t i;
+	enum tocsin_err err = TOCSIN_OK;
 
 	if (span_is(nation, batch->b->conf.nation)) {
 		names_add(&batch->members, member);
-		return store_mail(batch->tx, member, seq);
+		err = store_mail(batch->tx, member, seq);
 	}
-	for (i = 0;
-	     (peer = roster_broker_of(trust_roster(batch->trust), nation, i));
-	     i++) {
-		struct store_out out = { .seq = seq };
-
-		err = store_out_add(
-		    batch->tx, span_of(peer->name), LANE_IMMEDIATE, &out);
-		if (err)
-			return err;
-		names_add(&batch->peers, span_of(peer->name));
-	}
-	return TOCSIN_OK;
+	if (err)
+		return err;
+	return intake_queue_nation(
+	    batch, nation, LANE_IMMEDIATE, (struct store_out){ .seq = seq });
 }
 
 static enum tocsin_err

@@ -20,6 +20,7 @@
 #define RETRY_MS 50	   /* the writer was busy */
 #define RETRY_FULL_MS 1000 /* the disk was full */
 #define RETRY_PART_MS 200  /* the ticket that names a part is not here yet */
+#define HOLD_RECEIPT_MS 3000
 
 enum item_state {
 	ITEM_WAITS,  /* to be judged, or judged again at retry_at */
@@ -149,6 +150,17 @@ transient(enum tocsin_err err)
 	       err == TOCSIN_EKEYSEXPIRED;
 }
 
+/*
+ * Another broker of our nation hands on receipts, and one may overtake, in a
+ * faster lane, the ticket that it is about.
+ */
+static bool
+overtakes(const struct item *it, enum tocsin_err err)
+{
+	return err == TOCSIN_ENOTFOUND && it->kind == STORE_RECEIPT &&
+	       strcmp(it->peer->who.nation, it->peer->in->b->conf.nation) == 0;
+}
+
 /* What says nothing about the item. */
 static bool
 ours(enum tocsin_err err)
@@ -227,7 +239,9 @@ judge(struct item *it, int64_t now_ms)
 		return err;
 	if (transient(err) && it->give_up == 0)
 		it->give_up = now_ms + RELAY_HOLD_MS;
-	if (transient(err) && now_ms < it->give_up)
+	if (overtakes(it, err) && it->give_up == 0)
+		it->give_up = now_ms + HOLD_RECEIPT_MS;
+	if ((transient(err) || overtakes(it, err)) && now_ms < it->give_up)
 		return err;
 	it->pass = err;
 	return TOCSIN_OK;

@@ -459,6 +459,8 @@ test_peer(void)
 	free(r);
 }
 
+static const struct intake_source *broker_as = &broker;
+
 /* A receipt of a broker, about one ticket. */
 static enum tocsin_err
 bring_receipt(const char *from, const uint8_t id[ID_LEN], const char *member,
@@ -478,7 +480,7 @@ bring_receipt(const char *from, const uint8_t id[ID_LEN], const char *member,
 	    receipt_sign(&note, r, sk))
 		abort();
 	err = take(
-	    &broker, STORE_RECEIPT, buf_span(&note), (struct span){ 0 }, seq);
+	    broker_as, STORE_RECEIPT, buf_span(&note), (struct span){ 0 }, seq);
 	buf_release(&note);
 	free(r);
 	return err;
@@ -640,6 +642,85 @@ test_roster(void)
 	buf_release(&skipped);
 }
 
+/* A second broker of our nation. */
+static void
+second_broker(struct roster *r, void *arg)
+{
+	struct roster_broker b = fixture_broker("sg2", "sg");
+
+	(void)arg;
+	if (roster_put_broker(r, &b))
+		abort();
+}
+
+static void
+has_part(struct ticket *t, void *arg)
+{
+	t->npart = 1;
+	t->part[0] = *(const struct ticket_part *)arg;
+}
+
+static void
+test_two_brokers(struct desk *d)
+{
+	struct trust_who sg2 = {
+		.kind = TRUST_BROKER, .broker = "sg2", .nation = "sg"
+	};
+	const struct intake_source other = { INTAKE_PEER, &sg2 };
+	struct ticket_part part = { .size = 300 };
+	uint8_t bytes[300] = { 9 }, id[ID_LEN];
+	uint64_t seq = 0;
+
+	peer = (struct trust_who){
+		.kind = TRUST_BROKER, .broker = "my", .nation = "my"
+	};
+	if (bring(&operator, STORE_ROSTER, &fed.file, &seq))
+		abort();
+	fixture_next_roster(&fed, second_broker, NULL);
+	is_int(bring(&operator, STORE_ROSTER, &fed.file, &seq), TOCSIN_OK,
+	    "our nation gets a second broker");
+	is_int(queued("sg2", 0, seq, NULL), 1, "which gets the roster");
+	is_int(give(&device, "singcert@sg/desk1", "mycert@my", 7001, NULL, NULL,
+		   &seq, id),
+	    TOCSIN_OK, "what is posted here");
+	is_int(queued_anywhere("sg2", seq), 1, "goes to it too, once");
+	is_int(queued_anywhere("sg", seq), 0, "and not to ourselves");
+	is_int(
+	    bring_receipt("my", id, NULL, &seq), TOCSIN_OK, "a peer's receipt");
+	is_int(queued("sg2", 1, seq, NULL), 1, "is handed on to it");
+	broker_as = &other;
+	is_int(bring_receipt("my", id, "mycert@my", &seq), TOCSIN_OK,
+	    "as it hands on those that it gets");
+	ok(mailed("singcert@sg", seq), "which the sender finds");
+	is_int(queued_anywhere("sg2", seq), 0, "and which go nowhere");
+	broker_as = &broker;
+	is_int(bring_receipt("la", id, NULL, NULL), TOCSIN_ENOTENROLLED,
+	    "another nation's broker still speaks for itself alone");
+
+	is_int(give(&other, "singcert@sg/desk2", "mycert@my", 1, NULL, NULL,
+		   &seq, id),
+	    TOCSIN_ENOTENROLLED, "a device that nobody has is refused");
+	is_int(give(&other, "singcert@sg/desk1", "mycert@my", 7002, NULL, NULL,
+		   &seq, id),
+	    TOCSIN_OK, "what was posted there comes here");
+	ok(mailed("singcert@sg", seq), "and is in its members' mailboxes");
+	is_int(queued_anywhere("my", seq) + queued_anywhere("sg2", seq), 0,
+	    "it is passed on to nobody");
+	is_int(queued("sg2", 1, seq + 1, NULL), 1, "but the receipt is");
+	is_int(give(&other, "mycert@my/desk1", "singcert@sg", 9, NULL, NULL,
+		   NULL, NULL),
+	    TOCSIN_ENOTENROLLED, "and it does not bring another nation's");
+
+	crypto_hash_sha256(part.hash, bytes, sizeof(bytes));
+	is_int(give(&device, "singcert@sg/desk1", "singcert@sg", 7003, has_part,
+		   &part, &seq, NULL),
+	    TOCSIN_OK, "one with a part, among ourselves");
+	is_int(queued_anywhere("sg2", seq), 1, "goes to it");
+	is_int(
+	    stage(d, SPAN(bytes), sizeof(bytes)), TOCSIN_OK, "the part comes");
+	is_int(queued("sg2", 4, 0, part.hash), 1, "and follows");
+}
+
 int
 main(void)
 {
@@ -666,6 +747,7 @@ main(void)
 	test_delivered(&d);
 	test_keys();
 	test_roster();
+	test_two_brokers(&d);
 	desk_close(&d);
 	broker_free(sg);
 	fixture_release(&fed);
