@@ -142,12 +142,16 @@ item_free(struct item *it)
 	free(it);
 }
 
-/* What may be cured by a roster or announcement that is on its way. */
+/*
+ * What may be cured by a roster or announcement that is on its way. A roster
+ * may bring another root or receipt key too; a ticket's key comes before it.
+ */
 static bool
-transient(enum tocsin_err err)
+transient(const struct item *it, enum tocsin_err err)
 {
 	return err == TOCSIN_EROSTERUNKNOWN || err == TOCSIN_ENOTENROLLED ||
-	       err == TOCSIN_EKEYSEXPIRED;
+	       err == TOCSIN_EKEYSEXPIRED ||
+	       (err == TOCSIN_EBADSIGNATURE && it->kind != STORE_TICKET);
 }
 
 /*
@@ -237,11 +241,11 @@ judge(struct item *it, int64_t now_ms)
 				    : judge_entry(it, it->peer->in->b);
 	if (ours(err))
 		return err;
-	if (transient(err) && it->give_up == 0)
+	if (transient(it, err) && it->give_up == 0)
 		it->give_up = now_ms + RELAY_HOLD_MS;
 	if (overtakes(it, err) && it->give_up == 0)
 		it->give_up = now_ms + HOLD_RECEIPT_MS;
-	if ((transient(err) || overtakes(it, err)) && now_ms < it->give_up)
+	if ((transient(it, err) || overtakes(it, err)) && now_ms < it->give_up)
 		return err;
 	it->pass = err;
 	return TOCSIN_OK;
@@ -293,7 +297,7 @@ apply_entry(struct item *it, struct batch *batch)
 	}
 	if (ours(err))
 		return err;
-	if (transient(err)) {
+	if (transient(it, err)) {
 		int64_t now = clock_ms();
 
 		if (it->give_up == 0)
@@ -413,7 +417,7 @@ retry_after(const struct item *it, enum tocsin_err err, int64_t now_ms)
 {
 	if (err == TOCSIN_ENOSPACE)
 		return now_ms + RETRY_FULL_MS;
-	if (transient(err)) /* or when trust changes */
+	if (transient(it, err)) /* or when trust changes */
 		return it->give_up;
 	if (err == TOCSIN_ENOTFOUND)
 		return now_ms + RETRY_PART_MS;
@@ -445,7 +449,7 @@ lane_send(struct in_peer *p, struct item *it, int64_t now_ms)
 	if (round != atomic_load(&p->in->trust_rounds))
 		it->retry_at = 0; /* judged by what we no longer believe */
 	pthread_mutex_unlock(&p->lock);
-	if (transient(err))
+	if (transient(it, err))
 		relay_behind(p->in->b->relay, p->who.broker);
 	return false;
 }
@@ -510,7 +514,7 @@ item_done(struct job *job, enum tocsin_err err)
 	}
 	pthread_mutex_unlock(&p->lock);
 	if (err) {
-		if (transient(err))
+		if (transient(it, err))
 			relay_behind(b->relay, p->who.broker);
 		relay_poke(b->relay);
 		return;

@@ -204,12 +204,29 @@ trust_copy(const struct trust *t)
 	return n;
 }
 
+/* What the old roster stood behind and this one doesn't. */
+static void
+drop_fallen(struct trust *n, const struct roster *r)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < n->nkeys; i++) {
+		if (keys_stand(r, n->keys[i]->keys))
+			n->keys[kept++] = n->keys[i];
+		else
+			shared_put(n->keys[i]);
+	}
+	n->nkeys = kept;
+}
+
 enum tocsin_err
 trust_with_roster(struct trust **out, const struct trust *t, struct roster *r)
 {
 	struct trust *n = trust_copy(t);
 	struct shared *s = shared_new(NULL, NULL);
 
+	if (n)
+		drop_fallen(n, r);
 	if (!n || !s || !index_build(n)) {
 		trust_put(n);
 		shared_put(s);
@@ -305,6 +322,10 @@ load_keys(struct trust *t, struct store_rx *rx, const char *member)
 		err = keys_parse(&k, e.note);
 	if (err)
 		return err;
+	if (!keys_stand(t->roster->roster, k)) {
+		keys_free(k);
+		return TOCSIN_OK;
+	}
 	t->keys[t->nkeys] = shared_new(NULL, k);
 	if (!t->keys[t->nkeys]) {
 		keys_free(k);
@@ -499,8 +520,7 @@ identify_device(struct trust_who *who, const struct trust *t,
 	struct span member = span_of(k->member);
 	const struct roster_member *m = roster_member(r, member);
 
-	if (!m || m->suspended || roster_key_at(r, &m->root, k->issued) ||
-	    roster_key_at(r, &d->sign, now))
+	if (!m || m->suspended || roster_key_at(r, &d->sign, now))
 		return;
 	who->kind = TRUST_DEVICE;
 	who->role = d->role;

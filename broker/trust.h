@@ -13,7 +13,8 @@
  *	genesis		id of the first roster, 32 bytes
  *	roster/current	its serial, u64
  *	roster/SERIAL	seq of its entry, u64
- *	keys/MEMBER	seq of the member's newest announcement, u64
+ *	keys/MEMBER	seq of the member's newest announcement, u64, which
+ *			counts only while it stands (keys_stand())
  */
 #ifndef TOCSIN_BROKER_TRUST_H
 #define TOCSIN_BROKER_TRUST_H
@@ -53,7 +54,7 @@ MUST_USE enum tocsin_err trust_with_keys(
 const struct roster *trust_roster(const struct trust *t);
 const uint8_t *trust_genesis(const struct trust *t); /* 32 bytes */
 
-/* The member's newest announcement, or NULL. */
+/* The newest announcement of a member, or NULL; a fallen one is none. */
 const struct keys *trust_keys(const struct trust *t, struct span member);
 
 /* The i-th announcement of all, by member; NULL after the last. */
@@ -68,8 +69,8 @@ bool trust_link_owner(
 
 /*
  * Who holds a link key: a device of a member, a broker, or nobody we know. A
- * device counts if its member is active and neither its key nor the root key
- * behind it is revoked. An announcement that ran out still opens a link, on
+ * device counts if its member is active, its key is not revoked, and the root
+ * key behind it is the one on the roster. An announcement that ran out still opens a link, on
  * which the member can read and renew it; a post under it is refused.
  */
 enum trust_kind {

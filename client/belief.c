@@ -31,11 +31,19 @@ roster_name(char out[40], uint64_t serial)
 	snprintf(out, 40, ROSTERS "%020llu", (unsigned long long)serial);
 }
 
+/* The name of the member's announcement after those that the desk has. */
 static void
-keys_name(char out[128], const char *member, uint64_t serial)
+keys_name(char out[128], struct desk_tx *tx, const char *member)
 {
-	snprintf(
-	    out, 128, KEYS "%s/%020llu", member, (unsigned long long)serial);
+	char prefix[sizeof(KEYS) + MEMBER_MAX + 1], digits[21] = "";
+	struct span name = { 0 }, note, last = { 0 };
+
+	snprintf(prefix, sizeof(prefix), KEYS "%s/", member);
+	while (desk_value_next(tx, prefix, &name, &note) == TOCSIN_OK)
+		last = name;
+	if (last.n > 20)
+		memcpy(digits, last.p + last.n - 20, 20);
+	snprintf(out, 128, "%s%020llu", prefix, strtoull(digits, NULL, 10) + 1);
 }
 
 /* ---- what is held ---- */
@@ -85,6 +93,21 @@ hold_keys(struct belief *b, struct keys *k)
 	b->keys = grown;
 	b->keys[b->nkeys++] = k;
 	return TOCSIN_OK;
+}
+
+/* A new roster may have other root keys than the one before. */
+static void
+drop_fallen(struct belief *b)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < b->nkeys; i++) {
+		if (keys_stand(b->roster, b->keys[i]))
+			b->keys[kept++] = b->keys[i];
+		else
+			keys_free(b->keys[i]);
+	}
+	b->nkeys = kept;
 }
 
 /* ---- reading the desk ---- */
@@ -139,14 +162,14 @@ load_one(struct belief *b, struct span note)
 	return err;
 }
 
-/* "keys/MEMBER/SERIAL" without the serial. */
+/* "keys/MEMBER/NUMBER" without the number. */
 static struct span
 of_member(struct span name)
 {
 	return span_cut(name, 0, name.n > 20 ? name.n - 20 : 0);
 }
 
-/* They stand by member and serial: the last before another member is newest. */
+/* They stand by member, then number: the last of a member is its newest. */
 static enum tocsin_err
 load_keys(struct belief *b, struct desk_tx *tx)
 {
@@ -163,6 +186,8 @@ load_keys(struct belief *b, struct desk_tx *tx)
 	}
 	if (err == TOCSIN_OK && newest.n > 0)
 		err = load_one(b, newest);
+	if (err == TOCSIN_OK && b->nkeys > 0)
+		drop_fallen(b);
 	return err;
 }
 
@@ -255,6 +280,8 @@ belief_take_roster(struct belief *b, struct desk_tx *tx, struct span note,
 		err = hold_roster(b, r);
 	if (err != TOCSIN_OK)
 		roster_free(r);
+	else
+		drop_fallen(b);
 	return err;
 }
 
@@ -277,7 +304,7 @@ belief_take_keys(
 		    b->roster, belief_keys(b, span_of(k->member)), k, at);
 	}
 	if (err == TOCSIN_OK) {
-		keys_name(name, k->member, k->serial);
+		keys_name(name, tx, k->member);
 		err = keep(b, tx, name, note);
 	}
 	if (err == TOCSIN_OK)
@@ -310,10 +337,13 @@ speaks_for(const struct keys *k, const struct ticket *t, const struct note *n)
 	       memcmp(d->sign.id, n->sig[0].id, KEYID_LEN) == 0;
 }
 
-/* The newest of all announcements of the sender's member that does. */
+/*
+ * The newest of all announcements of the sender's member that does, and whose
+ * root key was not yet revoked `at` that time.
+ */
 static enum tocsin_err
 look_back(struct belief *b, struct desk_tx *tx, const struct ticket *t,
-    const struct note *n)
+    const struct note *n, int64_t at)
 {
 	char prefix[sizeof(KEYS) + MEMBER_MAX + 1];
 	struct span name = { 0 }, note;
@@ -328,7 +358,8 @@ look_back(struct belief *b, struct desk_tx *tx, const struct ticket *t,
 
 		if (err != TOCSIN_OK)
 			return err;
-		if (speaks_for(k, t, n)) {
+		if (speaks_for(k, t, n) &&
+		    keys_root_at(b->roster, k, at) == TOCSIN_OK) {
 			keys_free(b->old);
 			b->old = k;
 		} else {
@@ -357,9 +388,10 @@ belief_trust(struct ticket_trust *out, struct belief *b, struct desk_tx *tx,
 	};
 	if (b->roster == NULL)
 		return TOCSIN_EROSTERUNKNOWN;
-	if (newest == NULL || speaks_for(newest, t, note))
+	if (newest != NULL && speaks_for(newest, t, note))
 		return TOCSIN_OK;
-	err = look_back(b, tx, t, note);
+	err = look_back(
+	    b, tx, t, note, logged != 0 && logged < now ? logged : now);
 	if (err == TOCSIN_OK && b->old != NULL)
 		out->from_keys = b->old;
 	return err;

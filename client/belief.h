@@ -12,8 +12,10 @@
  * that is given up takes it along: belief_load() sees that what it has is not
  * what the desk has, also after another process changed it, and reads again.
  *
- * Only the newest announcement of a member is held; an older one is read when a
- * ticket needs it. A struct belief is not changed by two threads at once: its
+ * Only the newest announcement of a member is held, and only while it stands
+ * (keys_stand()); an older one is read when a ticket needs it. On the desk they
+ * are numbered as they were accepted, which need not be their serials: a member
+ * that got a new root key may begin again at 1. A struct belief is not changed by two threads at once: its
  * owner locks. Who needs lock and transaction takes the lock first.
  */
 #ifndef TOCSIN_CLIENT_BELIEF_H
@@ -29,7 +31,7 @@ struct belief {
 	uint8_t genesis[ID_LEN];
 	uint8_t (*chain)[ID_LEN]; /* ids; chain[i] is of serial i + 1 */
 	size_t nchain;
-	struct keys **keys; /* the newest of each member */
+	struct keys **keys; /* the newest of each member, if it stands */
 	size_t nkeys;
 	struct keys *old; /* the last one that belief_trust() had to read */
 	uint64_t stamp;	  /* of what the desk held when it was read */
@@ -62,7 +64,7 @@ enum tocsin_err MUST_USE belief_take_keys(
 bool belief_has(
     const struct belief *b, uint64_t serial, const uint8_t id[ID_LEN]);
 
-/* The newest announcement of a member, or NULL. */
+/* The newest announcement of a member, or NULL; a fallen one is none. */
 const struct keys *belief_keys(const struct belief *b, struct span member);
 
 /*

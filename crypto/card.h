@@ -4,7 +4,7 @@
  *
  * A card is a text in the grammar of the signed texts, without a signature: it
  * carries no authority. People see that it came from the right hands, and the
- * authorities sign the roster that it ends in (PROTOCOL.md 7.6).
+ * authorities sign the roster that it ends in (PROTOCOL.md 7.7).
  *
  *	asean.example/card/v1
  *	member mycert@my mycert@my+1a2b3c4d+AQ...

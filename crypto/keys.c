@@ -219,6 +219,24 @@ keys_free(struct keys *k)
 	free(k);
 }
 
+/* The one line of the member's name; false if there are two. */
+static bool
+find_root(struct keys *k, const struct note *n)
+{
+	bool found = false;
+	size_t i;
+
+	for (i = 0; i < n->nsig; i++) {
+		if (!span_is(n->sig[i].name, k->member))
+			continue;
+		if (found)
+			return false;
+		memcpy(k->root, n->sig[i].id, KEYID_LEN);
+		found = true;
+	}
+	return true;
+}
+
 /* With our own copy of the bytes, or NULL. */
 static struct keys *
 new_keys(const struct note *n)
@@ -254,7 +272,7 @@ keys_parse(struct keys **out, struct span file)
 	err = read_keys(k);
 	if (err == TOCSIN_OK)
 		err = prints_back(k);
-	if (err == TOCSIN_OK && !is_sound(k))
+	if (err == TOCSIN_OK && (!is_sound(k) || !find_root(k, &n)))
 		err = TOCSIN_EMALFORMED;
 	if (err)
 		keys_free(k);
@@ -276,6 +294,24 @@ check_signed(const struct keys *k, const struct vkey *root)
 		return err;
 	err = note_verify(&n, root);
 	return err == TOCSIN_ENOTFOUND ? TOCSIN_EBADSIGNATURE : err;
+}
+
+bool
+keys_stand(const struct roster *r, const struct keys *k)
+{
+	const struct roster_member *m = roster_member(r, span_of(k->member));
+
+	return m != NULL && strcmp(r->federation, k->federation) == 0 &&
+	       check_signed(k, &m->root) == TOCSIN_OK;
+}
+
+enum tocsin_err
+keys_root_at(const struct roster *r, const struct keys *k, int64_t at)
+{
+	const struct roster_revoked *v =
+	    roster_revoked(r, span_of(k->member), k->root);
+
+	return v != NULL && at >= v->time ? TOCSIN_EREVOKED : TOCSIN_OK;
 }
 
 /* A key of the roster must not have a second role in an announcement. */
@@ -314,6 +350,8 @@ keys_accept(const struct roster *r, const struct keys *cur,
 		return TOCSIN_ENOTENROLLED;
 	if (m->suspended)
 		return TOCSIN_ESUSPENDED;
+	if (cur != NULL && !keys_stand(r, cur))
+		cur = NULL;
 	if (cur != NULL && (next->serial < cur->serial ||
 			       memcmp(next->id, cur->id, ID_LEN) == 0))
 		return TOCSIN_EDUPLICATE;

@@ -61,13 +61,16 @@ struct keys {
 	size_t nrecipient;
 
 	uint8_t id[ID_LEN];
-	struct span text;  /* in `whole` */
-	struct span whole; /* our own copy, with the signature line */
+	uint8_t root[KEYID_LEN]; /* of the root key in the signature line */
+	struct span text;	 /* in `whole` */
+	struct span whole;	 /* our own copy, with the signature line */
 };
 
 /*
  * `file` is a signed announcement, or the text of one that is not signed yet.
- * Form and what it can be wrong about by itself; no signature.
+ * Form and what it can be wrong about by itself; no signature. Of the lines of
+ * signatures at most one has the member's name, so that it is plain which root
+ * key spoke.
  */
 MUST_USE enum tocsin_err keys_parse(struct keys **out, struct span file);
 void keys_free(struct keys *k);
@@ -89,11 +92,28 @@ void keys_print(struct buf *b, const struct keys *k);
  *	EKEYSEXPIRED	over already
  *
  * A gap in the serials is no fault: an announcement replaces those before it.
+ * A `cur` that keys_stand() is over and binds nobody: else who stole a root key
+ * could take the last serial, and its member never announce again.
  * Whether another *member* has announced one of its link keys is for the
  * caller, who has all announcements, to refuse.
  */
 MUST_USE enum tocsin_err keys_accept(const struct roster *r,
     const struct keys *cur, const struct keys *next, int64_t now);
+
+/*
+ * Is what was accepted once still the word of its member? Not, if the member
+ * has left the roster or has another root key there: with a stolen root key go
+ * the devices and recipients that it announced. Who holds announcements asks
+ * again at each new roster. One signature is verified.
+ */
+bool keys_stand(const struct roster *r, const struct keys *k);
+
+/*
+ * OK, or EREVOKED if the root key that signed it was revoked at or before `at`:
+ * what an announcement says of earlier messages still counts.
+ */
+MUST_USE enum tocsin_err keys_root_at(
+    const struct roster *r, const struct keys *k, int64_t at);
 
 bool keys_expired(const struct keys *k, int64_t now);
 

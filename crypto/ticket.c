@@ -543,6 +543,8 @@ check_device(const struct keys_device **out, const struct ticket *t,
 		return TOCSIN_ENOTENROLLED;
 	if (trust->reading && trust->logged != 0 && trust->logged < at)
 		at = trust->logged;
+	if (keys_root_at(trust->roster, k, at) != TOCSIN_OK)
+		return TOCSIN_EREVOKED;
 	return roster_key_at(trust->roster, &(*out)->sign, at);
 }
 

@@ -156,8 +156,8 @@ int ticket_to_find(const struct ticket *t, struct span member);
 /*
  * What stands behind a header: whom we believe, and when. The roster is our
  * current one, from_keys the announcement by which we judge the sender's
- * device, or NULL if we have none: a broker takes the newest, a reader the
- * newest one that lists the device.
+ * device, or NULL if we have none: a broker takes the newest, if it stands
+ * (keys_stand()), a reader the newest one that lists the device.
  *
  * A broker accepts what is sent now. A reader (`reading`) judges what was sent
  * then: for it an expired roster still opens, and the announcement must have
@@ -183,7 +183,7 @@ struct ticket_trust {
  *	not-enrolled	  no such member, or no such device of it
  *	suspended	  the member is
  *	keys-expired	  no announcement of the member, or one out of its time
- *	revoked		  the device's key is
+ *	revoked		  the device's key is, or the root key behind it
  *	kind-not-allowed  the device's role may not say that
  *	bad-signature	  not by that device's key
  *	not-recipient	  the sender's own member is not in `to`

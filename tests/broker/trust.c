@@ -198,6 +198,37 @@ test_rosters(void)
 	trust_put(t);
 }
 
+static void
+new_root(struct roster *r, void *arg)
+{
+	struct roster_member m = fixture_member(arg);
+	uint8_t sk[64];
+
+	fixture_sign_key(sk, "another root");
+	if (vkey_make(&m.root, span_of(arg), sk + 32) ||
+	    roster_put_member(r, &m))
+		abort();
+}
+
+static void
+test_new_root(void)
+{
+	struct trust *t = with_keys(with_keys(load(), 0), 1);
+	struct trust_who w;
+
+	is_int(who(&w, t, "mycert@my/screen"), TRUST_DEVICE,
+	    "a device, to begin with");
+	fixture_next_roster(&fed, new_root, fed.member[1]);
+	t = with_roster(t);
+	is_int(who(&w, t, "mycert@my/screen"), TRUST_NOBODY,
+	    "a roster with another root key ends what the last one announced");
+	ok(trust_keys(t, span_of(fed.member[1])) == NULL,
+	    "so the member has no announcement");
+	ok(trust_keys(t, span_of(fed.member[0])) != NULL,
+	    "and its neighbour still has");
+	trust_put(t);
+}
+
 int
 main(void)
 {
@@ -212,6 +243,7 @@ main(void)
 	test_identify();
 	test_replace();
 	test_rosters();
+	test_new_root();
 	store_close(store);
 	fixture_release(&fed);
 	return tap_done();

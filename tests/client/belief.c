@@ -333,7 +333,7 @@ drop_desk1(struct keys *k, void *arg)
 }
 
 static enum tocsin_err
-checked(const struct fx_ticket *t, int64_t now)
+checked_logged(const struct fx_ticket *t, int64_t now, int64_t logged)
 {
 	struct ticket *p = calloc(1, sizeof(*p));
 	struct ticket_trust trust;
@@ -345,12 +345,19 @@ checked(const struct fx_ticket *t, int64_t now)
 		abort();
 	err = ticket_parse(p, &note, buf_span(&t->note));
 	if (err == TOCSIN_OK)
-		err = belief_trust(&trust, &h.belief, tx, p, &note, now, 0);
+		err =
+		    belief_trust(&trust, &h.belief, tx, p, &note, now, logged);
 	if (err == TOCSIN_OK)
 		err = ticket_check(p, &note, &trust);
 	desk_end(tx);
 	free(p);
 	return err;
+}
+
+static enum tocsin_err
+checked(const struct fx_ticket *t, int64_t now)
+{
+	return checked_logged(t, now, 0);
 }
 
 static void
@@ -380,6 +387,85 @@ test_old_keys(void)
 	fixture_release(&f);
 }
 
+static void
+new_root(struct roster *r, void *arg)
+{
+	struct roster_member m = fixture_member("mycert@my");
+	struct roster_revoked v = { .time = *(const int64_t *)arg,
+		.name = "mycert@my",
+		.reason = "stolen" };
+	uint8_t sk[64];
+
+	memcpy(v.id, m.root.id, KEYID_LEN);
+	fixture_sign_key(sk, "another root");
+	if (vkey_make(&m.root, span_of(m.name), sk + 32) != TOCSIN_OK ||
+	    roster_put_member(r, &m) != TOCSIN_OK ||
+	    roster_put_revoked(r, &v) != TOCSIN_OK)
+		abort();
+}
+
+/* The member's first announcement once more, by its new root key. */
+static struct buf
+by_new_root(const struct fixture *f)
+{
+	struct buf file = { 0 };
+	uint8_t sk[64];
+
+	fixture_sign_key(sk, "another root");
+	if (note_sign(&file, f->keys[1]->text, span_of("mycert@my"), sk) !=
+	    TOCSIN_OK)
+		abort();
+	return file;
+}
+
+static void
+test_stolen_root(void)
+{
+	struct fixture f;
+	struct fx_ticket t;
+	struct buf first, file;
+	struct belief b;
+	int64_t stolen;
+
+	fixture_init(&f, "sg my");
+	stolen = f.now - 3600;
+	fresh(&f);
+	file = by_new_root(&f);
+	first = copy(&f.keys_file[1]);
+	fixture_next_keys(&f, 1, drop_desk1, NULL);
+	home_take_keys(&h, &f, 1);
+	fixture_ticket(
+	    &t, &f, "mycert@my/screen", "singcert@sg", 1, NULL, NULL, NULL);
+	fixture_next_roster(&f, new_root, &stolen);
+	if (take(ROSTER, buf_span(&f.file), f.now) != TOCSIN_OK)
+		abort();
+	ok(belief_keys(&h.belief, span_of("mycert@my")) == NULL,
+	    "with a root key goes what it announced: nobody seals to it");
+	reload(&b);
+	ok(b.nkeys == 0, "also to who reads the desk");
+	belief_release(&b);
+	ok(checked(&t, f.now) != TOCSIN_OK,
+	    "and nobody knows since when its messages are there");
+	is_int(checked_logged(&t, f.now, stolen - 1), TOCSIN_EKINDNOTALLOWED,
+	    "but those from before the theft are judged as they were");
+	ok(checked_logged(&t, f.now, stolen) != TOCSIN_EKINDNOTALLOWED,
+	    "and no later ones");
+	is_int(take(KEYS, buf_span(&first), f.now), TOCSIN_EBADSIGNATURE,
+	    "the old root key announces nothing more");
+	is_int(take(KEYS, buf_span(&file), f.now), TOCSIN_OK,
+	    "the new one does, from serial 1");
+	reload(&b);
+	ok(belief_keys(&b, span_of("mycert@my")) != NULL &&
+		belief_keys(&b, span_of("mycert@my"))->serial == 1,
+	    "which is what counts from then on");
+	belief_release(&b);
+	buf_release(&first);
+	buf_release(&file);
+	fx_ticket_release(&t);
+	home_close(&h);
+	fixture_release(&f);
+}
+
 int
 main(void)
 {
@@ -390,5 +476,6 @@ main(void)
 	test_wrong_announcements();
 	test_given_up();
 	test_old_keys();
+	test_stolen_root();
 	return tap_done();
 }

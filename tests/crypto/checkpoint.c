@@ -289,6 +289,23 @@ test_sign(void)
 	buf_release(&b);
 }
 
+/* What the witness signs if its clock says 2^63. */
+static int
+sign_late(struct note_sig *line, struct span text)
+{
+	struct buf said = { 0 };
+	int rc;
+
+	buf_addf(&said, "cosignature/v1\ntime 9223372036854775808\n");
+	buf_add(&said, text);
+	memset(line->sig, 0, 8);
+	line->sig[0] = 0x80;
+	line->n = 72;
+	rc = crypto_sign_detached(line->sig + 8, NULL, said.p, said.n, wit_sk);
+	buf_release(&said);
+	return rc;
+}
+
 static void
 test_cosign(void)
 {
@@ -331,6 +348,10 @@ test_cosign(void)
 	n.nsig = 3;
 	is_int(checkpoint_cosigned(&n, &wit_key, &time), TOCSIN_EMALFORMED,
 	    "nor are two lines of one witness taken");
+	n.nsig = 2;
+	is_int(sign_late(&n.sig[1], n.text), 0, "a line of the year 2^63");
+	is_int(checkpoint_cosigned(&n, &wit_key, &time), TOCSIN_EBADSIGNATURE,
+	    "is no time either, however well it is signed");
 	buf_release(&b);
 	buf_release(&more);
 	buf_release(&again);

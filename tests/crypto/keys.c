@@ -425,6 +425,97 @@ test_roster_says_no(void)
 	roster_free(r);
 }
 
+/* The roster after this one has another root key for the member. */
+static void
+test_new_root(void)
+{
+	struct roster *r = fed_roster();
+	struct keys *fields = fed_keys_fields(me), *cur = NULL;
+	struct roster_revoked gone = { .name = "mycert@my",
+		.time = FED_NOW - FED_DAY,
+		.reason = "stolen" };
+	struct vkey had = r->member[0].root, fresh;
+	struct buf text, file;
+
+	/* What a thief would do: take the last serial there is. */
+	fields->serial = UINT64_MAX;
+	fields->has_previous = true;
+	text = print(fields);
+	file = fed_sign(buf_span(&text), me, NULL);
+	if (keys_parse(&cur, buf_span(&file)) != TOCSIN_OK ||
+	    vkey_make(&fresh, span_of(me), signer("another-root").vkey.pk) !=
+		TOCSIN_OK)
+		abort();
+	ok(memcmp(cur->root, had.id, KEYID_LEN) == 0,
+	    "an announcement says which root key spoke");
+	ok(keys_stand(r, cur), "it stands while that key is on the roster");
+	is_int(accept_by(r, cur, fed_keys_fields(me), me), TOCSIN_EDUPLICATE,
+	    "and nothing follows the last serial");
+
+	r->member[0].root = fresh;
+	memcpy(gone.id, had.id, KEYID_LEN);
+	ok(!keys_stand(r, cur), "it falls with the key");
+	is_int(accept_by(r, cur, fed_keys_fields(me), me), TOCSIN_EBADSIGNATURE,
+	    "the old key announces nothing more");
+	is_int(keys_root_at(r, cur, FED_NOW), TOCSIN_OK,
+	    "a key that was replaced still stands behind what was");
+	if (roster_put_revoked(r, &gone) != TOCSIN_OK)
+		abort();
+	is_int(keys_root_at(r, cur, gone.time - 1), TOCSIN_OK,
+	    "one that was revoked as well does so until then");
+	is_int(keys_root_at(r, cur, gone.time), TOCSIN_EREVOKED,
+	    "and not from then on");
+	fields->serial = 1;
+	fields->has_previous = false;
+	buf_release(&text);
+	buf_release(&file);
+	text = print(fields);
+	if (note_sign(&file, buf_span(&text), span_of(me),
+		signer("another-root").sk) != TOCSIN_OK)
+		abort();
+	keys_free(fields);
+	fields = NULL;
+	is_int(keys_parse(&fields, buf_span(&file)), TOCSIN_OK, "a new first");
+	is_int(keys_accept(r, cur, fields, FED_NOW), TOCSIN_OK,
+	    "takes the place of all that the thief announced");
+
+	r->nmember = 0;
+	ok(!keys_stand(r, fields), "nothing stands of a member that left");
+	keys_free(fields);
+	keys_free(cur);
+	buf_release(&text);
+	buf_release(&file);
+	roster_free(r);
+}
+
+/* A line of another key of the same name would hide which one spoke. */
+static void
+test_one_root_line(void)
+{
+	struct keys *fields = fed_keys_fields(me);
+	struct buf text = print(fields), one = { 0 }, two = { 0 };
+	struct note n;
+
+	one = fed_sign(buf_span(&text), me, NULL);
+	if (note_parse(&n, buf_span(&one), TEXT_MAX) != TOCSIN_OK ||
+	    note_add(&two, &n, span_of(me), signer("another-root").sk) !=
+		TOCSIN_OK)
+		abort();
+	is_int(parse_copy(NULL, buf_span(&one)), TOCSIN_OK, "one root's line");
+	is_int(parse_copy(NULL, buf_span(&two)), TOCSIN_EMALFORMED,
+	    "refused: lines of two keys with the member's name");
+	buf_release(&two);
+	if (note_add(&two, &n, span_of("other"), signer("other").sk) !=
+	    TOCSIN_OK)
+		abort();
+	is_int(parse_copy(NULL, buf_span(&two)), TOCSIN_OK,
+	    "a line of somebody else is ignored");
+	buf_release(&two);
+	buf_release(&one);
+	buf_release(&text);
+	keys_free(fields);
+}
+
 int
 main(void)
 {
@@ -440,5 +531,7 @@ main(void)
 	test_accept();
 	test_chain();
 	test_roster_says_no();
+	test_new_root();
+	test_one_root_line();
 	return tap_done();
 }

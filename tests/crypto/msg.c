@@ -138,6 +138,7 @@ test_fetch(void)
 static void
 test_ranges(void)
 {
+	static const uint8_t many[MSG_RANGE_MAX + 1];
 	struct msg_put p = { .total = 10,
 		.offset = 4,
 		.bytes = span_of("sixsix") },
@@ -160,6 +161,17 @@ test_ranges(void)
 	msg_put_encode(&b, &p);
 	is_int(msg_put_decode(&q, body_of(&b, MSG_PUT)), TOCSIN_EMALFORMED,
 	    "put: also where the sum would wrap");
+	buf_release(&b);
+	p = (struct msg_put){ .total = UINT64_MAX,
+		.bytes = { many, MSG_RANGE_MAX } };
+	msg_put_encode(&b, &p);
+	is_int(msg_put_decode(&q, body_of(&b, MSG_PUT)), TOCSIN_OK,
+	    "put: as many bytes as a range has");
+	buf_release(&b);
+	p.bytes.n++;
+	msg_put_encode(&b, &p);
+	is_int(msg_put_decode(&q, body_of(&b, MSG_PUT)), TOCSIN_EMALFORMED,
+	    "put: and not one more");
 	buf_release(&b);
 	msg_range_encode(&b, &r);
 	ok(msg_range_decode(&s, buf_span(&b)) == TOCSIN_OK && s.have == 6,

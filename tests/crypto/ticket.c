@@ -773,6 +773,20 @@ test_revoked(void)
 	is_err(judge(buf_span(&p.note), &t), TOCSIN_EREVOKED,
 	    "a post is never excused by a log");
 	r->nrevoked--;
+
+	snprintf(line.name, sizeof(line.name), "%s", world.fx.member[0]);
+	memcpy(line.id, world.fx.keys[0]->root, sizeof(line.id));
+	if (roster_put_revoked(r, &line) != TOCSIN_OK)
+		diag("roster_put_revoked failed");
+	is_err(judge(buf_span(&p.note), &t), TOCSIN_EREVOKED,
+	    "a device that a stolen root key stands behind");
+	t.reading = true;
+	is_err(judge(buf_span(&p.note), &t), TOCSIN_OK,
+	    "read, and logged before that theft");
+	t.logged = 0;
+	is_err(judge(buf_span(&p.note), &t), TOCSIN_EREVOKED,
+	    "read, and nobody can say since when");
+	r->nrevoked--;
 	drop(&p);
 }
 
