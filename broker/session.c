@@ -21,6 +21,11 @@ enum state {
 	ENDED,
 };
 
+struct running {
+	uint64_t nonce;
+	bool answered; /* is being sealed: never a second time */
+};
+
 struct answer {
 	uint64_t nonce;
 	uint8_t *bytes; /* NULL: an empty slot */
@@ -54,7 +59,7 @@ struct session {
 	_Atomic int64_t used_ms;
 	bool live; /* keys are there and it was let in */
 	struct window window;
-	uint64_t running[RUNNING_MAX];
+	struct running running[RUNNING_MAX];
 	unsigned nrunning;
 	struct answer *answers; /* a ring of lim.cache_replies */
 	unsigned oldest;
@@ -334,28 +339,45 @@ remember(struct session *x, uint64_t nonce, struct span frame)
 	x->answer_bytes += frame.n;
 }
 
-static bool
-is_running(const struct session *x, uint64_t nonce)
+/* NULL: no request of that number is running. */
+static struct running *
+running(struct session *x, uint64_t nonce)
 {
 	unsigned i;
 
 	for (i = 0; i < x->nrunning; i++)
-		if (x->running[i] == nonce)
-			return true;
-	return false;
+		if (x->running[i].nonce == nonce)
+			return &x->running[i];
+	return NULL;
 }
 
 static void
 not_running(struct session *x, uint64_t nonce)
 {
-	unsigned i;
+	struct running *r = running(x, nonce);
 
-	for (i = 0; i < x->nrunning; i++) {
-		if (x->running[i] == nonce) {
-			x->running[i] = x->running[--x->nrunning];
-			return;
-		}
-	}
+	if (r)
+		*r = x->running[--x->nrunning];
+}
+
+/*
+ * Whoever answers a request may do it once. Two answers would be two texts
+ * under one number and key, which gives both away: so not the callers' care but
+ * this decides.
+ */
+static bool
+claim(struct session *x, uint64_t nonce)
+{
+	struct running *r;
+	bool mine;
+
+	pthread_mutex_lock(&x->lock);
+	r = running(x, nonce);
+	mine = r && !r->answered;
+	if (mine)
+		r->answered = true;
+	pthread_mutex_unlock(&x->lock);
+	return mine;
 }
 
 /* A number that was here before: the same bytes again, or why not. */
@@ -365,7 +387,7 @@ repeat(struct session *x, uint64_t nonce, struct buf *answer)
 	unsigned i;
 
 	broker_count(x->all->b, BROKER_frames_repeated);
-	if (is_running(x, nonce)) {
+	if (running(x, nonce)) {
 		frame_put_error(answer, x->id, nonce, TOCSIN_EBUSY, 500);
 		return;
 	}
@@ -386,9 +408,11 @@ session_reply(
     struct session *x, uint64_t nonce, struct span plain, struct buf *frame)
 {
 	size_t mark = frame->n;
-	enum tocsin_err err =
-	    frame_seal(frame, x->id, nonce, x->keys.tx, plain);
+	enum tocsin_err err;
 
+	if (!claim(x, nonce))
+		return TOCSIN_EUSAGE;
+	err = frame_seal(frame, x->id, nonce, x->keys.tx, plain);
 	pthread_mutex_lock(&x->lock);
 	not_running(x, nonce);
 	if (!err)
@@ -575,7 +599,7 @@ log_begin(const struct session *x, const struct trust_who *who)
 static void
 start_request(struct session *x, uint64_t nonce, struct session_request *got)
 {
-	x->running[x->nrunning++] = nonce;
+	x->running[x->nrunning++] = (struct running){ .nonce = nonce };
 	got->session = session_hold(x);
 	got->nonce = nonce;
 	got->who = x->who;

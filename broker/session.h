@@ -57,7 +57,8 @@ bool session_receive(struct sessions *s, struct span frame, int64_t now_ms,
 
 /*
  * Seal the answer to request `nonce` and remember it: appends the frame. After
- * a failure (EINTERNAL: memory) nothing can be answered any more.
+ * a failure (EINTERNAL: memory) nothing can be answered any more. EUSAGE: no
+ * such request is running, or it was answered; nothing was sealed.
  */
 MUST_USE enum tocsin_err session_reply(
     struct session *s, uint64_t nonce, struct span plain, struct buf *frame);

@@ -116,7 +116,7 @@ fresh(const struct session_limits *lim)
 static void
 test_handshake(int64_t t)
 {
-	struct buf frame = { 0 }, answer = { 0 }, first = { 0 };
+	struct buf frame = { 0 }, answer = { 0 }, first = { 0 }, again = { 0 };
 	struct session_request got;
 	struct link l = { 0 };
 
@@ -136,6 +136,11 @@ test_handshake(int64_t t)
 	    "while it runs, the finish again is told busy");
 	if (session_reply(got.session, 0, SPAN(hello), &first))
 		abort();
+	is_int(session_reply(got.session, 0, SPAN("another"), &again),
+	    TOCSIN_EUSAGE, "which nobody answers a second time");
+	is_int((long long)again.n, 0, "so no number seals two texts");
+	is_int(session_reply(got.session, 1, SPAN("unasked"), &again),
+	    TOCSIN_EUSAGE, "nor a request that was never made");
 	ok(answered(buf_span(&frame), t, &answer) == TOCSIN_OK &&
 		span_eq(buf_span(&answer), buf_span(&first)),
 	    "afterwards it has the identical answer");
