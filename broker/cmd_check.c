@@ -7,6 +7,7 @@
 #include "broker/clock.h"
 #include "broker/cmd.h"
 #include "broker/setup.h"
+#include "broker/verify.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -165,12 +166,6 @@ check_announcements(struct check *c, struct trust *t)
 /* ---- the store ---- */
 
 static void
-finding(void *arg, uint64_t seq, const char *what)
-{
-	problem(arg, "entry %" PRIu64 ": %s", seq, what);
-}
-
-static void
 check_trust(struct check *c, struct store *s)
 {
 	struct store_rx *rx = NULL;
@@ -200,6 +195,7 @@ check_store(struct check *c)
 {
 	struct store *s = NULL;
 	const char *why = NULL;
+	struct store_walked walked;
 	enum tocsin_err err;
 
 	if (access(c->setup.store, F_OK) != 0) {
@@ -208,7 +204,7 @@ check_store(struct check *c)
 	}
 	err = store_open(&s, c->setup.store, &c->setup.broker.store, &why);
 	if (err == TOCSIN_EBUSY) {
-		note("the broker runs: its store was not verified");
+		note("the broker runs: see tocsind verify for its store");
 		return;
 	}
 	if (err) {
@@ -217,9 +213,8 @@ check_store(struct check *c)
 		return;
 	}
 	check_trust(c, s);
-	if (store_verify(s, finding, c) && c->problems == 0)
-		problem(c, "%s: cannot be verified", c->setup.store);
 	store_close(s);
+	c->problems += verify_store(c->setup.store, &walked);
 }
 
 static int

@@ -24,6 +24,8 @@ static const struct cmd cmds[] = {
 	    "take rosters, in their order, running or not" },
 	{ "status", cmd_status, status_options, "",
 	    "how a running broker fares" },
+	{ "verify", cmd_verify, verify_options, "",
+	    "walk everything in the store, running or not" },
 };
 /* clang-format on */
 

@@ -91,6 +91,14 @@ enum tocsin_err MUST_USE store_open(struct store **out, const char *dir,
     const struct store_options *opt, const char **why);
 void store_close(struct store *s);
 
+/*
+ * Open the store of a broker that may be running, to read beside it, from
+ * another process than the broker's. Takes no lock, writes nothing, and judges
+ * less than store_open(): what is damaged is opened too, for store_verify().
+ */
+enum tocsin_err MUST_USE store_open_beside(
+    struct store **out, const char *dir, const char **why);
+
 /* Forget snapshots of processes that died; about once a minute. */
 void store_tidy(struct store *s);
 
@@ -177,12 +185,36 @@ enum tocsin_err MUST_USE store_part_stat(
 enum tocsin_err MUST_USE store_part_read(struct store_rx *rx,
     const uint8_t hash[32], uint64_t offset, size_t max, struct buf *out);
 
+/* The next value by name after `after`, empty for the first; NOTFOUND: none. */
+enum tocsin_err MUST_USE store_value_next(struct store_rx *rx,
+    struct span after, struct span *name, struct span *value);
+
 /* The tree of this snapshot; its size is store_head(). Leaf i is seq i + 1. */
 struct merkle_store store_tree(struct store_rx *rx);
 
-/* Walk everything; calls back with each finding. OK if there was none. */
+/* What is wrong, as a sentence, and what to do about it; seq 0: no entry. */
+struct store_finding {
+	uint64_t seq;
+	const char *what;
+	const char *todo;
+};
+
+/* What was walked, for whoever wants to see that something was. */
+struct store_walked {
+	uint64_t entries;
+	uint64_t rows; /* of all other tables */
+	uint64_t parts;
+	uint8_t root[MERKLE_HASH];
+};
+
+/*
+ * Walk everything: each record and range by its check, each index by what it
+ * points to, the tree by the ids. Calls back with each finding. OK if there
+ * was none. `walked` may be NULL.
+ */
 enum tocsin_err MUST_USE store_verify(struct store *s,
-    void (*finding)(void *arg, uint64_t seq, const char *what), void *arg);
+    void (*finding)(void *arg, const struct store_finding *f), void *arg,
+    struct store_walked *walked);
 
 /* Name and version of what is below, for --version. */
 const char *store_engine(void);

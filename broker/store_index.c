@@ -356,3 +356,23 @@ store_value_get(struct store_rx *rx, struct span name, struct span *value)
 		return TOCSIN_EUSAGE;
 	return row_get(rx, T_VALUES, name, value);
 }
+
+enum tocsin_err
+store_value_next(struct store_rx *rx, struct span after, struct span *name,
+    struct span *value)
+{
+	uint8_t from[VALUE_NAME_MAX + 1];
+	enum tocsin_err err;
+
+	if (after.n > VALUE_NAME_MAX)
+		return TOCSIN_EUSAGE;
+	if (after.n > 0)
+		memcpy(from, after.p, after.n);
+	from[after.n] = 0; /* the least that is more */
+	err = row_seek(rx, T_VALUES,
+	    (struct span){ from, after.n > 0 ? after.n + 1 : 0 }, name, value);
+	if (err)
+		return err;
+	return row_open(T_VALUES, *name, value) ? TOCSIN_OK
+						: TOCSIN_EBODYMISMATCH;
+}

@@ -365,6 +365,7 @@ preallocate(struct store *s, uint64_t bytes, bool insist, const char **why)
 
 /* ---- the engine ---- */
 
+/* Without options: to read what another process may be writing. */
 static enum tocsin_err
 env_open(struct store *s, const char *dir, const char *name,
     const struct store_options *opt, const char **why)
@@ -377,14 +378,15 @@ env_open(struct store *s, const char *dir, const char *name,
 		return fault(why, TOCSIN_EUSAGE,
 		    "the store's folder has too long a name");
 	rc = mdb_env_create(&s->env);
-	if (!rc)
+	if (!rc && opt != NULL)
 		rc = mdb_env_set_mapsize(s->env, opt->map_size);
 	if (!rc)
 		rc = mdb_env_set_maxdbs(s->env, TABLES);
-	if (!rc)
+	if (!rc && opt != NULL)
 		rc = mdb_env_set_maxreaders(s->env, opt->readers + 2);
 	if (!rc)
-		rc = mdb_env_open(s->env, path, ENV_FLAGS, 0600);
+		rc = mdb_env_open(s->env, path,
+		    ENV_FLAGS | (opt == NULL ? MDB_RDONLY : 0), 0600);
 	if (!rc)
 		rc = mdb_env_get_fd(s->env, &s->file);
 	return rc ? fault_mdb(s, why, name, rc) : TOCSIN_OK;
@@ -498,11 +500,9 @@ open_data(struct store *s, const char *dir, const struct store_options *opt,
     const char **why)
 {
 	MDB_txn *txn = NULL;
-	enum tocsin_err err = check_file(s, why);
+	enum tocsin_err err = env_open(s, dir, NAME_DATA, opt, why);
 	int rc, dead;
 
-	if (!err)
-		err = env_open(s, dir, NAME_DATA, opt, why);
 	if (err)
 		return err;
 	rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn);
@@ -559,6 +559,55 @@ out:
 	return err;
 }
 
+static struct store *
+store_new(void)
+{
+	struct store *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->dir = s->lock = s->file = -1;
+	s->tx.view.s = s;
+	s->tx.view.tx = &s->tx;
+	pthread_mutex_init(&s->pool_lock, NULL);
+	return s;
+}
+
+/* The owner may be writing a meta page just now: then it is read again. */
+#define LOOKS 5
+
+enum tocsin_err
+store_open_beside(struct store **out, const char *dir, const char **why)
+{
+	struct store *s = sodium_init() < 0 ? NULL : store_new();
+	enum tocsin_err err = TOCSIN_OK;
+	unsigned looks = 0;
+
+	if (s == NULL)
+		return fault(why, TOCSIN_EBUSY, "no memory for the store");
+	s->broken = true; /* nothing is ever written */
+	s->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->dir < 0)
+		err = fault_errno(why, dir);
+	else if (!exists(s))
+		err = fault(why, TOCSIN_ENOTFOUND, "there is no store yet");
+	while (!err && looks++ < LOOKS) {
+		err = check_file(s, why);
+		if (!err)
+			break;
+		if (looks < LOOKS)
+			err = TOCSIN_OK;
+	}
+	if (!err)
+		err = open_data(s, dir, NULL, why);
+	if (err) {
+		store_close(s);
+		return err;
+	}
+	*out = s;
+	return TOCSIN_OK;
+}
+
 enum tocsin_err
 store_open(struct store **out, const char *dir, const struct store_options *opt,
     const char **why)
@@ -572,17 +621,15 @@ store_open(struct store **out, const char *dir, const struct store_options *opt,
 		    why, TOCSIN_EUSAGE, "the store needs a size and readers");
 	if (sodium_init() < 0)
 		return fault(why, TOCSIN_EINTERNAL, "libsodium does not start");
-	s = calloc(1, sizeof(*s));
+	s = store_new();
 	if (s == NULL)
 		return fault(why, TOCSIN_EBUSY, "no memory for the store");
-	s->dir = s->lock = s->file = -1;
-	s->tx.view.s = s;
-	s->tx.view.tx = &s->tx;
-	pthread_mutex_init(&s->pool_lock, NULL);
 	err = open_dir(s, dir, why);
 	fresh = !err && !exists(s);
 	if (fresh)
 		err = create(s, dir, opt, why);
+	if (!err)
+		err = check_file(s, why);
 	if (!err)
 		err = open_data(s, dir, opt, why);
 	if (!err)

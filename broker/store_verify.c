@@ -13,9 +13,11 @@
 
 struct walk {
 	struct store_rx *rx;
-	void (*finding)(void *arg, uint64_t seq, const char *what);
+	void (*finding)(void *arg, const struct store_finding *f);
 	void *arg;
 	uint64_t head;
+	uint64_t rows; /* of the tables beside the log */
+	uint64_t parts;
 	bool found;
 	bool engine_failed;
 	uint64_t entries; /* rows of the log */
@@ -25,12 +27,21 @@ struct walk {
 	bool tree_differs;
 };
 
+/* What helps, by what is damaged. */
+#define FETCH_AGAIN                                                     \
+	"a running broker fetches it again from the peer that has it; " \
+	"if it was posted here, it is in a backup only"
+#define RESTORE "restore the newest backup: tocsind restore"
+#define COMPACT "tocsind compact leaves it behind"
+
 static void
-report(struct walk *w, uint64_t seq, const char *what)
+report(struct walk *w, uint64_t seq, const char *what, const char *todo)
 {
+	struct store_finding f = { seq, what, todo };
+
 	w->found = true;
 	if (w->finding != NULL)
-		w->finding(w->arg, seq, what);
+		w->finding(w->arg, &f);
 }
 
 /* ---- entries, ids and tree ---- */
@@ -43,14 +54,15 @@ verify_id(struct walk *w, const struct store_entry *e)
 	uint64_t seq;
 
 	if (note_parse(&note, e->note, RECORD_MAX) != TOCSIN_OK) {
-		report(w, e->seq, "the entry is not a signed note");
+		report(w, e->seq, "the entry is not a signed note", RESTORE);
 		return;
 	}
 	note_id(id, note.text);
 	if (memcmp(id, e->id, sizeof(id)) != 0)
-		report(w, e->seq, "the entry's id is not that of its text");
+		report(w, e->seq, "the entry's id is not that of its text",
+		    RESTORE);
 	if (store_find(w->rx, e->id, &seq) != TOCSIN_OK || seq != e->seq)
-		report(w, e->seq, "the entry is not found by its id");
+		report(w, e->seq, "the entry is not found by its id", RESTORE);
 }
 
 /* A tree that is rebuilt from the ids reads its own nodes from the disk. */
@@ -82,7 +94,8 @@ verify_leaf(struct walk *w, const struct store_entry *e)
 
 	w->tree_differs = false;
 	if (merkle_append(&t, &size, e->id) != TOCSIN_OK || w->tree_differs)
-		report(w, e->seq, "the tree does not follow from the ids");
+		report(w, e->seq, "the tree does not follow from the ids",
+		    RESTORE);
 }
 
 static void
@@ -93,7 +106,7 @@ verify_entries(struct walk *w)
 
 	for (seq = 1; seq <= w->head; seq++) {
 		if (store_get(w->rx, seq, &e) != TOCSIN_OK) {
-			report(w, seq, "the entry is damaged");
+			report(w, seq, "the entry is damaged", FETCH_AGAIN);
 		} else {
 			verify_id(w, &e);
 			verify_leaf(w, &e);
@@ -132,8 +145,11 @@ each_row(struct walk *w, enum table t,
 		return 0;
 	}
 	for (; (rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) == 0; n++) {
+		if (t != T_LOG)
+			w->rows++;
 		if (n > 0 && mdb_cmp(w->rx->txn, dbi, &last, &k) >= 0)
-			report(w, 0, "the rows of a table are not in order");
+			report(w, 0, "the rows of a table are not in order",
+			    RESTORE);
 		last = k;
 		if (row != NULL)
 			row(w, t, span(k), span(v));
@@ -159,9 +175,10 @@ verify_mail(struct walk *w, enum table t, struct span key, struct span value)
 	uint64_t seq = last_u64(key);
 
 	if (!row_open(t, key, &value))
-		report(w, 0, "a row of a mailbox is damaged");
+		report(w, 0, "a row of a mailbox is damaged", RESTORE);
 	else if (seq == 0 || seq > w->head)
-		report(w, seq, "a mailbox names an entry that is not there");
+		report(w, seq, "a mailbox names an entry that is not there",
+		    RESTORE);
 }
 
 static void
@@ -170,19 +187,20 @@ verify_out(struct walk *w, enum table t, struct span key, struct span value)
 	uint64_t seq = 0;
 
 	if (!row_open(t, key, &value) || value.n < sizeof(seq)) {
-		report(w, 0, "a row of an outbox is damaged");
+		report(w, 0, "a row of an outbox is damaged", RESTORE);
 		return;
 	}
 	memcpy(&seq, value.p, sizeof(seq));
 	if (seq > w->head)
-		report(w, seq, "an outbox names an entry that is not there");
+		report(w, seq, "an outbox names an entry that is not there",
+		    RESTORE);
 }
 
 static void
 verify_small(struct walk *w, enum table t, struct span key, struct span value)
 {
 	if (!row_open(t, key, &value))
-		report(w, 0, "a small row is damaged");
+		report(w, 0, "a small row is damaged", RESTORE);
 }
 
 /* ---- parts ---- */
@@ -218,15 +236,17 @@ verify_part(struct walk *w, enum table t, struct span key, struct span value)
 	(void)value;
 	(void)t;
 	if (key.n != 32 || part_row_get(w->rx, key.p, &row) != TOCSIN_OK) {
-		report(w, 0, "the row of a part is damaged");
+		report(w, 0, "the row of a part is damaged", RESTORE);
 		return;
 	}
+	w->parts++;
 	w->chunks += chunks_of(&row);
 	if (row.first_seq > w->head)
 		report(w, row.first_seq,
-		    "a part is named by an entry that is not there");
+		    "a part is named by an entry that is not there", RESTORE);
 	if (hash_chunks(w, &row, &sha) != TOCSIN_OK) {
-		report(w, row.first_seq, "a range of a part is damaged");
+		report(w, row.first_seq, "a range of a part is damaged",
+		    FETCH_AGAIN);
 		return;
 	}
 	kept = row.sha;
@@ -235,7 +255,8 @@ verify_part(struct walk *w, enum table t, struct span key, struct span value)
 	if (row.complete)
 		memcpy(want, key.p, sizeof(want));
 	if (memcmp(got, want, sizeof(got)) != 0)
-		report(w, row.first_seq, "a part has not the hash it should");
+		report(w, row.first_seq, "a part has not the hash it should",
+		    FETCH_AGAIN);
 }
 
 static void
@@ -244,7 +265,8 @@ verify_garbage(struct walk *w, enum table t, struct span key, struct span value)
 	uint64_t chunks = 0;
 
 	if (!row_open(t, key, &value) || value.n != sizeof(chunks)) {
-		report(w, 0, "what is left of a dropped part is damaged");
+		report(
+		    w, 0, "what is left of a dropped part is damaged", COMPACT);
 		return;
 	}
 	memcpy(&chunks, value.p, sizeof(chunks));
@@ -270,12 +292,13 @@ verify_counts(struct walk *w)
 {
 	(void)each_row(w, T_LOG, verify_log);
 	if (w->entries != w->head)
-		report(
-		    w, 0, "the log has not as many entries as its head says");
+		report(w, 0, "the log has not as many entries as its head says",
+		    RESTORE);
 	if (each_row(w, T_IDS, verify_small) != w->head)
-		report(w, 0, "there are not as many ids as entries");
+		report(w, 0, "there are not as many ids as entries", RESTORE);
 	if (each_row(w, T_CHUNKS, NULL) != w->chunks)
-		report(w, 0, "there are ranges that belong to no part");
+		report(
+		    w, 0, "there are ranges that belong to no part", COMPACT);
 }
 
 static const struct {
@@ -294,14 +317,19 @@ static const struct {
 
 enum tocsin_err
 store_verify(struct store *s,
-    void (*finding)(void *arg, uint64_t seq, const char *what), void *arg)
+    void (*finding)(void *arg, const struct store_finding *f), void *arg,
+    struct store_walked *walked)
 {
 	struct walk w = { .finding = finding, .arg = arg };
+	struct store_walked none;
 	enum tocsin_err err = store_read(s, &w.rx);
 	size_t i;
 
 	if (err)
 		return err;
+	if (walked == NULL)
+		walked = &none;
+	memset(walked, 0, sizeof(*walked));
 	w.head = store_head(w.rx);
 	w.stored = store_tree(w.rx);
 	verify_entries(&w);
@@ -309,7 +337,12 @@ store_verify(struct store *s,
 		(void)each_row(&w, rows[i].table, rows[i].row);
 	verify_counts(&w);
 	if (w.engine_failed)
-		report(&w, 0, "a table cannot be read to its end");
+		report(&w, 0, "a table cannot be read to its end", RESTORE);
+	walked->entries = w.head;
+	walked->rows = w.rows;
+	walked->parts = w.parts;
+	if (merkle_root(&w.stored, w.head, walked->root) != TOCSIN_OK)
+		report(&w, w.head, "the tree has no root", RESTORE);
 	store_read_end(w.rx);
 	return w.found ? TOCSIN_EBODYMISMATCH : TOCSIN_OK;
 }

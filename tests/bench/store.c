@@ -196,7 +196,7 @@ main(int argc, char **argv)
 	reading(s, entries);
 	anonymous("after reading");
 	start = now();
-	must(store_verify(s, NULL, NULL), "verify");
+	must(store_verify(s, NULL, NULL, NULL), "verify");
 	printf("verify: %.2f s\n", now() - start);
 	store_close(s);
 	return 0;

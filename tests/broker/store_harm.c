@@ -208,7 +208,7 @@ examine(const char *dir)
 	if (l.wrong)
 		return WRONG;
 	if (l.missing && !l.error)
-		return store_verify(s, NULL, NULL) == TOCSIN_OK ? HIDDEN
+		return store_verify(s, NULL, NULL, NULL) == TOCSIN_OK ? HIDDEN
 								: MISSING;
 	return l.error ? NOTICED : ALL_RIGHT;
 }
@@ -403,7 +403,7 @@ all_there(struct store *s, uint64_t head)
 		bad +=
 		    store_get(rx, i, &e) != TOCSIN_OK || !made_is(&e, i, 5300);
 	store_read_end(rx);
-	return bad == 0 && store_verify(s, NULL, NULL) == TOCSIN_OK;
+	return bad == 0 && store_verify(s, NULL, NULL, NULL) == TOCSIN_OK;
 }
 
 /* A file that fills what the disk has left. */

@@ -94,16 +94,16 @@ has(struct store_rx *rx, uint64_t seq, uint64_t i, size_t size)
 }
 
 static void
-print_finding(void *arg, uint64_t seq, const char *what)
+print_finding(void *arg, const struct store_finding *f)
 {
 	(void)arg;
-	diag("entry %llu: %s", (unsigned long long)seq, what);
+	diag("entry %llu: %s", (unsigned long long)f->seq, f->what);
 }
 
 static bool
 clean(struct store *s)
 {
-	return store_verify(s, print_finding, NULL) == TOCSIN_OK;
+	return store_verify(s, print_finding, NULL, NULL) == TOCSIN_OK;
 }
 
 /* Every size around the edges of a page, alone and together in a commit. */

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: ISC */
+/* tocsind verify: everything that is in the store, running or not. */
+#include "broker/cmd.h"
+#include "broker/setup.h"
+#include "broker/verify.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { CONFIG, STORE };
+
+const struct cmd_option verify_options[] = {
+	{ "config", "file", "default: " CONFIG_DEFAULT_FILE },
+	{ "store", "folder", "another store than the broker's: a backup" },
+	{ 0 },
+};
+
+static void
+print_clean(const struct store_walked *w)
+{
+	char root[ID_TEXT + 1];
+
+	id_print(root, w->root);
+	printf("%" PRIu64 " entries, %" PRIu64 " rows, %" PRIu64
+	       " parts: no problem found\nroot %s\n",
+	    w->entries, w->rows, w->parts, root);
+}
+
+int
+cmd_verify(const char **opt, int argc, char **argv)
+{
+	struct store_walked walked;
+	struct setup setup;
+	struct config c;
+	const char *dir = opt[STORE];
+	unsigned n;
+	int status;
+
+	(void)argc;
+	(void)argv;
+	if (!dir) {
+		status = cmd_config(&c, opt[CONFIG]);
+		if (status)
+			return status;
+		setup_init(&setup, &c);
+		dir = setup.store;
+	}
+	if (access(dir, F_OK) != 0)
+		return cmd_fail_at(TOCSIN_ENOTFOUND, dir);
+	n = verify_store(dir, &walked);
+	if (n == 0)
+		print_clean(&walked);
+	else
+		printf("%u problem%s found\n", n, n == 1 ? "" : "s");
+	return n > 0;
+}

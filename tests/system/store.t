@@ -1,0 +1,60 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+#
+# The store, as its operator looks after it: walked while it is written to and
+# while it is not, harmed, and told what is wrong and what to do.
+set -u
+
+# shellcheck source=tests/lib/federation.sh
+. "$TOP/tests/lib/federation.sh"
+
+fed_two
+
+verify() # BROKER
+{
+	tocsind verify --config "$(conf "$1")"
+}
+# ---- verify ----
+
+for i in 1 2 3 4 5; do
+	must post singcert-desk1 mycert@my --tlp GREEN --subject "hello $i" \
+		>/dev/null
+done
+ok 'a store is verified while its broker runs' verify sg
+is "$(verify sg | grep -c '^[0-9]* entries.* no problem found$')" 1 \
+	'and it says what it walked'
+fed_stop sg
+root=$(verify sg | sed -n 's/^root //p')
+is "$(verify sg | sed -n 's/^root //p')" "$root" \
+	'a broker that does not run has one root'
+refuses 'not-found|No such' 'a folder that is not there' \
+	tocsind verify --store "$fed/nowhere"
+
+cp -rp "$fed/sg/store" "$fed/kept"
+harm() # PERL: of the file's bytes in $_
+{
+	rm -rf "$fed/sg/store"
+	cp -rp "$fed/kept" "$fed/sg/store"
+	perl -0777 -i -pe "$1" "$fed/sg/store/log.mdb"
+}
+told() # WORDS SENTENCE
+{
+	verify sg >"$fed/told" 2>&1
+	is "$?, $(grep -cE "^problem: .*$1" "$fed/told" | sed 's/[1-9][0-9]*/+/')" \
+		'1, +' "$2"
+}
+harm 's/age-encryption.org\/v1/age-encryption.org\/v2/g'
+told 'entry [0-9]+: the entry is damaged; .*peer' \
+	'one changed byte in a body is told, with what to do'
+harm 's/^(.{20000}).*/$1/s'
+told 'is cut: .*restore' 'so is a file that was cut'
+harm 's/^.{4096}/"x" x 4096/se'
+told 'does not begin as a store.*restore' 'or does not begin as one'
+# Each page but the first two says in its head how its rows lie.
+harm 'my $n = length; for (my $i = 8192; $i < $n; $i += 4096) {
+	substr($_, $i + 12, 2) = "\xff\x7f" if substr($_, $i + 10, 2) eq "\x02\0" }'
+told 'restore' 'and pages of which the engine itself dies'
+rm -rf "$fed/sg/store"
+cp -rp "$fed/kept" "$fed/sg/store"
+ok 'what was put back is clean' verify sg
+done_testing
