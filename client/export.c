@@ -47,7 +47,7 @@ put(const struct exporting *x, const char *name, struct span bytes)
 		return fail(TOCSIN_EUSAGE,
 		    "%s is there already; it is not replaced", path);
 	if (err != TOCSIN_OK)
-		return fail(err, "%s: %s", path, tocsin_err_text(err));
+		return fail(err, "%s: %s", path, file_text(err));
 	return TOCSIN_OK;
 }
 

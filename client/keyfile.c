@@ -37,6 +37,23 @@ file_error(int code)
 	}
 }
 
+const char *
+file_text(enum tocsin_err err)
+{
+	switch (err) {
+	case TOCSIN_ENOTFOUND:
+		return "no such file or folder";
+	case TOCSIN_EPERMISSIONS:
+		return "it may not be read or written by this user";
+	case TOCSIN_EDUPLICATE:
+		return "it is there already; it is not replaced";
+	case TOCSIN_EUSAGE:
+		return "it is not a file";
+	default:
+		return tocsin_err_text(err);
+	}
+}
+
 static enum tocsin_err
 read_all(int fd, size_t max, struct buf *out)
 {
@@ -168,16 +185,41 @@ sync_parent(const char *path)
 	return rc;
 }
 
-/* link() where nothing may be replaced: it fails if the name is taken. */
-static int
-take_name(const char *temp, const char *path, bool replace)
+/* FAT and some network file systems know none. */
+static bool
+is_without_links(int code)
 {
-	if (replace)
-		return rename(temp, path) == 0 ? 0 : errno;
-	if (link(temp, path) != 0)
-		return errno;
-	unlink(temp);
-	return 0;
+	return code == EPERM || code == EOPNOTSUPP || code == ENOSYS ||
+	       code == EMLINK;
+}
+
+/*
+ * link() does not replace, and the name has the whole file at once. Without
+ * links the name is taken by an empty file first, which is ours to replace.
+ */
+int
+file_take_name(const char *temp, const char *path, bool replace)
+{
+	int fd, rc;
+
+	if (!replace && link(temp, path) == 0) {
+		unlink(temp);
+		return 0;
+	}
+	if (!replace) {
+		if (!is_without_links(errno))
+			return errno;
+		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (fd < 0)
+			return errno;
+		close(fd);
+	}
+	if (rename(temp, path) == 0)
+		return 0;
+	rc = errno;
+	if (!replace)
+		unlink(path);
+	return rc;
 }
 
 static enum tocsin_err
@@ -197,7 +239,7 @@ write_file(const char *path, struct span bytes, bool replace, mode_t mode)
 		rc = errno;
 	close(fd);
 	if (rc == 0)
-		rc = take_name(temp, path, replace);
+		rc = file_take_name(temp, path, replace);
 	if (rc != 0)
 		unlink(temp);
 	else

@@ -38,7 +38,16 @@ enum tocsin_err MUST_USE file_read(
 enum tocsin_err MUST_USE file_write(
     const char *path, struct span bytes, bool replace);
 
+/*
+ * Give the finished file `temp` its name. Unless `replace`, nothing that has
+ * the name is touched (EEXIST). 0 or an errno; then temp is still there.
+ */
+int file_take_name(const char *temp, const char *path, bool replace);
+
 /* What errno says, as a reason. */
 enum tocsin_err file_error(int code);
+
+/* What such a reason says of a file that is no key, as a sentence. */
+const char *file_text(enum tocsin_err err);
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define HOME_HEAD "tocsin-home/v1"
 #define DEVICE_HEAD "tocsin-device-key/v1"
@@ -401,8 +402,10 @@ keystore_make_epoch(
 
 	if (keystore_epoch(k, span_of(epoch)) != NULL)
 		return TOCSIN_OK;
-	if (k->nepoch == KEYSTORE_EPOCHS || !name_token(span_of(epoch)))
+	if (!name_token(span_of(epoch)))
 		return TOCSIN_EUSAGE;
+	if (k->nepoch == KEYSTORE_EPOCHS)
+		return TOCSIN_ETOOLARGE;
 	age_keygen(secret_bytes(k->epochs) + 32 * k->nepoch, pk);
 	snprintf(k->epoch[k->nepoch], sizeof(k->epoch[0]), "%s", epoch);
 	k->nepoch++;
@@ -457,26 +460,63 @@ adopt(struct keystore *k, const char *home, const struct keystore_new *w)
 	return TOCSIN_OK;
 }
 
+/* What an earlier try made, if it is of this name, is as good as new. */
+static enum tocsin_err
+make_device(const struct keystore *k, const char *passphrase)
+{
+	struct keystore *there;
+	enum tocsin_err err = device_write(k, passphrase);
+
+	if (err != TOCSIN_EDUPLICATE)
+		return err;
+	there = malloc(sizeof(*there));
+	if (there == NULL)
+		return TOCSIN_EINTERNAL;
+	*there = *k;
+	err = device_read(there, passphrase);
+	keystore_close(there);
+	return err == TOCSIN_EMALFORMED ? TOCSIN_EDUPLICATE : err;
+}
+
+static enum tocsin_err
+make_root(const struct keystore *k, const char *passphrase)
+{
+	struct secret *sk = NULL;
+	struct vkey root;
+	char path[640];
+	enum tocsin_err err;
+
+	keystore_path(path, k->home, "keys/root.key");
+	err = named_key_write(path, ROOT_HEAD, k->member, passphrase, &root);
+	if (err != TOCSIN_EDUPLICATE)
+		return err;
+	err = keystore_root(k, NULL, passphrase, &sk, &root);
+	secret_free(sk);
+	return err == TOCSIN_EMALFORMED || err == TOCSIN_ENOTENROLLED
+		   ? TOCSIN_EDUPLICATE
+		   : err;
+}
+
 enum tocsin_err
 keystore_create(
     const char *home, const struct keystore_new *what, struct keystore **out)
 {
 	struct keystore k = { 0 };
-	struct vkey root;
 	char path[640];
 	enum tocsin_err err;
 
 	err = adopt(&k, home, what);
+	keystore_path(path, home, "config");
+	if (err == TOCSIN_OK && access(path, F_OK) == 0)
+		err = TOCSIN_EDUPLICATE;
 	if (err == TOCSIN_OK)
 		err = make_home(home);
 	if (err == TOCSIN_OK)
 		err = make_folder(home, "keys");
 	if (err == TOCSIN_OK)
-		err = device_write(&k, what->passphrase);
-	keystore_path(path, home, "keys/root.key");
+		err = make_device(&k, what->passphrase);
 	if (err == TOCSIN_OK && !what->join)
-		err = named_key_write(
-		    path, ROOT_HEAD, what->member, what->passphrase, &root);
+		err = make_root(&k, what->passphrase);
 	if (err == TOCSIN_OK) /* last: a home with it is complete */
 		err = config_write(&k);
 	if (err != TOCSIN_OK)

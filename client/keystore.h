@@ -24,7 +24,7 @@
 #include "crypto/keys.h"
 #include "crypto/secret.h"
 
-#define KEYSTORE_EPOCHS 64 /* identities kept; the oldest are for old mail */
+#define KEYSTORE_EPOCHS 256 /* identities kept: 21 years of months */
 
 struct keystore {
 	char home[512];
@@ -56,8 +56,10 @@ struct keystore_new {
 };
 
 /*
- * Make a home. EDUPLICATE if there is one: nothing is replaced. The root key's
- * VKEY is in the card; a joining device's card has none of it.
+ * Make a home. EDUPLICATE if there is one: nothing is replaced. One that was
+ * begun and not finished is finished, with the keys that it has; EDUPLICATE if
+ * they are of another name. The root key's VKEY is in the card; a joining
+ * device's card has none of it.
  */
 enum tocsin_err MUST_USE keystore_create(
     const char *home, const struct keystore_new *what, struct keystore **out);
@@ -80,7 +82,7 @@ enum tocsin_err MUST_USE keystore_device(
 /* The secret of an epoch; NULL if it is not held. */
 const uint8_t *keystore_epoch(const struct keystore *k, struct span epoch);
 
-/* Make and save the identity of an epoch, unless it is held. */
+/* Make and save the identity of an epoch, unless it is held. TOOLARGE: full. */
 enum tocsin_err MUST_USE keystore_make_epoch(
     struct keystore *k, const char *epoch, const char *passphrase);
 

@@ -211,22 +211,26 @@ parts_open(const char *from, const struct ticket_part *part,
     const char *name)
 {
 	struct opening *o = calloc(1, sizeof(*o));
-	char temp[1024], path[1024];
+	char temp[4096], path[4096];
 	enum tocsin_err err = TOCSIN_OK;
+	int rc;
 
 	if (o == NULL)
 		return TOCSIN_EINTERNAL;
-	snprintf(temp, sizeof(temp), "%s/.tocsin.XXXXXX", dir);
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	o->in = open(from, O_RDONLY | O_CLOEXEC);
-	o->out = mkostemp(temp, O_CLOEXEC);
-	if (o->in < 0 || o->out < 0)
+	o->in = o->out = -1;
+	if (snprintf(temp, sizeof(temp), "%s/.tocsin.XXXXXX", dir) >=
+		(int)sizeof(temp) ||
+	    snprintf(path, sizeof(path), "%s/%s", dir, name) >=
+		(int)sizeof(path))
+		err = TOCSIN_EUSAGE; /* cut off, it would be another file's */
+	if (err == TOCSIN_OK && (o->in = open(from, O_RDONLY | O_CLOEXEC)) < 0)
+		err = file_error(errno);
+	if (err == TOCSIN_OK && (o->out = mkostemp(temp, O_CLOEXEC)) < 0)
 		err = file_error(errno);
 	if (err == TOCSIN_OK)
 		err = open_all(o, part, sk, plain_size);
-	/* link() does not replace, and does not follow a link at the name. */
-	if (err == TOCSIN_OK && link(temp, path) != 0)
-		err = file_error(errno);
+	if (err == TOCSIN_OK && (rc = file_take_name(temp, path, false)) != 0)
+		err = file_error(rc);
 	if (o->out >= 0) {
 		unlink(temp);
 		close(o->out);

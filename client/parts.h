@@ -25,7 +25,8 @@ enum tocsin_err MUST_USE parts_seal(const char *home, const char *path,
 
 /*
  * Open the sealed file `from` into `dir`/`name`, which must not exist. It
- * appears whole and verified or not at all. EBODYMISMATCH: not what was sealed.
+ * appears whole and verified or not at all. EBODYMISMATCH: not what was sealed;
+ * EDUPLICATE: the name is taken; EUSAGE: it is too long.
  */
 enum tocsin_err MUST_USE parts_open(const char *from,
     const struct ticket_part *part, const uint8_t sk[32], uint64_t plain_size,

@@ -193,7 +193,9 @@ save(struct fetching *f, const struct opened *o,
 		return fail(TOCSIN_EUSAGE,
 		    "%s/%s is there already; it is not replaced", dir, name);
 	if (err != TOCSIN_OK)
-		return fail(err, "%s/%s: %s", dir, name, tocsin_err_text(err));
+		return fail(err, "%s/%s: %s", dir, name,
+		    err == TOCSIN_EUSAGE ? "the name is too long"
+					 : file_text(err));
 	if (ours)
 		unlink(path);
 	return TOCSIN_OK;

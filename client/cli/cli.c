@@ -478,11 +478,7 @@ cli_read(const char *path, size_t max, struct buf *out)
 
 	if (err == TOCSIN_OK)
 		return 0;
-	return cli_fail(err, "%s: %s", path,
-	    err == TOCSIN_ENOTFOUND	 ? "no such file"
-	    : err == TOCSIN_EPERMISSIONS ? "it may not be read"
-	    : err == TOCSIN_EUSAGE	 ? "it is not a file"
-					 : tocsin_err_text(err));
+	return cli_fail(err, "%s: %s", path, file_text(err));
 }
 
 int
@@ -499,9 +495,8 @@ cli_write(const char *path, struct span bytes, bool replace)
 		return cli_usage(
 		    "%s is there already; it is not replaced", path);
 	if (err != TOCSIN_OK)
-		return cli_fail(err, "%s: it cannot be written: %s", path,
-		    err == TOCSIN_ENOTFOUND ? "no such folder"
-					    : tocsin_err_text(err));
+		return cli_fail(
+		    err, "%s: it cannot be written: %s", path, file_text(err));
 	return 0;
 }
 

@@ -36,9 +36,8 @@ authority_new(struct cli *c, int argc, char **argv)
 		return cli_usage(
 		    "%s is there already; it is not replaced", c->words[0]);
 	if (err != TOCSIN_OK)
-		return cli_fail(err, "%s: %s", c->words[0],
-		    err == TOCSIN_ENOTFOUND ? "no such folder"
-					    : tocsin_err_text(err));
+		return cli_fail(err, "%s: it cannot be written: %s",
+		    c->words[0], file_text(err));
 	vkey_print(&b, &key);
 	buf_u8(&b, '\0');
 	if (!buf_ok(&b))

@@ -112,7 +112,8 @@ create(struct cli *c, struct init *in)
 		err = make_card(&card, k, in);
 	if (err != TOCSIN_OK) {
 		keystore_close(k);
-		return cli_fail(err, "%s: %s", home, tocsin_err_text(err));
+		return cli_fail(
+		    err, "%s: it cannot be made: %s", home, file_text(err));
 	}
 	status = print_card(c, k, &card);
 	if (!in->join)

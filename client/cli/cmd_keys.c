@@ -152,6 +152,12 @@ add_epoch(struct publishing *p, const char *name, int64_t from, int64_t until)
 	if (keys_recipient_of(p->next, span_of(name)) != NULL)
 		return 0;
 	err = keystore_make_epoch(p->k, name, pass);
+	if (err == TOCSIN_ETOOLARGE)
+		return cli_fail(err,
+		    "%s/keys/recipient.txt holds %d identities and no more: "
+		    "move the oldest to another file, which `age -d -i` can "
+		    "still open old tickets with",
+		    p->k->home, KEYSTORE_EPOCHS);
 	if (err != TOCSIN_OK)
 		return cli_fail(err, "%s/keys/recipient.txt: %s", p->k->home,
 		    tocsin_err_text(err));

@@ -64,6 +64,38 @@ test_new(void)
 	keystore_close(k);
 }
 
+/* As after a full disk or a power cut in the middle of `init`. */
+static void
+test_unfinished(void)
+{
+	struct keystore_new other = plain;
+	struct keystore *k = NULL;
+	struct keys_device a, b;
+
+	if (keystore_create(home("half"), &plain, &k) != TOCSIN_OK ||
+	    keystore_device(k, &a) != TOCSIN_OK ||
+	    unlink(file("half", "config")) != 0 ||
+	    unlink(file("half", "keys/root.key")) != 0)
+		abort();
+	keystore_close(k);
+	k = NULL;
+	other.label = "day";
+	is_int(keystore_create(home("half"), &other, &k), TOCSIN_EDUPLICATE,
+	    "a home that another device began is not taken over");
+	ok(keystore_create(home("half"), &plain, &k) == TOCSIN_OK &&
+		keystore_device(k, &b) == TOCSIN_OK &&
+		vkey_eq(&a.sign, &b.sign) &&
+		access(file("half", "keys/root.key"), F_OK) == 0,
+	    "one that was begun is finished, with the key that it has");
+	keystore_close(k);
+	k = NULL;
+	if (unlink(file("half", "config")) != 0)
+		abort();
+	ok(keystore_create(home("half"), &plain, &k) == TOCSIN_OK,
+	    "also if only the last file was missing");
+	keystore_close(k);
+}
+
 static void
 test_epochs(void)
 {
@@ -95,6 +127,13 @@ test_epochs(void)
 	}
 	is_int(
 	    made, KEYSTORE_EPOCHS - 1, "there is room for %d", KEYSTORE_EPOCHS);
+	is_int(keystore_make_epoch(k, "one-more", NULL), TOCSIN_ETOOLARGE,
+	    "and for no more");
+	keystore_close(k);
+	k = NULL;
+	ok(keystore_open(home("epochs"), NULL, &k) == TOCSIN_OK &&
+		k->nepoch == KEYSTORE_EPOCHS,
+	    "a full file can be read");
 	keystore_close(k);
 }
 
@@ -251,6 +290,7 @@ main(void)
 		return 1;
 	umask(0); /* modes are ours to set, not the shell's */
 	test_new();
+	test_unfinished();
 	test_epochs();
 	test_join();
 	test_other_member();

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,6 +156,55 @@ test_in_the_way(void)
 	    TOCSIN_ENOTFOUND, "a folder that is not there is not made");
 }
 
+/* In the place of the C library's: a file system that has no links. */
+static bool no_links;
+
+int
+link(const char *from, const char *to)
+{
+	if (no_links) {
+		errno = EPERM;
+		return -1;
+	}
+	return linkat(AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+static void
+test_without_links(void)
+{
+	struct ticket_part part;
+	char spooled[768], path[700];
+	uint64_t size;
+	struct stat st;
+
+	sealed(&part, spooled, &size);
+	no_links = true;
+	snprintf(path, sizeof(path), "%s", under(out, "on-a-stick"));
+	ok(parts_open(spooled, &part, sk, size, out, "on-a-stick") ==
+		    TOCSIN_OK &&
+		stat(path, &st) == 0 && (uint64_t)st.st_size == size,
+	    "a file system without links gets the file all the same");
+	is_int(parts_open(spooled, &part, sk, size, out, "on-a-stick"),
+	    TOCSIN_EDUPLICATE, "and does not replace one either");
+	no_links = false;
+}
+
+static void
+test_long_path(void)
+{
+	struct ticket_part part;
+	char spooled[768], dir[5000];
+	uint64_t size;
+	size_t n;
+
+	sealed(&part, spooled, &size);
+	n = (size_t)snprintf(dir, sizeof(dir), "%s", out);
+	while (n < 4080)
+		n += (size_t)snprintf(dir + n, sizeof(dir) - n, "/.");
+	is_int(parts_open(spooled, &part, sk, size, dir, "a-name-of-its-own"),
+	    TOCSIN_EUSAGE, "a name that is too long is not cut off");
+}
+
 static void
 test_refused(void)
 {
@@ -240,6 +290,8 @@ main(void)
 		round_trip(sizes[i]);
 	test_damage();
 	test_in_the_way();
+	test_without_links();
+	test_long_path();
 	test_refused();
 	test_names();
 	return tap_done();
