@@ -10,8 +10,8 @@
  *	export.c   a message as files
  *
  * The belief is used with its lock held, and never while waiting. Who needs
- *both takes that lock first and begins the desk's change then, or two threads
- *wait for each other for ever.
+ * both takes that lock first and begins the desk's change then, or two threads
+ * wait for each other for ever.
  */
 #ifndef TOCSIN_CLIENT_HANDLE_H
 #define TOCSIN_CLIENT_HANDLE_H
@@ -29,6 +29,9 @@ struct tocsin {
 /* Remember a sentence for tocsin_error() and give back its reason. */
 enum tocsin_err fail(enum tocsin_err err, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* A snapshot of the desk, or a sentence. */
+enum tocsin_err MUST_USE begin_read(struct tocsin *t, struct desk_tx **tx);
 
 /*
  * The message that a person or program named, by a short id or a full one; for

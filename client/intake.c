@@ -491,11 +491,15 @@ take_receipt(struct work *w, const struct msg_entry *e)
 static enum tocsin_err
 keep_conflict(struct work *w, struct span note)
 {
-	uint8_t hash[32];
+	uint8_t id[ID_LEN];
 	char hex[65], name[128];
+	struct note n;
 
-	crypto_hash_sha256(hash, note.p, note.n);
-	sodium_bin2hex(hex, sizeof(hex), hash, sizeof(hash));
+	/* One for each text: anybody can add signature lines to it. */
+	if (note_parse_draft(&n, note, ROSTER_TEXT_MAX) != TOCSIN_OK)
+		return TOCSIN_OK;
+	note_id(id, n.text);
+	sodium_bin2hex(hex, sizeof(hex), id, sizeof(id));
 	snprintf(name, sizeof(name), "conflict/%s", hex);
 	return desk_value_put(w->tx, name, note);
 }

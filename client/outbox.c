@@ -130,7 +130,8 @@ batch_load(struct outbox *o, struct batch *b)
 		err = desk_get(tx, n, &m);
 		if (err == TOCSIN_EBODYMISMATCH || err == TOCSIN_ENOTFOUND) {
 			err = TOCSIN_OK;
-			damaged = n;
+			damaged = n; /* what stands behind it goes next time */
+			break;
 		} else if (err == TOCSIN_OK && !batch_add(b, &m)) {
 			break;
 		}

@@ -242,11 +242,10 @@ tocsin_get(struct tocsin *t, const char *id, struct tocsin_message **out)
 {
 	struct desk_tx *tx = NULL;
 	uint64_t number;
-	enum tocsin_err err = desk_read(t->parts.desk, &tx);
+	enum tocsin_err err = begin_read(t, &tx);
 
-	if (err != TOCSIN_OK)
-		return fail(err, "the desk: %s", tocsin_err_text(err));
-	err = find_message(t, tx, id, &number);
+	if (err == TOCSIN_OK)
+		err = find_message(t, tx, id, &number);
 	if (err == TOCSIN_OK)
 		err = message_of(t, tx, number, out);
 	desk_end(tx);
@@ -299,7 +298,7 @@ tocsin_next(struct tocsin *t, const char *reader, int timeout_ms,
 		struct desk_tx *tx = NULL;
 		int64_t left = end - backoff_now();
 
-		err = desk_read(t->parts.desk, &tx);
+		err = begin_read(t, &tx);
 		if (err == TOCSIN_OK)
 			err = next_other(t, tx, name, out);
 		desk_end(tx);
@@ -395,6 +394,23 @@ give_list(enum tocsin_err err, struct tocsin_list *l, struct tocsin_list **out)
 	return err;
 }
 
+/* What opened it comes first, also if it was held and came out later. */
+static void
+first_first(struct tocsin_list *l)
+{
+	struct tocsin_message *m;
+	size_t i;
+
+	for (i = 0; i < l->n; i++)
+		if (strcmp(l->message[i]->id, l->message[i]->thread) == 0)
+			break;
+	if (i == 0 || i == l->n)
+		return;
+	m = l->message[i];
+	memmove(&l->message[1], &l->message[0], i * sizeof(m));
+	l->message[0] = m;
+}
+
 enum tocsin_err
 tocsin_thread(struct tocsin *t, const char *id, struct tocsin_list **out)
 {
@@ -406,7 +422,7 @@ tocsin_thread(struct tocsin *t, const char *id, struct tocsin_list **out)
 
 	if (l == NULL)
 		return fail(TOCSIN_EINTERNAL, "no memory");
-	err = desk_read(t->parts.desk, &tx);
+	err = begin_read(t, &tx);
 	if (err == TOCSIN_OK)
 		err = find_message(t, tx, id, &n);
 	if (err == TOCSIN_OK) {
@@ -425,7 +441,23 @@ tocsin_thread(struct tocsin *t, const char *id, struct tocsin_list **out)
 			err = list_add(t, tx, n, l);
 	}
 	desk_end(tx);
+	first_first(l);
 	return give_list(err, l, out);
+}
+
+/*
+ * A thread is shown by its first message, or by the oldest that we have: what
+ * was held for a roster came here before others, and has a later number.
+ */
+static bool
+stands_for_thread(struct desk_tx *tx, const struct desk_message *row)
+{
+	uint64_t n;
+
+	if (desk_find(tx, row->thread, &n) == TOCSIN_OK ||
+	    desk_thread_next(tx, row->thread, 0, &n) == TOCSIN_OK)
+		return n == row->number;
+	return false;
 }
 
 enum tocsin_err
@@ -435,11 +467,11 @@ tocsin_tickets(struct tocsin *t, struct tocsin_list **out)
 	struct desk_message row;
 	struct desk_tx *tx = NULL;
 	enum tocsin_err err;
-	uint64_t n = 0, first;
+	uint64_t n = 0;
 
 	if (l == NULL)
 		return fail(TOCSIN_EINTERNAL, "no memory");
-	err = desk_read(t->parts.desk, &tx);
+	err = begin_read(t, &tx);
 	while (err == TOCSIN_OK) {
 		err = desk_next(tx, n, &n);
 		if (err == TOCSIN_OK)
@@ -448,10 +480,7 @@ tocsin_tickets(struct tocsin *t, struct tocsin_list **out)
 			err = list_add(t, tx, n, l);
 			continue;
 		}
-		/* A thread is shown by the first message of it that we have. */
-		if (err == TOCSIN_OK &&
-		    desk_thread_next(tx, row.thread, 0, &first) == TOCSIN_OK &&
-		    first == n)
+		if (err == TOCSIN_OK && stands_for_thread(tx, &row))
 			err = list_add(t, tx, n, l);
 	}
 	desk_end(tx);

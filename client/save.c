@@ -50,21 +50,31 @@ get_range(struct fetching *f, struct buf *fields, struct msg_range *r)
 	return err;
 }
 
-/* A part of it may fit on the disk; that much is kept. */
+/* All of it; *done, if asked for, counts what was written. */
 static enum tocsin_err
-append(struct fetching *f, struct span bytes)
+write_all(int fd, struct span bytes, uint64_t *done)
 {
 	while (bytes.n > 0) {
-		ssize_t n = pwrite(f->fd, bytes.p, bytes.n, (off_t)f->have);
+		ssize_t n = write(fd, bytes.p, bytes.n);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return file_error(n < 0 ? errno : ENOSPC);
-		f->have += (uint64_t)n;
+		if (done != NULL)
+			*done += (uint64_t)n;
 		bytes = span_cut(bytes, (size_t)n, bytes.n);
 	}
 	return TOCSIN_OK;
+}
+
+/* A part of it may fit on the disk; that much is kept. */
+static enum tocsin_err
+append(struct fetching *f, struct span bytes)
+{
+	if (lseek(f->fd, (off_t)f->have, SEEK_SET) < 0)
+		return file_error(errno);
+	return write_all(f->fd, bytes, &f->have);
 }
 
 static enum tocsin_err
@@ -224,24 +234,40 @@ is_part(const char *path, const struct ticket_part *line)
 	       memcmp(hash, line->hash, sizeof(hash)) == 0;
 }
 
+static enum tocsin_err
+copy_all(int in, int out)
+{
+	uint8_t block[65536];
+	enum tocsin_err err = TOCSIN_OK;
+	ssize_t n;
+
+	while (err == TOCSIN_OK && (n = read(in, block, sizeof(block))) != 0)
+		if (n > 0)
+			err = write_all(
+			    out, (struct span){ block, (size_t)n }, NULL);
+		else if (errno != EINTR)
+			err = file_error(errno);
+	if (err == TOCSIN_OK && fsync(out) != 0)
+		err = file_error(errno);
+	return err;
+}
+
 /* Copied, so that what the spool has can go. */
 static enum tocsin_err
 copy_file(const char *from, const char *to)
 {
 	int in = open(from, O_RDONLY | O_CLOEXEC), out = -1;
 	enum tocsin_err err = TOCSIN_OK;
-	uint8_t block[65536];
-	ssize_t n = 0;
 
 	if (in >= 0)
 		out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	while (out >= 0 && (n = read(in, block, sizeof(block))) > 0)
-		if (write(out, block, (size_t)n) != n)
-			break;
-	if (in < 0 || out < 0 || n != 0 || fsync(out) != 0)
+	if (out < 0)
 		err = file_error(errno);
-	if (out >= 0 && n != 0)
-		unlink(to);
+	if (err == TOCSIN_OK) {
+		err = copy_all(in, out);
+		if (err != TOCSIN_OK)
+			unlink(to);
+	}
 	if (in >= 0)
 		close(in);
 	if (out >= 0)
@@ -266,8 +292,12 @@ save_sealed(struct tocsin *t, const struct opened *o, const uint8_t hash[32],
 	f.part = *line;
 	memcpy(f.id, o->row.id, ID_LEN);
 	err = fetch(&f, path, &ours);
-	if (err == TOCSIN_OK)
-		err = copy_file(path, to);
+	if (err != TOCSIN_OK)
+		return err;
+	/* A crash may have left holes in what an earlier try fetched. */
+	err = is_part(path, line) ? copy_file(path, to) : TOCSIN_EBODYMISMATCH;
+	if (ours && (err == TOCSIN_OK || err == TOCSIN_EBODYMISMATCH))
+		unlink(path);
 	return err;
 }
 
@@ -276,7 +306,7 @@ open_for(struct tocsin *t, const char *id, struct opened *o)
 {
 	struct desk_tx *tx = NULL;
 	uint64_t number;
-	enum tocsin_err err = desk_read(t->parts.desk, &tx);
+	enum tocsin_err err = begin_read(t, &tx);
 
 	if (err == TOCSIN_OK)
 		err = find_message(t, tx, id, &number);

@@ -256,7 +256,7 @@ tocsin_status(
 
 	if (s == NULL)
 		return fail(TOCSIN_EINTERNAL, "no memory");
-	err = desk_read(t->parts.desk, &tx);
+	err = begin_read(t, &tx);
 	if (err == TOCSIN_OK)
 		err = find_thread(t, tx, id, thread);
 	if (err == TOCSIN_OK) {

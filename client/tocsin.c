@@ -29,6 +29,16 @@ tocsin_error(const struct tocsin *t)
 	return sentence;
 }
 
+enum tocsin_err
+begin_read(struct tocsin *t, struct desk_tx **tx)
+{
+	enum tocsin_err err = desk_read(t->parts.desk, tx);
+
+	return err == TOCSIN_OK
+		   ? err
+		   : fail(err, "the desk: %s", tocsin_err_text(err));
+}
+
 static enum tocsin_err
 open_desk(struct tocsin *t, const char *home)
 {

@@ -46,6 +46,7 @@ struct tocsin;
  */
 TOCSIN_API enum tocsin_err tocsin_open(struct tocsin **out, const char *home,
     const char *passphrase) TOCSIN_MUST_USE;
+/* No call on the handle may be under way, in any thread. NULL is ok. */
 TOCSIN_API void tocsin_close(struct tocsin *t);
 
 /* The sentence of this thread's last failed call, with the names it is about.
@@ -137,7 +138,7 @@ struct tocsin_message {
 	int64_t time;	      /* the sender's */
 	int64_t received;     /* 0: not yet at a broker */
 	int64_t ackby;
-	bool own;		 /* sent by this member */
+	bool own;		 /* written by this device */
 	enum tocsin_err refused; /* not OK: kept, but not opened, and why */
 
 	const char *subject;
@@ -157,8 +158,8 @@ TOCSIN_API enum tocsin_err tocsin_get(struct tocsin *t, const char *id,
  * The next message after what the reader of this name has committed; waits up
  * to timeout_ms (-1: for ever), ETIMEOUT if there is none. Until it commits, a
  * reader gets the same message again, also after a crash; after that, never.
- * Readers of different names don't disturb each other. A new reader starts with
- * the oldest message.
+ * What this device wrote is passed over. Readers of different names, of 1 to 64
+ * bytes, don't disturb each other. A new reader starts with the oldest message.
  */
 TOCSIN_API enum tocsin_err tocsin_next(struct tocsin *t, const char *reader,
     int timeout_ms, struct tocsin_message **out) TOCSIN_MUST_USE;
@@ -169,7 +170,10 @@ TOCSIN_API enum tocsin_err tocsin_commit(
 TOCSIN_API enum tocsin_err tocsin_rewind(
     struct tocsin *t, const char *reader) TOCSIN_MUST_USE;
 
-/* All messages of one thread, oldest first; all tickets, newest last. */
+/*
+ * All messages of one thread, its first one first, the others as they came; all
+ * tickets, newest last.
+ */
 struct tocsin_list {
 	size_t n;
 	struct tocsin_message **message;

@@ -353,8 +353,12 @@ publish(struct publishing *p)
 
 	p->k = p->t->parts.keys;
 	pthread_mutex_lock(&p->t->lock);
-	if (p->t->belief.roster != NULL)
-		p->cur = belief_keys(&p->t->belief, span_of(p->k->member));
+	if (p->t->belief.roster == NULL) {
+		pthread_mutex_unlock(&p->t->lock);
+		return cli_fail(TOCSIN_EROSTERUNKNOWN,
+		    "there is no roster yet; `tocsin trust` takes the first");
+	}
+	p->cur = belief_keys(&p->t->belief, span_of(p->k->member));
 	if (p->cur != NULL)
 		*p->next = *p->cur; /* its devices, above all */
 	p->next->has_previous = p->cur != NULL;
@@ -401,9 +405,6 @@ keys_publish(struct cli *c, int argc, char **argv)
 	p.next = calloc(1, sizeof(*p.next));
 	if (p.next == NULL)
 		status = cli_fail(TOCSIN_EINTERNAL, "no memory");
-	else if (p.t->belief.roster == NULL)
-		status = cli_fail(TOCSIN_EROSTERUNKNOWN,
-		    "there is no roster yet; `tocsin trust` takes the first");
 	else
 		status = publish(&p);
 	free(p.next);

@@ -31,7 +31,6 @@ print_sent(const struct cli *c, const struct tocsin_message *m)
 	    "subject", view_string(m->subject)));
 }
 
-/* It is on disk; why it is not at the broker. */
 /* Whether what the broker says now is about us, and not about the moment. */
 static bool
 unwelcome(enum tocsin_err err)
@@ -50,6 +49,7 @@ unwelcome(enum tocsin_err err)
 	}
 }
 
+/* It is on disk; why it is not at the broker. */
 static void
 say_queued(enum tocsin_err err)
 {
