@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/incident.h"
 
+#include "client/order.h"
 #include "crypto/text.h"
 #include "crypto/ticket.h"
 
@@ -270,17 +271,22 @@ out:
 
 struct place {
 	struct tocsin_place p;
-	const struct ladder_message *base; /* the first addressed to it */
-	int64_t answered;		   /* time of its newest answer */
-	const char *answer_id;
+	const struct ladder_message *base;   /* the first addressed to it */
+	const struct ladder_message *answer; /* its newest; NULL: none */
+};
+
+/* The messages, and when they were. */
+struct ladder {
+	const struct ladder_message *m;
+	size_t n;
+	struct moment *moment;
 };
 
 static bool
-later(int64_t t, const char *id, int64_t than, const char *than_id)
+later(const struct ladder *l, const struct ladder_message *a,
+    const struct ladder_message *b)
 {
-	if (t != than || than_id == NULL)
-		return t > than || than_id == NULL;
-	return strcmp(id, than_id) > 0;
+	return order_after(a, &l->moment[a - l->m], b, &l->moment[b - l->m]);
 }
 
 static struct place *
@@ -347,11 +353,12 @@ closes(
 
 /* Every member that something was addressed to, with its first such message. */
 static size_t
-gather(struct place *list, const struct ladder_message *m, size_t nm)
+gather(struct place *list, const struct ladder *l)
 {
+	const struct ladder_message *m = l->m;
 	size_t n = 0, i, j;
 
-	for (i = 0; i < nm; i++)
+	for (i = 0; i < l->n; i++)
 		for (j = 0; asks(&m[i]) && m[i].to[j] != NULL; j++) {
 			struct place *p;
 
@@ -362,8 +369,7 @@ gather(struct place *list, const struct ladder_message *m, size_t nm)
 				p = &list[n++];
 				*p = (struct place){ .p.member = m[i].to[j] };
 			}
-			if (p->base == NULL || later(p->base->time, p->base->id,
-						   m[i].time, m[i].id))
+			if (p->base == NULL || later(l, p->base, &m[i]))
 				p->base = &m[i];
 		}
 	return n;
@@ -419,7 +425,8 @@ attested(struct place *p, const struct ladder_receipt *r, size_t nr)
 
 /* The newest answer counts, but one that it was opened never undoes another. */
 static void
-answered(struct place *p, const struct ladder_message *m)
+answered(
+    struct place *p, const struct ladder *l, const struct ladder_message *m)
 {
 	enum tocsin_rung rung = TOCSIN_RUNG_CLOSED;
 
@@ -427,15 +434,14 @@ answered(struct place *p, const struct ladder_message *m)
 	    (strcmp(m->kind, "ack") != 0 || !answer_rung(m->answer, &rung)))
 		return;
 	if (rung == TOCSIN_RUNG_OPENED) {
-		if (p->answer_id == NULL &&
+		if (p->answer == NULL &&
 		    (p->p.rung != TOCSIN_RUNG_OPENED || m->time < p->p.since))
 			stand(p, rung, m->time, m->device, NULL);
 		return;
 	}
-	if (!later(m->time, m->id, p->answered, p->answer_id))
+	if (p->answer != NULL && !later(l, m, p->answer))
 		return;
-	p->answered = m->time;
-	p->answer_id = m->id;
+	p->answer = m;
 	stand(p, rung, m->time, m->device, m->reason);
 }
 
@@ -458,20 +464,49 @@ repeated(const struct ladder_message *m, size_t i)
 	return false;
 }
 
+static void
+fold(struct place *list, size_t n, const struct ladder *l, bool *closed,
+    unsigned *escalated)
+{
+	const struct ladder_message *m = l->m;
+	size_t i;
+
+	for (i = 0; i < l->n; i++) {
+		struct place *p = find_place(list, n, m[i].member);
+
+		if (closes(m, l->n, &m[i]))
+			*closed = true;
+		if (strcmp(m[i].kind, "escalate") == 0 && !repeated(m, i))
+			++*escalated;
+		if (p != NULL)
+			answered(p, l, &m[i]);
+	}
+}
+
+static size_t
+count_recipients(const struct ladder_message *m, size_t n)
+{
+	size_t count = 0, i, j;
+
+	for (i = 0; i < n; i++)
+		for (j = 0; m[i].to[j] != NULL; j++)
+			count++;
+	return count;
+}
+
 enum tocsin_err
 ladder_fold(const struct ladder_message *m, size_t nm,
     const struct ladder_receipt *r, size_t nr, int64_t now,
     struct tocsin_place **out, size_t *n, bool *closed, unsigned *escalated)
 {
-	struct place *list;
-	size_t max = 1, i, j;
+	struct ladder l = { .m = m, .n = nm };
+	size_t max = count_recipients(m, nm) + 1, i;
+	struct place *list = calloc(max, sizeof(*list));
+	enum tocsin_err err = order_moments(&l.moment, m, nm);
 
-	for (i = 0; i < nm; i++)
-		for (j = 0; m[i].to[j] != NULL; j++)
-			max++;
-	list = calloc(max, sizeof(*list));
 	*out = calloc(max, sizeof(**out));
-	if (list == NULL || *out == NULL) {
+	if (err != TOCSIN_OK || list == NULL || *out == NULL) {
+		free(l.moment);
 		free(list);
 		free(*out);
 		*out = NULL;
@@ -479,26 +514,18 @@ ladder_fold(const struct ladder_message *m, size_t nm,
 	}
 	*closed = false;
 	*escalated = 0;
-	*n = gather(list, m, nm);
+	*n = gather(list, &l);
 	for (i = 0; i < *n; i++) {
 		sent(&list[i]);
 		attested(&list[i], r, nr);
 	}
-	for (i = 0; i < nm; i++) {
-		struct place *p = find_place(list, *n, m[i].member);
-
-		if (closes(m, nm, &m[i]))
-			*closed = true;
-		if (strcmp(m[i].kind, "escalate") == 0 && !repeated(m, i))
-			++*escalated;
-		if (p != NULL)
-			answered(p, &m[i]);
-	}
+	fold(list, *n, &l, closed, escalated);
 	for (i = 0; i < *n; i++) {
 		list[i].p.ackby = list[i].base->ackby;
 		list[i].p.overdue = !*closed && late(&list[i], now);
 		(*out)[i] = list[i].p;
 	}
+	free(l.moment);
 	free(list);
 	return TOCSIN_OK;
 }

@@ -75,8 +75,11 @@ struct ladder_message { /* one of a thread, opened */
 	int64_t time;
 	int64_t ackby; /* an answer to this one is expected by then; or 0 */
 	const char *const *to;
-	bool posted;	   /* our broker has it */
-	bool refused_here; /* or has refused it, for `reason` */
+	bool posted;		/* our broker has it */
+	bool refused_here;	/* or has refused it, for `reason` */
+	uint64_t seq;		/* in its device's chain; 0: not known */
+	const char *const *ref; /* ids that it refers to, the thread's too;
+				   NULL-terminated, or NULL */
 };
 
 struct ladder_receipt {
@@ -89,9 +92,9 @@ struct ladder_receipt {
 };
 
 /*
- * Where each recipient stands. A deadline is that of the first message that
- * asked a recipient: who comes in by an escalation has the escalation's. The
- * strings are the arguments' own.
+ * Where each recipient stands (PROTOCOL.md 11.3). A deadline is that of the
+ * first message that asked a recipient: who comes in by an escalation has the
+ * escalation's. The strings are the arguments' own.
  */
 enum tocsin_err MUST_USE ladder_fold(const struct ladder_message *m, size_t nm,
     const struct ladder_receipt *r, size_t nr, int64_t now,

@@ -7,11 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What a message comes after; `ref` aliases `id`. */
+struct links {
+	uint64_t seq;
+	char id[TICKET_REFS_MAX + 1][ID_TEXT + 1];
+	const char *ref[TICKET_REFS_MAX + 2];
+};
+
 /* The thread's messages and receipts, as the ladder wants them. */
 struct evidence {
 	struct tocsin_list list;
 	struct incident *incident; /* one per message */
 	struct ladder_message *message;
+	struct links **links; /* one per message */
 	struct ladder_receipt *receipt;
 	size_t nreceipt;
 	char **strings;
@@ -33,6 +41,7 @@ evidence_release(struct evidence *e)
 		if (e->incident != NULL)
 			incident_release(&e->incident[i]);
 		tocsin_message_free(e->list.message[i]);
+		free(e->links[i]);
 	}
 	for (i = 0; i < e->nstring; i++)
 		free(e->strings[i]);
@@ -40,6 +49,7 @@ evidence_release(struct evidence *e)
 	free(e->list.message);
 	free(e->incident);
 	free(e->message);
+	free(e->links);
 	free(e->receipt);
 }
 
@@ -136,7 +146,9 @@ describe(struct evidence *e, size_t i)
 		.ackby = m->ackby,
 		.to = m->to,
 		.posted = m->received != 0,
-		.refused_here = m->own && m->refused != TOCSIN_OK };
+		.refused_here = m->own && m->refused != TOCSIN_OK,
+		.seq = e->links[i]->seq,
+		.ref = e->links[i]->ref };
 	out->member =
 	    keep(e, span_cut(span_of(m->from), 0,
 			slash != NULL ? (size_t)(slash - m->from) : SIZE_MAX));
@@ -152,40 +164,92 @@ describe(struct evidence *e, size_t i)
 	return TOCSIN_OK;
 }
 
+/* Where it stands in its device's chain, and what it refers to. */
+static enum tocsin_err
+read_links(struct links **out, const struct desk_message *row)
+{
+	struct ticket *t = malloc(sizeof(*t));
+	struct links *l = calloc(1, sizeof(*l));
+	struct note note;
+	size_t i, n = 0;
+
+	if (t == NULL || l == NULL) {
+		free(t);
+		free(l);
+		return TOCSIN_EINTERNAL;
+	}
+	if (ticket_parse(t, &note, row->note) == TOCSIN_OK) {
+		l->seq = t->seq;
+		for (i = 0; i < t->nref; i++)
+			id_print(l->id[n++], t->ref[i]);
+		if (t->has_thread)
+			id_print(l->id[n++], t->thread);
+	}
+	for (i = 0; i < n; i++)
+		l->ref[i] = l->id[i];
+	free(t);
+	*out = l;
+	return TOCSIN_OK;
+}
+
+static bool
+grow(struct evidence *e)
+{
+	void *message = realloc(
+	    e->list.message, (e->list.n + 1) * sizeof(*e->list.message));
+	void *links;
+
+	if (message == NULL)
+		return false;
+	e->list.message = message;
+	links = realloc(e->links, (e->list.n + 1) * sizeof(*e->links));
+	if (links == NULL)
+		return false;
+	e->links = links;
+	return true;
+}
+
+/* One more message; what was refused proves nothing, unless it is our own. */
+static enum tocsin_err
+add_message(
+    struct tocsin *t, struct desk_tx *tx, uint64_t n, struct evidence *e)
+{
+	struct tocsin_message *m = NULL;
+	struct desk_message row;
+	enum tocsin_err err;
+
+	if (!grow(e))
+		return TOCSIN_EINTERNAL;
+	err = message_of(t, tx, n, &m);
+	if (err != TOCSIN_OK || (m->refused != TOCSIN_OK && !m->own)) {
+		tocsin_message_free(m);
+		return err;
+	}
+	err = desk_get(tx, n, &row);
+	if (err == TOCSIN_OK)
+		err = read_links(&e->links[e->list.n], &row);
+	if (err != TOCSIN_OK) {
+		tocsin_message_free(m);
+		return err;
+	}
+	e->list.message[e->list.n++] = m;
+	err = add_receipts(e, tx, row.id, m->id);
+	return err == TOCSIN_OK ? add_arrival(e, t->parts.keys, &row, m) : err;
+}
+
 static enum tocsin_err
 collect(struct tocsin *t, struct desk_tx *tx, const uint8_t thread[ID_LEN],
     struct evidence *e)
 {
 	enum tocsin_err err = TOCSIN_OK;
-	struct desk_message row;
 	uint64_t n = 0;
 	size_t i;
 
 	while (err == TOCSIN_OK &&
-	       desk_thread_next(tx, thread, n, &n) == TOCSIN_OK) {
-		struct tocsin_message **grown =
-		    realloc(e->list.message, (e->list.n + 1) * sizeof(*grown));
-
-		if (grown == NULL)
-			return TOCSIN_EINTERNAL;
-		e->list.message = grown;
-		err = message_of(t, tx, n, &grown[e->list.n]);
-		if (err != TOCSIN_OK)
-			return err;
-		if (grown[e->list.n]->refused != TOCSIN_OK &&
-		    !grown[e->list.n]->own) {
-			/* It proves nothing. */
-			tocsin_message_free(grown[e->list.n]);
-			continue;
-		}
-		err = desk_get(tx, n, &row);
-		if (err == TOCSIN_OK)
-			err = add_receipts(e, tx, row.id, grown[e->list.n]->id);
-		if (err == TOCSIN_OK)
-			err = add_arrival(
-			    e, t->parts.keys, &row, grown[e->list.n]);
-		e->list.n++;
-	}
+	       desk_thread_next(tx, thread, n, &n) == TOCSIN_OK)
+		err = add_message(t, tx, n, e);
+	if (err != TOCSIN_OK)
+		return err;
 	e->incident = calloc(e->list.n + 1, sizeof(*e->incident));
 	e->message = calloc(e->list.n + 1, sizeof(*e->message));
 	if (e->incident == NULL || e->message == NULL)
@@ -224,12 +288,25 @@ tocsin_status_free(struct tocsin_status *s)
 	free(own);
 }
 
-/* An answer is expected by the first message's time; later ones don't move it.
+/*
+ * An answer is expected by the time of what opened the thread, or else of the
+ * oldest that is here; later ones don't move it.
  */
 static int64_t
-deadline(const struct evidence *e)
+deadline(const struct evidence *e, const char *thread)
 {
-	return e->list.n > 0 ? e->list.message[0]->ackby : 0;
+	const struct tocsin_message *first = NULL;
+	size_t i;
+
+	for (i = 0; i < e->list.n; i++) {
+		const struct tocsin_message *m = e->list.message[i];
+
+		if (strcmp(m->id, thread) == 0)
+			return m->ackby;
+		if (first == NULL || m->time < first->time)
+			first = m;
+	}
+	return first != NULL ? first->ackby : 0;
 }
 
 static enum tocsin_err
@@ -237,7 +314,7 @@ fold(struct status *s, int64_t now)
 {
 	enum tocsin_err err;
 
-	s->s.ackby = deadline(&s->e);
+	s->s.ackby = deadline(&s->e, s->s.id);
 	err =
 	    ladder_fold(s->e.message, s->e.list.n, s->e.receipt, s->e.nreceipt,
 		now, &s->place, &s->s.n, &s->s.closed, &s->s.escalated);

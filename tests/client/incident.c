@@ -194,17 +194,17 @@ static const char *const to_all[] = { "lacert@la", "mycert@my", "singcert@sg",
 
 static const struct ladder_message thread[] = {
 	{ "id1", "singcert@sg", "singcert@sg/desk1", "report", NULL, NULL, 100,
-	    125, to_my, true, false },
+	    125, to_my, true, false, 0, NULL },
 	{ "id2", "mycert@my", "mycert@my/night", "ack", "opened", NULL, 130, 0,
-	    to_my, true, false },
+	    to_my, true, false, 0, NULL },
 	{ "id3", "mycert@my", "mycert@my/night", "ack", "deferred", NULL, 140,
-	    0, to_my, true, false },
+	    0, to_my, true, false, 0, NULL },
 	{ "id4", "singcert@sg", "singcert@sg/bot", "escalate", NULL, NULL, 150,
-	    0, to_all, true, false },
+	    0, to_all, true, false, 0, NULL },
 	{ "id5", "mycert@my", "mycert@my/desk1", "ack", "accepted", NULL, 160,
-	    0, to_all, true, false },
+	    0, to_all, true, false, 0, NULL },
 	{ "id6", "mycert@my", "mycert@my/night", "ack", "opened", NULL, 170, 0,
-	    to_all, true, false },
+	    to_all, true, false, 0, NULL },
 };
 
 static const struct ladder_receipt receipts[] = {
@@ -445,6 +445,48 @@ test_tie(void)
 	back[2] = m[0];
 	is_str(fold(m, 3, NULL, 0, 0).text, fold(back, 3, NULL, 0, 0).text,
 	    "two answers at one time are decided by their ids");
+	m[1].id = "id9"; /* its id would win */
+	m[1].device = m[2].device;
+	m[1].seq = 7;
+	m[2].seq = 8;
+	is_str(fold(m, 3, NULL, 0, 0).text, "mycert@my accepted 140; 0",
+	    "but of one device the later one counts");
+	m[2].time = m[1].time - 30;
+	is_str(fold(m, 3, NULL, 0, 0).text, "mycert@my accepted 110; 0",
+	    "also if its clock was set back in between");
+}
+
+/* A report and its escalation, written in one second by different devices. */
+static void
+test_causes(void)
+{
+	static const char *const to_first[] = { "id9", NULL };
+	struct ladder_message m[3] = { thread[0], thread[3], thread[4] };
+	struct ladder_message ring[2] = { thread[2], thread[4] };
+	static const char *const to_second[] = { "id3", NULL };
+	static const char *const to_third[] = { "id5", NULL };
+
+	m[0].id = "id9"; /* the escalation's id, id4, would win */
+	m[0].ackby = 400;
+	m[1].time = m[0].time;
+	m[1].ackby = 900;
+	is_str(fold(m, 2, NULL, 0, 500).text,
+	    "lacert@la posted 100; mycert@my posted 100 overdue; 1",
+	    "an escalation of the same second does not move a deadline");
+	m[1].ref = to_first;
+	m[1].time = m[0].time - 60;
+	is_str(fold(m, 2, NULL, 0, 500).text,
+	    "lacert@la posted 40; mycert@my posted 100 overdue; 1",
+	    "nor does one of a slow clock, which refers to what it escalates");
+	ring[0].ref = to_third;
+	ring[1].ref = to_second;
+	m[1] = ring[0];
+	m[2] = ring[1];
+	is_str(fold(m, 3, NULL, 0, 500).text,
+	    fold((const struct ladder_message[]){ m[2], m[0], m[1] }, 3, NULL,
+		0, 500)
+		.text,
+	    "messages that claim to answer each other have an order too");
 }
 
 int
@@ -462,5 +504,6 @@ main(void)
 	test_stranger();
 	test_order();
 	test_tie();
+	test_causes();
 	return tap_done();
 }

@@ -98,6 +98,18 @@ posted(struct tocsin *t, const char *id, enum tocsin_err refused)
 		abort();
 }
 
+/* What the desk gave dies with its next change. */
+static void
+copy_row(struct desk_message *row)
+{
+	uint8_t *note = malloc(row->note.n), *body = malloc(row->body.n);
+
+	if (note == NULL || body == NULL)
+		abort();
+	row->note.p = memcpy(note, row->note.p, row->note.n);
+	row->body.p = memcpy(body, row->body.p, row->body.n);
+}
+
 static struct receipt r;
 
 static void
@@ -303,6 +315,49 @@ test_thread(void)
 	end();
 }
 
+/* A first message that was held gets a number behind its answers. */
+static void
+test_held(void)
+{
+	char id[TOCSIN_ID_TEXT], ack[TOCSIN_ID_TEXT];
+	struct tocsin_status *s = NULL;
+	struct tocsin_list *l = NULL;
+	struct desk_message row;
+	struct desk_tx *tx;
+	uint8_t raw[ID_LEN];
+	uint64_t n = 0;
+
+	begin();
+	post(id, to_my);
+	deliver(sg, id, my);
+	if (tocsin_ack(my, id, TOCSIN_ACCEPTED, NULL, NULL, ack) != TOCSIN_OK)
+		abort();
+	raw_of(id, raw);
+	if (desk_write(my->parts.desk, &tx) != TOCSIN_OK ||
+	    desk_find(tx, raw, &n) != TOCSIN_OK ||
+	    desk_get(tx, n, &row) != TOCSIN_OK)
+		abort();
+	copy_row(&row);
+	if (desk_again(tx, &row) != TOCSIN_OK || desk_commit(tx) != TOCSIN_OK)
+		abort();
+	free((void *)(uintptr_t)row.note.p);
+	free((void *)(uintptr_t)row.body.p);
+	ok(tocsin_tickets(my, &l) == TOCSIN_OK && l->n == 1 &&
+		strcmp(l->message[0]->id, id) == 0,
+	    "a ticket is shown by what opened it, whenever that came out");
+	tocsin_list_free(l);
+	l = NULL;
+	ok(tocsin_thread(my, id, &l) == TOCSIN_OK && l->n == 2 &&
+		strcmp(l->message[0]->id, id) == 0,
+	    "and its thread begins with that");
+	tocsin_list_free(l);
+	ok(tocsin_status(my, id, f.now, &s) == TOCSIN_OK &&
+		s->ackby == f.now + 1800,
+	    "whose deadline is the ticket's");
+	tocsin_status_free(s);
+	end();
+}
+
 static void
 test_names(void)
 {
@@ -319,6 +374,7 @@ main(void)
 	test_refusals();
 	test_forged();
 	test_thread();
+	test_held();
 	test_names();
 	return tap_done();
 }
