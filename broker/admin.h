@@ -6,13 +6,14 @@
  * the broker's own user and root are served, nobody else. One thread serves one
  * caller at a time, with deadlines.
  *
- *	-> WORD N LF, N bytes		status, status-json, roster, install
+ *	-> WORD N LF, N bytes		status, status-json, roster, install,
+ *					resume
  *	<- REASON N LF, N bytes		reason "ok", and what was asked for;
  *else a sentence
  *
  * What the words do is the owner's, in admin_fn: it appends the answer and
  * returns the reason. `install` brings one roster file; `roster` is answered
- * with the current one's serial and id, or "0 -".
+ * with the current one's serial, or "0"; `resume` names a peer that is barred.
  */
 #ifndef TOCSIN_BROKER_ADMIN_H
 #define TOCSIN_BROKER_ADMIN_H

@@ -87,6 +87,9 @@ log_refusal(const struct request *r, enum tocsin_err code)
 	static struct log_limit limit = LOG_LIMIT(50, 60000);
 	const char *op = r->op < OPS && ops[r->op].name ? ops[r->op].name : "-";
 
+	/* Asking for what isn't there is how a peer finds out that it isn't. */
+	if (r->who.kind == TRUST_BROKER && code == TOCSIN_ENOTFOUND)
+		return;
 	log_limited(&limit, LOG_INFO, "request-refused", LOG_Z("op", op),
 	    LOG_Z("member", r->who.member), LOG_Z("device", r->who.device),
 	    LOG_Z("broker", r->who.broker), LOG_ERR(code));

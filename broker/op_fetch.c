@@ -283,24 +283,6 @@ ack_apply(struct job *job, struct batch *batch)
 	return err;
 }
 
-static void
-ack_free(struct ack *a)
-{
-	session_put(a->session);
-	free(a);
-}
-
-/* On with it if that was not all, or more has come. */
-static void
-ack_done(struct job *job, enum tocsin_err err)
-{
-	struct ack *a = (struct ack *)job;
-
-	if (err || a->done >= a->acked ||
-	    writer_submit_later(a->b->writer, job) != TOCSIN_OK)
-		ack_free(a);
-}
-
 static enum tocsin_err
 ack_begin(struct job *job, struct batch *batch)
 {
@@ -309,6 +291,31 @@ ack_begin(struct job *job, struct batch *batch)
 	a->acked = session_acked_take(a->session);
 	a->job.apply = ack_apply;
 	return ack_apply(job, batch);
+}
+
+static void
+ack_free(struct ack *a)
+{
+	session_put(a->session);
+	free(a);
+}
+
+/* On with it if that was not all. */
+static void
+ack_done(struct job *job, enum tocsin_err err)
+{
+	struct ack *a = (struct ack *)job;
+
+	if (!err && a->done < a->acked)
+		err = writer_submit_later(a->b->writer, job);
+	else if (!err)
+		ack_free(a);
+	if (!err)
+		return;
+	if (job->apply == ack_begin) /* it never got so far */
+		(void)session_acked_take(a->session);
+	session_acked_forget(a->session);
+	ack_free(a);
 }
 
 void
@@ -330,5 +337,6 @@ fetch_acked(struct request *r, uint64_t acked)
 			return;
 		ack_free(a);
 	}
-	(void)session_acked_take(r->session); /* said again by the next one */
+	(void)session_acked_take(r->session);
+	session_acked_forget(r->session); /* it is said again */
 }

@@ -334,6 +334,7 @@ show(struct relay_peer *p, int64_t now)
 	copy_z(s->peer, sizeof(s->peer), p->name);
 	copy_z(s->nation, sizeof(s->nation), p->nation);
 	s->up = p->state == PEER_UP;
+	s->barred = p->barred;
 	s->in_flight = s->up ? p->tx.bytes : 0;
 	s->repeats = p->tx.repeats;
 	s->frames_out = p->frames_out;

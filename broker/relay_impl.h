@@ -69,7 +69,7 @@ struct relay_peer {
 	struct link link;
 	uint64_t number; /* of the request that is out */
 	uint64_t call;	 /* which call's answer counts */
-	bool barred;	 /* its cursors can't be: see link_up() */
+	bool barred;	 /* its cursors can't be: see relay_count.c */
 
 	uint8_t id[RELAY_LINK];
 	uint8_t key[32];
@@ -138,6 +138,13 @@ bool link_call(struct relay *r, struct relay_peer *p, uint64_t call,
 /* The fields of the answer to a request; they alias *plain. */
 MUST_USE enum tocsin_err link_read(const struct relay_peer *p, uint64_t number,
     const struct answer *a, struct buf *plain, struct span *fields);
+
+/*
+ * relay_count.c: whether the peer counts as we do. If not, nothing may be sent:
+ * ECHAINCONFLICT until an operator has looked, EBUSY until we count as it does.
+ */
+MUST_USE enum tocsin_err count_agree(
+    struct relay *r, struct relay_peer *p, const struct msg_cursors *at);
 
 /* relay_roster.c: the rosters after ours, if it is wanted. */
 void roster_ask(struct relay *r, struct relay_peer *p);

@@ -167,36 +167,6 @@ link_read(const struct relay_peer *p, uint64_t number, const struct answer *a,
 	return err;
 }
 
-/*
- * No peer can have got what was never queued for it. If it says so, one of us
- * has an older store than the other thinks, and numbers would be used again for
- * other items: nothing is sent until somebody has looked.
- */
-static bool
-claims_too_much(
-    struct relay *r, struct relay_peer *p, const struct msg_cursors *at)
-{
-	static struct log_limit limit = LOG_LIMIT(10, 600000);
-	struct store_rx *rx;
-	unsigned i;
-
-	p->barred = false;
-	if (store_read(r->b->store, &rx) != TOCSIN_OK)
-		return true;
-	for (i = 0; i < LANE_COUNT; i++) {
-		uint64_t last = store_out_last(rx, span_of(p->name), i);
-
-		if (at->item[i] <= last)
-			continue;
-		p->barred = true;
-		log_limited(&limit, LOG_ERROR, "relay-cursor-ahead",
-		    LOG_Z("peer", p->name), LOG_U("lane", i),
-		    LOG_U("item", at->item[i]), LOG_U("queued", last));
-	}
-	store_read_end(rx);
-	return p->barred;
-}
-
 static enum tocsin_err
 link_up(struct relay *r, struct relay_peer *p, struct span fields, int64_t now)
 {
@@ -205,10 +175,13 @@ link_up(struct relay *r, struct relay_peer *p, struct span fields, int64_t now)
 
 	if (err)
 		return err;
-	if (claims_too_much(r, p, &m.at)) {
+	err = count_agree(r, p, &m.at);
+	if (err) {
 		sodium_memzero(&m, sizeof(m));
-		return p->barred ? TOCSIN_ECHAINCONFLICT : TOCSIN_EBUSY;
+		return err;
 	}
+	send_forget(p); /* the numbers may be others' now */
+	memset(p->trimmed, 0, sizeof(p->trimmed));
 	memcpy(p->id, m.link, sizeof(p->id));
 	memcpy(p->key, m.key, sizeof(p->key));
 	sodium_memzero(m.key, sizeof(m.key));

@@ -160,7 +160,8 @@ roster_answered(struct relay *r, struct relay_peer *p, const struct answer *a)
 		err = msg_roster_range_decode(&m, fields);
 	if (!err)
 		err = take(r, p, &m);
-	if (err && err != TOCSIN_ENOTFOUND)
+	/* There is none; or it came otherwise in the meantime. */
+	if (err && err != TOCSIN_ENOTFOUND && err != TOCSIN_EDUPLICATE)
 		log_event(LOG_WARN, "roster-not-fetched",
 		    LOG_Z("peer", p->name), LOG_U("serial", p->roster.serial),
 		    LOG_ERR(err), LOG_END);

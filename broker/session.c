@@ -306,6 +306,14 @@ session_acked_take(struct session *x)
 	return acked;
 }
 
+void
+session_acked_forget(struct session *x)
+{
+	pthread_mutex_lock(&x->sent_lock);
+	x->acked = 0;
+	pthread_mutex_unlock(&x->sent_lock);
+}
+
 const uint8_t *
 session_remote(const struct session *x)
 {

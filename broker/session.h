@@ -88,6 +88,9 @@ void session_sent_unlock(struct session *s, uint64_t sent);
 bool session_acked(struct session *s, uint64_t acked);
 uint64_t session_acked_take(struct session *s);
 
+/* It could not be written down: the same, said again, is news. */
+void session_acked_forget(struct session *s);
+
 /* True once it has ended; parked requests of it are then given up. */
 bool session_ended(struct session *s);
 

@@ -81,12 +81,13 @@ json_peers(struct buf *out, const struct status *st)
 
 		buf_addf(out,
 		    "%s{\"peer\":\"%s\",\"nation\":\"%s\",\"up\":%s,"
+		    "\"barred\":%s,"
 		    "\"waiting\":%" PRIu64 ",\"in_flight\":%" PRIu64
 		    ",\"repeats\":%" PRIu64 ",\"frames_out\":%" PRIu64
 		    ",\"bytes_out\":%" PRIu64 ",\"heard_ms\":%" PRId64 "}",
 		    i ? "," : "", p->peer, p->nation, p->up ? "true" : "false",
-		    p->waiting, p->in_flight, p->repeats, p->frames_out,
-		    p->bytes_out, p->heard_ms);
+		    p->barred ? "true" : "false", p->waiting, p->in_flight,
+		    p->repeats, p->frames_out, p->bytes_out, p->heard_ms);
 	}
 	buf_addz(out, "]");
 }
@@ -177,7 +178,10 @@ text_peers(struct buf *out, const struct status *st)
 		const struct relay_status *p = &st->peer[i];
 
 		buf_addf(out, "peer %-14s %s, %" PRIu64 " waiting", p->peer,
-		    p->up ? "up" : "down", p->waiting);
+		    p->up	? "up"
+		    : p->barred ? "barred"
+				: "down",
+		    p->waiting);
 		if (p->heard_ms >= 0)
 			buf_addf(out, ", heard %" PRId64 " s ago",
 			    p->heard_ms / 1000);

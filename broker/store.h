@@ -131,6 +131,13 @@ enum tocsin_err MUST_USE store_out_add(struct store_tx *tx, struct span peer,
 enum tocsin_err MUST_USE store_out_trim(
     struct store_tx *tx, struct span peer, unsigned lane, uint64_t n);
 
+/*
+ * An empty lane's next number is n + 1, whatever it was: for a peer that counts
+ * otherwise than we do. EUSAGE: something is queued.
+ */
+enum tocsin_err MUST_USE store_out_restart(
+    struct store_tx *tx, struct span peer, unsigned lane, uint64_t n);
+
 /* A small named value of at most 256 bytes: cursors, serials, our identity. */
 enum tocsin_err MUST_USE store_value_put(
     struct store_tx *tx, struct span name, struct span value);

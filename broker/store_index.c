@@ -335,6 +335,25 @@ store_out_trim(struct store_tx *tx, struct span peer, unsigned lane, uint64_t n)
 	return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
 }
 
+enum tocsin_err
+store_out_restart(
+    struct store_tx *tx, struct span peer, unsigned lane, uint64_t n)
+{
+	struct store_out out;
+	enum tocsin_err err;
+	struct key k;
+
+	if (tx->failed)
+		return tx->failed;
+	if (!lane_ok(peer, lane))
+		return TOCSIN_EUSAGE;
+	lane_key(&k, peer, lane);
+	err = out_after(&tx->view, &k, 0, &out);
+	if (err != TOCSIN_ENOTFOUND)
+		return err ? err : TOCSIN_EUSAGE;
+	return row_put(tx, T_COUNTERS, key_span(&k), key_u64(&n));
+}
+
 /* ---- values ---- */
 
 enum tocsin_err

@@ -150,23 +150,26 @@ run_singly(struct writer *w, struct job *jobs)
 		next = jobs->next;
 		jobs->next = NULL;
 		err = batch_try(w, jobs);
-		if (err)
+		if (err) {
 			jobs->done(jobs, err);
-		else
-			tell(w, jobs);
+			continue;
+		}
+		broker_count(w->b, BROKER_commits);
+		tell(w, jobs);
 	}
 }
 
 static void
 run(struct writer *w, struct job *jobs)
 {
+	static struct log_limit limit = LOG_LIMIT(10, 60000);
 	enum tocsin_err err = batch_try(w, jobs);
 
 	if (err == TOCSIN_OK) {
 		broker_count(w->b, BROKER_commits);
 		tell(w, jobs);
 	} else if (jobs->next) {
-		log_event(LOG_WARN, "batch-again", LOG_ERR(err), LOG_END);
+		log_limited(&limit, LOG_WARN, "batch-again", LOG_ERR(err));
 		run_singly(w, jobs);
 	} else {
 		jobs->done(jobs, err);

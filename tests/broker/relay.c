@@ -58,7 +58,7 @@ struct slot {
 	size_t nstatus;
 };
 
-enum { NONE, INSTALL, MISQUEUE, FORGET };
+enum { NONE, INSTALL, MISQUEUE, FORGET, RESUME };
 
 static struct fixture fed;
 static struct slot *slot;
@@ -158,6 +158,9 @@ obey(struct slot *s, struct broker *b)
 		break;
 	case FORGET:
 		err = writer_call(b->writer, &forget);
+		break;
+	case RESUME:
+		err = relay_resume(b, span_of("my"));
 		break;
 	default:
 		return;
@@ -890,6 +893,16 @@ test_lost_store(struct sender *sg)
 	is_int((long long)seen, 0, "and is not lost under another's number");
 	ok(!status_of(SG, MY).up && status_of(SG, MY).waiting > 0,
 	    "until somebody has looked at it");
+	ok(status_of(SG, MY).barred, "as its status says");
+	order(SG, RESUME);
+	is_int(atomic_load(&slot[SG].result), TOCSIN_OK, "when one has,");
+	ok(WAIT_FOR(status_of(SG, MY).up && status_of(SG, MY).waiting == 0),
+	    "it is sent");
+	while ((n = read_on(&my, 300)) > 0)
+		for (i = 0; i < n; i++)
+			seen += my.e->entry[i].kind == STORE_TICKET &&
+				note_is(my.e->entry[i].note, id);
+	is_int((long long)seen, 1, "and comes, once");
 	reader_close(&my);
 }
 

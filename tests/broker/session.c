@@ -144,6 +144,14 @@ test_handshake(int64_t t)
 	ok(answered(buf_span(&frame), t, &answer) == TOCSIN_OK &&
 		span_eq(buf_span(&answer), buf_span(&first)),
 	    "afterwards it has the identical answer");
+	ok(session_acked(got.session, 7), "what is acknowledged is news");
+	ok(!session_acked(got.session, 9), "once, while a job is on the way");
+	is_int((long long)session_acked_take(got.session), 9,
+	    "which takes the newest");
+	ok(!session_acked(got.session, 9), "said again, it is none");
+	session_acked_forget(got.session);
+	ok(session_acked(got.session, 9),
+	    "unless it could not be written down");
 	session_put(got.session);
 	buf_release(&got.plain);
 	buf_release(&frame);
