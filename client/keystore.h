@@ -14,7 +14,7 @@
  *
  * A member's devices share recipient.txt; each has a device.key of its own.
  * Secrets live in locked memory and die with the keystore. The formats are in
- * PROTOCOL.md 7.7.
+ * PROTOCOL.md 7.8.
  */
 #ifndef TOCSIN_CLIENT_KEYSTORE_H
 #define TOCSIN_CLIENT_KEYSTORE_H

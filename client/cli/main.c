@@ -9,6 +9,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 static int cmd_help(struct cli *c, int argc, char **argv);
 static int cmd_completion(struct cli *c, int argc, char **argv);
@@ -251,8 +252,10 @@ run(const struct cmd *cmd, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
+	const struct rlimit none = { 0, 0 };
 	const struct cmd *cmd;
 
+	setrlimit(RLIMIT_CORE, &none); /* there are keys in it */
 	setlocale(LC_TIME, "C");
 	colours_init();
 	if (sodium_init() < 0)
