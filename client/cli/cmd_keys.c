@@ -19,6 +19,8 @@ struct publishing {
 	struct list cards, remove;
 	const char *root;
 	unsigned days;
+	bool renew; /* no epoch of before is kept */
+	unsigned generation;
 	struct keys *next;
 };
 
@@ -114,6 +116,43 @@ choose_devices(struct publishing *p)
 
 /* ---- epochs ---- */
 
+/*
+ * An epoch is called by its month, 2026-12. When keys were stolen, those of
+ * coming months were too: all that are made from then on are of the next
+ * generation, 2026-12-2, and never one that lies in recipient.txt already.
+ */
+static void
+see_generation(struct publishing *p, const char *epoch)
+{
+	unsigned long n = strlen(epoch) > 8 ? strtoul(epoch + 8, NULL, 10) : 1;
+
+	if (n > p->generation && n < 100000)
+		p->generation = (unsigned)n;
+}
+
+static void
+find_generation(struct publishing *p)
+{
+	size_t i;
+
+	p->generation = 1;
+	for (i = 0; i < p->k->nepoch; i++)
+		see_generation(p, p->k->epoch[i]);
+	for (i = 0; p->cur != NULL && i < p->cur->nrecipient; i++)
+		see_generation(p, p->cur->recipient[i].epoch);
+	p->generation += p->renew;
+}
+
+static void
+epoch_name(
+    char out[TOKEN_MAX + 1], const struct publishing *p, const char *month)
+{
+	if (p->generation > 1)
+		snprintf(out, TOKEN_MAX + 1, "%s-%u", month, p->generation);
+	else
+		snprintf(out, TOKEN_MAX + 1, "%s", month);
+}
+
 /* The first second of the month that is `ahead` months after that of `t`. */
 static int64_t
 month(int64_t t, int ahead, char name[16])
@@ -181,17 +220,20 @@ static int
 choose_epochs(struct publishing *p, int64_t now)
 {
 	int64_t end = now + (int64_t)p->days * 86400, from, until, last = now;
-	char name[16], after[16];
+	char name[16], after[16], epoch[TOKEN_MAX + 1];
 	int status = 0, i;
 	size_t j;
 
-	keep_epochs(p, now);
+	find_generation(p);
+	if (!p->renew)
+		keep_epochs(p, now);
 	for (i = 0; status == 0; i++) {
 		from = month(now, i, name);
 		until = month(now, i + 1, after);
 		if (from >= end || p->next->nrecipient == KEYS_RECIPIENTS)
 			break;
-		status = add_epoch(p, name, from, until);
+		epoch_name(epoch, p, name);
+		status = add_epoch(p, epoch, from, until);
 	}
 	qsort(p->next->recipient, p->next->nrecipient,
 	    sizeof(p->next->recipient[0]), recipient_order);
@@ -392,6 +434,7 @@ keys_publish(struct cli *c, int argc, char **argv)
 		{ "--remove", OPT_LIST, &p.remove },
 		{ "--days", OPT_WORD, &days },
 		{ "--root", OPT_WORD, &p.root },
+		{ "--new-epochs", OPT_FLAG, &p.renew },
 		{ NULL, OPT_FLAG, NULL },
 	};
 	int status;

@@ -53,7 +53,7 @@ const struct cmd cmds[] = {
 	    "take the first roster, or later ones" },
 	{ "keys", cmd_keys,
 	    "publish [--card FILE]... [--remove DEVICE]... [--days N] "
-	    "[--root FILE]\n"
+	    "[--root FILE] [--new-epochs]\n"
 	    "show [M] [--offline]",
 	    "announce the member's keys, or show anybody's" },
 	{ "authority", cmd_authority,

@@ -233,6 +233,23 @@ says 1 not-found 'without the root key nothing is' publish --home sg
 publish --home sg --root stick/root.key --remove desk2 >out 2>&1
 is "$? $(tocsin keys show --home sg --offline singcert@sg | grep -c '  device')" \
 	'0 1' 'it may lie elsewhere, and a device may go'
+epochs()
+{
+	tocsin keys show --home sg --offline singcert@sg --json |
+		grep -Eo '"epoch": ?"[^"]*"' | cut -d'"' -f4
+}
+is "$(epochs | grep -c -- '^....-..-')" 0 'an epoch is called by its month'
+publish --home sg --root stick/root.key --new-epochs >out 2>&1
+is "$? $(epochs | grep -cv -- '^....-..-2$')" '0 0' \
+	'after a theft all epochs are made anew'
+ok 'beginning with this month' sh -c "echo '$(epochs)' | grep -q '^$now-2'"
+ok 'and the old keys stay for old tickets' \
+	grep -q "^# epoch $now\$" sg/keys/recipient.txt
+fresh=$(epochs)
+publish --home sg --root stick/root.key >out 2>&1
+is "$(epochs)" "$fresh" 'the next announcement does not bring them back'
+publish --home sg --root stick/root.key --new-epochs >out 2>&1
+is "$? $(epochs | grep -cv -- '^....-..-3$')" '0 0' 'a second theft is no other'
 says 1 not-enrolled 'the root key of another member is refused' \
 	publish --home sg --root my/keys/root.key
 says 1 keys-expired 'a member that has announced nothing is told of' \
