@@ -392,6 +392,12 @@ line_connected(struct line *l)
 }
 
 bool
+line_refused(struct line *l)
+{
+	return net_refused(l->net);
+}
+
+bool
 line_up(struct line *l)
 {
 	bool up;

@@ -32,6 +32,8 @@ void line_free(struct line *l); /* after line_stop(); NULL is ok */
 bool line_connected(struct line *l);
 bool line_up(struct line *l);
 
+bool line_refused(struct line *l); /* nobody listens there */
+
 /* Counts the links. */
 unsigned line_count(struct line *l);
 

@@ -286,6 +286,37 @@ net_connected(struct net *n)
 	return up;
 }
 
+/* nng tells of a dialer's failures in its statistics only. */
+static uint64_t
+count_refused(nng_dialer d)
+{
+	nng_stat *all_stats = NULL, *s;
+	uint64_t n = 0;
+
+	if (nng_stats_get(&all_stats) != 0)
+		return 0;
+	s = nng_stat_find_dialer(all_stats, d);
+	for (s = s != NULL ? nng_stat_child(s) : NULL; s != NULL;
+	     s = nng_stat_next(s))
+		if (strcmp(nng_stat_name(s), "refused") == 0)
+			n = nng_stat_value(s);
+	nng_stats_free(all_stats);
+	return n;
+}
+
+bool
+net_refused(struct net *n)
+{
+	nng_dialer d;
+	bool up;
+
+	pthread_mutex_lock(&n->lock);
+	up = is_up(n->hose);
+	d = n->hose->dialer;
+	pthread_mutex_unlock(&n->lock);
+	return !up && count_refused(d) > 0;
+}
+
 enum tocsin_err
 net_watch(struct net *n, net_watch_fn *fn, void *arg)
 {

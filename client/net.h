@@ -26,6 +26,9 @@ enum tocsin_err MUST_USE net_get(struct net **out, const char *url);
 /* Whether a connection stands, as far as is known. */
 bool net_connected(struct net *n);
 
+/* Whether there is none, and a try to get one was refused: nobody listens. */
+bool net_refused(struct net *n);
+
 /* Told of connects and disconnects, in one of nng's threads. */
 typedef void net_watch_fn(void *arg);
 enum tocsin_err MUST_USE net_watch(struct net *n, net_watch_fn *fn, void *arg);

@@ -34,15 +34,17 @@ struct sync {
 	struct line *line;
 	pthread_t thread;
 	atomic_bool stop;
-	pthread_mutex_t lock; /* of the next three */
+	pthread_mutex_t lock; /* of the next five */
 	enum tocsin_err trouble[JOBS];
-	uint64_t wanted; /* rounds of sync_wait() */
-	uint64_t fresh;	 /* up to which nothing that was there is missing */
+	uint64_t wanted;     /* rounds of sync_wait() */
+	uint64_t fresh;	     /* up to which nothing that was there is missing */
+	uint64_t have, size; /* of the part that is being uploaded; or 0, 0 */
 
 	/* The thread's own. */
 	struct outbox out;
 	struct parked park[PARKS];
 	uint64_t cursor; /* all up to it is in the desk */
+	uint64_t told;	 /* and so far the broker was told of it */
 	uint64_t round;	 /* that this catching up is for */
 	bool stale;	 /* there may be something that no park will bring */
 	bool stranger;	 /* the broker does not know our link's key */
@@ -105,6 +107,22 @@ sync_ask(
 	return line_ask(s->line, request, timeout_ms, fields, &retry);
 }
 
+bool
+sync_refused(struct sync *s)
+{
+	return line_refused(s->line);
+}
+
+bool
+sync_uploading(struct sync *s, uint64_t *have, uint64_t *size)
+{
+	pthread_mutex_lock(&s->lock);
+	*have = s->have;
+	*size = s->size;
+	pthread_mutex_unlock(&s->lock);
+	return *size > 0;
+}
+
 /* ---- the link ---- */
 
 static void
@@ -161,6 +179,7 @@ have_link(struct sync *s)
 	if (err != TOCSIN_OK)
 		return false;
 	s->roster = hello.roster;
+	s->told = 0;
 	note_part_max(s, hello.part_max);
 	drop_parks(s);
 	s->stale = true;
@@ -340,13 +359,17 @@ catch_up(struct sync *s, bool *more, uint32_t *retry)
 	struct buf request = { 0 }, fields = { 0 };
 	enum tocsin_err err;
 	bool used = true;
+	uint64_t told;
 
 	load_cursor(s);
+	told = s->cursor;
 	fetch_request(s, s->cursor, 0, &request);
 	err = buf_ok(&request) ? ask(s, buf_span(&request), &fields, retry)
 			       : TOCSIN_EINTERNAL;
-	if (err == TOCSIN_OK)
+	if (err == TOCSIN_OK) {
+		s->told = told;
 		err = take_answer(s, buf_span(&fields), &used, more);
+	}
 	if (err == TOCSIN_OK && !used)
 		err = TOCSIN_EMALFORMED;
 	buf_release(&request);
@@ -368,10 +391,20 @@ caught_up(struct sync *s)
 	if (!sync_passes(err))
 		s->roster = 0; /* once for each link */
 	set_trouble(s, FETCH, err);
+}
+
+/* Who waited goes on. */
+static void
+set_fresh(struct sync *s)
+{
+	bool news;
+
 	pthread_mutex_lock(&s->lock);
+	news = s->fresh != s->round;
 	s->fresh = s->round;
 	pthread_mutex_unlock(&s->lock);
-	desk_wake(s->p.desk);
+	if (news)
+		desk_wake(s->p.desk);
 }
 
 static bool
@@ -404,6 +437,26 @@ park(struct sync *s, struct parked *p)
 	p->since = backoff_now();
 	p->call = line_begin(
 	    s->line, buf_span(&request), (int)(s->p.park_ms + s->p.answer_ms));
+	if (p->call != NULL)
+		s->told = s->cursor;
+	buf_release(&request);
+}
+
+/*
+ * What the broker was not told to be here, it calls delivered when it is; so
+ * one word at the end, whose answer nobody waits for.
+ */
+static void
+say_goodbye(struct sync *s)
+{
+	struct buf request = { 0 };
+
+	if (s->told >= s->cursor)
+		return;
+	fetch_request(s, s->cursor, 0, &request);
+	if (buf_ok(&request))
+		line_drop(s->line, line_begin(s->line, buf_span(&request),
+				       (int)s->p.answer_ms));
 	buf_release(&request);
 }
 
@@ -453,6 +506,7 @@ static bool
 fetch(struct sync *s)
 {
 	uint64_t wanted;
+	bool more;
 	size_t i;
 
 	for (i = 0; i < PARKS; i++)
@@ -469,11 +523,15 @@ fetch(struct sync *s)
 		backoff_reset(&s->fetching);
 		outbox_restart(&s->out);
 	}
-	if (s->stale)
-		return fetch_page(s);
+	if (s->stale) {
+		more = fetch_page(s);
+		if (s->stale)
+			return more;
+	}
 	for (i = 0; i < PARKS && backoff_over(&s->parking); i++)
 		if (s->park[i].call == NULL)
 			park(s, &s->park[i]);
+	set_fresh(s); /* after the parks, which tell the broker */
 	return false;
 }
 
@@ -511,6 +569,15 @@ judge_again(struct sync *s)
 
 /* ---- the thread ---- */
 
+static void
+show_upload(struct sync *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->have = s->out.active ? s->out.have : 0;
+	s->size = s->out.active ? s->out.size : 0;
+	pthread_mutex_unlock(&s->lock);
+}
+
 /* True if there is more to do at once. */
 static bool
 work(struct sync *s)
@@ -525,6 +592,7 @@ work(struct sync *s)
 	s->stranger |= stranger;
 	more |= fetch(s);
 	more |= outbox_upload(&s->out);
+	show_upload(s);
 	set_trouble(s, POST, s->out.post_trouble);
 	set_trouble(s, UPLOAD, s->out.upload_trouble);
 	return more;
@@ -552,6 +620,7 @@ run(void *arg)
 		if (!work(s) && !s->stop)
 			desk_wait(s->p.desk, seen, rest(s));
 	}
+	say_goodbye(s);
 	return NULL;
 }
 

@@ -45,6 +45,13 @@ void sync_stop(struct sync *s); /* waits for the thread; NULL is ok */
  */
 enum tocsin_err MUST_USE sync_wait(struct sync *s, int timeout_ms);
 
+/* Whether nobody listens where the broker should: it may be being restarted. */
+bool sync_refused(struct sync *s);
+
+/* How much of the part that is being uploaded the broker has; false: none is.
+ */
+bool sync_uploading(struct sync *s, uint64_t *have, uint64_t *size);
+
 /* One request over the link, from any thread; the answer's fields. */
 enum tocsin_err MUST_USE sync_ask(
     struct sync *s, struct span request, int timeout_ms, struct buf *fields);

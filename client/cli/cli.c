@@ -2,6 +2,7 @@
 #include "client/cli/cli.h"
 
 #include "client/cli/print.h"
+#include "client/handle.h"
 #include "client/vocab.h"
 
 #include <errno.h>
@@ -513,11 +514,47 @@ now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+/* What a person at a terminal is told while it lasts. */
+struct patience {
+	bool tty, said, line; /* line: one of ours is not ended yet */
+};
+
+static void
+show_waiting(struct patience *p, struct tocsin *t, enum tocsin_err err)
+{
+	uint64_t have, size;
+
+	if (!p->tty || t->sync == NULL)
+		return;
+	if (sync_uploading(t->sync, &have, &size)) {
+		fprintf(stderr, "\r  sending an attachment: %llu of %llu KiB ",
+		    (unsigned long long)(have >> 10),
+		    (unsigned long long)(size >> 10));
+		fflush(stderr);
+		p->line = true;
+	} else if (err == TOCSIN_EUNAVAILABLE && !p->said) {
+		p->said = true;
+		cli_note("%s: %s; trying again", t->parts.keys->broker,
+		    sync_refused(t->sync) ? "nobody listens there"
+					  : "no connection yet");
+	}
+}
+
+/* Nobody listens, and we have nothing to hand over: no use to wait. */
+static bool
+is_hopeless(
+    const struct cli *c, struct tocsin *t, enum tocsin_err err, unsigned busy)
+{
+	return err == TOCSIN_EUNAVAILABLE && busy == 0 && !c->wait_given &&
+	       t->sync != NULL && sync_refused(t->sync);
+}
+
 enum tocsin_err
 cli_sync(struct cli *c, struct tocsin *t, unsigned busy)
 {
 	const int64_t start = now_ms(), end = start + (int64_t)c->wait * 1000;
 	const int64_t last = c->wait_given ? end : start + (int64_t)busy * 1000;
+	struct patience p = { .tty = isatty(STDERR_FILENO) };
 	enum tocsin_err err;
 	int64_t left;
 
@@ -528,8 +565,12 @@ cli_sync(struct cli *c, struct tocsin *t, unsigned busy)
 		err = tocsin_sync(t, left > SLICE_MS ? SLICE_MS
 				     : left > 0	     ? (int)left
 						     : 0);
-		if (err == TOCSIN_OK || err == TOCSIN_EROSTERUNKNOWN)
+		if (err == TOCSIN_OK || err == TOCSIN_EROSTERUNKNOWN ||
+		    is_hopeless(c, t, err, busy))
 			break;
+		show_waiting(&p, t, err);
 	} while (now_ms() < end || (err == TOCSIN_ETIMEOUT && now_ms() < last));
+	if (p.line)
+		putc('\n', stderr);
 	return err;
 }

@@ -137,7 +137,8 @@ int cli_write(const char *path, struct span bytes, bool replace);
 /*
  * Exchange with the broker for at most c->wait seconds. If the user named no
  * time and there is a link, go on for up to `busy` seconds: an attachment takes
- * as long as it takes.
+ * as long as it takes. Who has nothing to hand over, `busy` 0, and named no
+ * time gives up after a second if nobody listens at the broker's address.
  */
 enum tocsin_err cli_sync(struct cli *c, struct tocsin *t, unsigned busy);
 

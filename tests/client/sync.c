@@ -417,6 +417,46 @@ test_order(void)
 	end();
 }
 
+/* A command that ends as soon as it has what it wanted. */
+static void
+test_goodbye(void)
+{
+	uint64_t last;
+
+	begin();
+	start();
+	if (!fb_reaches(b, FB_PARKED, 4))
+		abort();
+	fb_fault(b, MSG_FETCH, FB_LOSE, TOCSIN_OK, 1);
+	last = mail(0);
+	if (!fb_reaches(b, FB_FAULTS, 1) ||
+	    sync_wait(s, PATIENCE_MS) != TOCSIN_OK || state().cursor != last)
+		abort();
+	sync_stop(s);
+	s = NULL;
+	ok(fb_reaches(b, FB_ACKED, last),
+	    "who stops tells the broker what has come");
+	end();
+}
+
+/* Nobody listens, and then somebody does. */
+static void
+test_refused(void)
+{
+	int64_t end_ms = backoff_now() + PATIENCE_MS;
+
+	begin();
+	fb_down(b);
+	start();
+	while (!sync_refused(s) && backoff_now() < end_ms)
+		desk_wait(h.desk, desk_changes(h.desk), 20);
+	ok(sync_refused(s), "that nobody listens is known at once");
+	fb_up(b);
+	ok(sync_wait(s, PATIENCE_MS) == TOCSIN_OK && !sync_refused(s),
+	    "and is over when somebody does");
+	end();
+}
+
 static void
 test_lost_fetch(enum fb_fault fault, const char *what)
 {
@@ -762,6 +802,8 @@ main(void)
 	test_hints();
 	test_stranger();
 	test_fetch();
+	test_goodbye();
+	test_refused();
 	test_order();
 	test_lost_fetch(FB_LOSE, "a lost answer");
 	test_lost_fetch(FB_CUT, "a connection that is cut");
