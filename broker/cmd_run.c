@@ -96,6 +96,54 @@ block_signals(sigset_t *ours)
 	sigaddset(ours, SIGUSR1);
 }
 
+#define DAMAGED                                                             \
+	"the store's own pages are damaged, or its file was cut; see what " \
+	"tocsind verify says, and restore the newest backup with tocsind "  \
+	"restore"
+
+static _Noreturn void
+store_fell(const char *what)
+{
+	log_event(LOG_ERROR, "store-damaged", LOG_Z("what", what),
+	    LOG_Z("why", DAMAGED), LOG_END);
+	_exit(1);
+}
+
+static struct sigaction fault_before[2]; /* of SIGSEGV, SIGBUS */
+
+/*
+ * A mapped page that the disk no longer gives, or an engine that follows a
+ * damaged page to nowhere. Nothing is on disk that was not committed, so this
+ * is as good an end as another; it should only say what to do. Other faults go
+ * where they went.
+ */
+static void
+on_fault(int sig, siginfo_t *info, void *context)
+{
+	static const char said[] =
+	    "level=error event=store-damaged why=\"" DAMAGED "\"\n";
+
+	(void)info;
+	(void)context;
+	if (sig == SIGBUS || store_inside()) {
+		ssize_t n = write(STDERR_FILENO, said, sizeof(said) - 1);
+
+		_exit(n > 0 ? 1 : 2);
+	}
+	sigaction(sig, &fault_before[sig == SIGBUS], NULL); /* it comes again */
+}
+
+static void
+catch_faults(void)
+{
+	struct sigaction sa = { .sa_sigaction = on_fault,
+		.sa_flags = SA_SIGINFO };
+
+	store_on_fatal(store_fell);
+	sigaction(SIGSEGV, &sa, &fault_before[0]);
+	sigaction(SIGBUS, &sa, &fault_before[1]);
+}
+
 /* No core, no debugger but root's; descriptors for all connections. */
 static void
 confine_process(const struct config *c)
@@ -458,6 +506,7 @@ run(struct run *r)
 
 	block_signals(&ours);
 	log_open(STDERR_FILENO, (enum log_level)r->conf.log);
+	catch_faults();
 	confine_process(&r->conf);
 	setup_init(&r->setup, &r->conf);
 	status = start_all(r);

@@ -84,6 +84,30 @@ span(MDB_val v)
 	return (struct span){ v.mv_data, v.mv_size };
 }
 
+_Thread_local volatile int store_depth;
+
+bool
+store_inside(void)
+{
+	return store_depth > 0;
+}
+
+/* What a writer has changed is on the heap until it commits. */
+bool
+value_take(const struct store_rx *rx, const MDB_val *v, struct span *out)
+{
+	const struct store *s = rx->s;
+	uintptr_t at = (uintptr_t)v->mv_data - s->map;
+	uint64_t end = pages_in_file(s) * s->page;
+
+	*out = span(*v);
+	if (s->map == 0 || v->mv_size == 0)
+		return true;
+	if (at >= s->limit)
+		return rx->tx != NULL;
+	return at < end && v->mv_size <= end - at;
+}
+
 struct span
 key_u64(const uint64_t *key)
 {
@@ -133,10 +157,10 @@ raw_get(const struct store_rx *rx, enum table t, struct span key,
     struct span *value)
 {
 	MDB_val k = val(key), v;
-	int rc = mdb_get(rx->txn, rx->s->dbi[t], &k, &v);
+	int rc = ENGINE(mdb_get(rx->txn, rx->s->dbi[t], &k, &v));
 
-	if (!rc)
-		*value = span(v);
+	if (!rc && !value_take(rx, &v, value))
+		return TOCSIN_EBODYMISMATCH;
 	return store_from_mdb(rx->s, rc);
 }
 
@@ -149,7 +173,8 @@ raw_put_how(struct store_tx *tx, enum table t, struct span key,
 	MDB_val k = val(key), v = val(value);
 
 	tx->pages += 1 + value.n / s->page;
-	return tx_fail(tx, mdb_put(tx->view.txn, s->dbi[t], &k, &v, flags));
+	return tx_fail(
+	    tx, ENGINE(mdb_put(tx->view.txn, s->dbi[t], &k, &v, flags)));
 }
 
 enum tocsin_err
@@ -188,8 +213,8 @@ row_put_how(struct store_tx *tx, enum table t, struct span key,
 	uint8_t *at;
 
 	tx->pages++;
-	err = tx_fail(tx, mdb_put(tx->view.txn, tx->view.s->dbi[t], &k, &v,
-			      flags | MDB_RESERVE));
+	err = tx_fail(tx, ENGINE(mdb_put(tx->view.txn, tx->view.s->dbi[t], &k,
+			      &v, flags | MDB_RESERVE)));
 	if (err)
 		return err;
 	at = v.mv_data;
@@ -211,7 +236,8 @@ row_del(struct store_tx *tx, enum table t, struct span key)
 	MDB_val k = val(key);
 
 	tx->pages++;
-	return tx_fail(tx, mdb_del(tx->view.txn, tx->view.s->dbi[t], &k, NULL));
+	return tx_fail(
+	    tx, ENGINE(mdb_del(tx->view.txn, tx->view.s->dbi[t], &k, NULL)));
 }
 
 enum tocsin_err
@@ -225,12 +251,11 @@ row_seek(const struct store_rx *rx, enum table t, struct span key,
 	rc = mdb_cursor_open(rx->txn, rx->s->dbi[t], &c);
 	if (rc)
 		return store_from_mdb(rx->s, rc);
-	rc = mdb_cursor_get(c, &k, &v, key.n > 0 ? MDB_SET_RANGE : MDB_FIRST);
+	rc = ENGINE(
+	    mdb_cursor_get(c, &k, &v, key.n > 0 ? MDB_SET_RANGE : MDB_FIRST));
 	mdb_cursor_close(c);
-	if (!rc) {
-		*found = span(k);
-		*stored = span(v);
-	}
+	if (!rc && (!value_take(rx, &k, found) || !value_take(rx, &v, stored)))
+		return TOCSIN_EBODYMISMATCH;
 	return store_from_mdb(rx->s, rc);
 }
 
@@ -242,18 +267,21 @@ read_head(struct store_rx *rx)
 	struct store *s = rx->s;
 	MDB_cursor *c;
 	MDB_val k, v;
+	struct span key;
 	int rc;
 
 	rx->head = 0;
 	rc = mdb_cursor_open(rx->txn, s->dbi[T_LOG], &c);
 	if (rc)
 		return store_from_mdb(s, rc);
-	rc = mdb_cursor_get(c, &k, &v, MDB_LAST);
+	rc = ENGINE(mdb_cursor_get(c, &k, &v, MDB_LAST));
 	mdb_cursor_close(c);
 	if (rc == MDB_NOTFOUND)
 		return TOCSIN_OK;
+	if (!rc && (!value_take(rx, &k, &key) || key.n != sizeof(rx->head)))
+		return TOCSIN_EBODYMISMATCH;
 	if (!rc)
-		memcpy(&rx->head, k.mv_data, sizeof(rx->head));
+		memcpy(&rx->head, key.p, sizeof(rx->head));
 	rx->head /= 2;
 	return store_from_mdb(s, rc);
 }
@@ -303,14 +331,14 @@ store_read(struct store *s, struct store_rx **out)
 	enum tocsin_err err;
 
 	if (rx != NULL) {
-		err = store_from_mdb(s, mdb_txn_renew(rx->txn));
+		err = store_from_mdb(s, ENGINE(mdb_txn_renew(rx->txn)));
 	} else {
 		rx = calloc(1, sizeof(*rx));
 		if (rx == NULL)
 			return TOCSIN_EBUSY;
 		rx->s = s;
-		err = store_from_mdb(
-		    s, mdb_txn_begin(s->env, NULL, MDB_RDONLY, &rx->txn));
+		err = store_from_mdb(s,
+		    ENGINE(mdb_txn_begin(s->env, NULL, MDB_RDONLY, &rx->txn)));
 	}
 	if (!err)
 		err = read_head(rx);
@@ -352,6 +380,7 @@ count_free(struct store_rx *rx, uint64_t *pages)
 {
 	MDB_cursor *c;
 	MDB_val k, v;
+	struct span value;
 	size_t n;
 	int rc;
 
@@ -359,11 +388,15 @@ count_free(struct store_rx *rx, uint64_t *pages)
 	rc = mdb_cursor_open(rx->txn, 0, &c); /* 0: its table of free pages */
 	if (rc)
 		return store_from_mdb(rx->s, rc);
-	while ((rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) == 0) {
-		memcpy(&n, v.mv_data, sizeof(n));
+	while ((rc = ENGINE(mdb_cursor_get(c, &k, &v, MDB_NEXT))) == 0) {
+		if (!value_take(rx, &v, &value) || value.n < sizeof(n))
+			break;
+		memcpy(&n, value.p, sizeof(n));
 		*pages += n;
 	}
 	mdb_cursor_close(c);
+	if (rc == 0)
+		return TOCSIN_EBODYMISMATCH;
 	return rc == MDB_NOTFOUND ? TOCSIN_OK : store_from_mdb(rx->s, rc);
 }
 
@@ -459,7 +492,8 @@ store_begin(struct store *s, struct store_tx **out)
 		return TOCSIN_EINTERNAL;
 	if (tx->live)
 		return TOCSIN_EBUSY;
-	err = store_from_mdb(s, mdb_txn_begin(s->env, NULL, 0, &tx->view.txn));
+	err = store_from_mdb(
+	    s, ENGINE(mdb_txn_begin(s->env, NULL, 0, &tx->view.txn)));
 	if (err == TOCSIN_EINTERNAL)
 		s->broken = true;
 	if (err)
@@ -527,8 +561,8 @@ entry_put(struct store_tx *tx, uint64_t seq, struct span tail)
 	uint8_t *at;
 
 	tx->pages++;
-	err = tx_fail(tx, mdb_put(tx->view.txn, tx->view.s->dbi[T_LOG], &k, &v,
-			      MDB_APPEND | MDB_RESERVE));
+	err = tx_fail(tx, ENGINE(mdb_put(tx->view.txn, tx->view.s->dbi[T_LOG],
+			      &k, &v, MDB_APPEND | MDB_RESERVE)));
 	if (err)
 		return err;
 	at = v.mv_data;
@@ -596,7 +630,7 @@ store_commit(struct store_tx *tx)
 		store_abort(tx);
 		return err;
 	}
-	err = store_from_mdb(s, mdb_txn_commit(tx->view.txn));
+	err = store_from_mdb(s, ENGINE(mdb_txn_commit(tx->view.txn)));
 	if (err == TOCSIN_EINTERNAL)
 		s->broken = true;
 	tx_clear(tx);

@@ -19,6 +19,10 @@
  * changes nothing. Anything that makes the next commit doubtful (a failed
  * sync) is TOCSIN_EINTERNAL, and the broker must stop: the log is the truth.
  *
+ * What the engine keeps for itself has no checks. When it falls over that, it
+ * ends the process: store_on_fatal() says how, and store_inside() tells a
+ * handler of signals that this thread was in the engine.
+ *
  * This header knows nothing of the engine below it; a second one must fit.
  */
 #ifndef TOCSIN_BROKER_STORE_H
@@ -222,6 +226,13 @@ struct store_walked {
 enum tocsin_err MUST_USE store_verify(struct store *s,
     void (*finding)(void *arg, const struct store_finding *f), void *arg,
     struct store_walked *walked);
+
+/* Called with what the engine says before it ends the process; for all stores
+ * that are opened afterwards. It must not return. */
+void store_on_fatal(void (*fatal)(const char *what));
+
+/* Safe in a handler of signals. */
+bool store_inside(void);
 
 /* Name and version of what is below, for --version. */
 const char *store_engine(void);

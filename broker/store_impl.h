@@ -84,8 +84,8 @@ struct store_rx {
 	MDB_txn *txn;
 	struct joined *joined;
 	uint64_t head;
-	uint64_t all_after; /* everybody's next entry after this is ... */
-	uint64_t all_seq;   /* ... this; 0: not known, UINT64_MAX: none */
+	uint64_t all_after;    /* everybody's next entry after this is ... */
+	uint64_t all_seq;      /* ... this; 0: not known, UINT64_MAX: none */
 	struct store_rx *next; /* in the pool */
 };
 
@@ -113,18 +113,40 @@ struct store {
 	MDB_dbi dbi[TABLES];
 	int dir;
 	int lock;
-	int file; /* the engine's */
+	int file;      /* the engine's */
+	uintptr_t map; /* where it begins; 0: not known */
 	uint64_t page;
 	uint64_t limit;	    /* bytes of the map */
 	uint64_t file_size; /* runs ahead of what is used; see file_reach() */
 	uint64_t written;   /* up to here are blocks, not promises of them */
-	bool broken;	    /* a commit is in doubt: nothing is written any more */
+	bool broken; /* a commit is in doubt: nothing is written any more */
 
 	struct store_tx tx;
 
 	pthread_mutex_t pool_lock;
 	struct store_rx *pool; /* snapshots to be renewed */
 };
+
+/*
+ * Whether this thread is inside the engine, for a handler of signals. Every
+ * call that reads or writes pages goes through ENGINE().
+ */
+extern _Thread_local volatile int store_depth;
+
+static inline int
+engine_left(int rc)
+{
+	store_depth--;
+	return rc;
+}
+
+#define ENGINE(call) (store_depth++, engine_left(call))
+
+/*
+ * Takes what the engine gives out. A damaged page may say that a value lies
+ * beyond the file, where touching it would kill the process: false then.
+ */
+bool value_take(const struct store_rx *rx, const MDB_val *v, struct span *out);
 
 /* The engine's code as ours; the one place that knows both. */
 enum tocsin_err store_from_mdb(const struct store *s, int rc);

@@ -225,6 +225,30 @@ struct meta_page {
 
 #define META_MAGIC 0xbeefc0de
 #define META_VERSION 1
+#define META_FLAG 0x08 /* of a page */
+#define ROOT_NONE UINT64_MAX
+
+/* Whether a meta page can be one: nothing in it points beyond its end. */
+static bool
+meta_ok(const struct meta_page *m)
+{
+	uint16_t flags;
+	size_t i;
+
+	memcpy(&flags, m->header + 10, sizeof(flags));
+	if (m->magic != META_MAGIC || !(flags & META_FLAG) ||
+	    m->db[0].pad < 512 || m->db[0].pad > 65536 ||
+	    (m->db[0].pad & (m->db[0].pad - 1)) != 0)
+		return false;
+	if (m->last_page < 1 || m->last_page >= UINT64_C(1) << 48)
+		return false;
+	for (i = 0; i < 2; i++)
+		if (m->db[i].depth > 32 ||
+		    (m->db[i].root != ROOT_NONE &&
+			(m->db[i].root < 2 || m->db[i].root > m->last_page)))
+			return false;
+	return true;
+}
 
 static enum tocsin_err
 read_meta(int fd, off_t at, struct meta_page *m, const char **why)
@@ -233,8 +257,7 @@ read_meta(int fd, off_t at, struct meta_page *m, const char **why)
 
 	if (n < 0)
 		return fault_errno(why, NAME_DATA);
-	if ((size_t)n < sizeof(*m) || m->magic != META_MAGIC ||
-	    m->db[0].pad < 512 || m->db[0].pad > 65536)
+	if ((size_t)n < sizeof(*m) || !meta_ok(m))
 		return fault(why, TOCSIN_EBODYMISMATCH,
 		    NAME_DATA " does not begin as a store does; restore it "
 			      "from a backup");
@@ -264,8 +287,6 @@ check_file(struct store *s, const char **why)
 	if (err)
 		goto out;
 	last = a.last_page > b.last_page ? a.last_page : b.last_page;
-	if (last >= (UINT64_C(1) << 48))
-		last = UINT64_C(1) << 40; /* larger than any file */
 	need = (last + 1) * a.db[0].pad;
 	if ((uint64_t)st.st_size < need)
 		err = fault(why, TOCSIN_EBODYMISMATCH,
@@ -365,6 +386,22 @@ preallocate(struct store *s, uint64_t bytes, bool insist, const char **why)
 
 /* ---- the engine ---- */
 
+static void (*on_fatal)(const char *what);
+
+void
+store_on_fatal(void (*fatal)(const char *what))
+{
+	on_fatal = fatal;
+}
+
+static void
+engine_assert(MDB_env *env, const char *what)
+{
+	(void)env;
+	if (on_fatal != NULL)
+		on_fatal(what);
+}
+
 /* Without options: to read what another process may be writing. */
 static enum tocsin_err
 env_open(struct store *s, const char *dir, const char *name,
@@ -378,6 +415,8 @@ env_open(struct store *s, const char *dir, const char *name,
 		return fault(why, TOCSIN_EUSAGE,
 		    "the store's folder has too long a name");
 	rc = mdb_env_create(&s->env);
+	if (!rc)
+		rc = mdb_env_set_assert(s->env, engine_assert);
 	if (!rc && opt != NULL)
 		rc = mdb_env_set_mapsize(s->env, opt->map_size);
 	if (!rc)
@@ -432,6 +471,41 @@ write_format(struct store *s)
 		return err;
 	}
 	return store_commit(tx);
+}
+
+/*
+ * Where the file is mapped. The engine does not say, so it is the mapping that
+ * holds the value of a row; 0 if there is none like that.
+ */
+static uintptr_t
+find_map(uintptr_t at)
+{
+	unsigned long long from, to;
+	uintptr_t map = 0;
+	char line[512];
+	FILE *f = fopen("/proc/self/maps", "re");
+
+	if (f == NULL)
+		return 0;
+	while (map == 0 && fgets(line, sizeof(line), f) != NULL)
+		if (sscanf(line, "%llx-%llx ", &from, &to) == 2 && at >= from &&
+		    at < to && strstr(line, NAME_DATA) != NULL)
+			map = (uintptr_t)from;
+	fclose(f);
+	return map;
+}
+
+static void
+learn_map(struct store *s)
+{
+	struct store_rx *rx;
+	struct span format;
+
+	if (store_read(s, &rx) != TOCSIN_OK)
+		return;
+	if (row_get(rx, T_META, span_of("format"), &format) == TOCSIN_OK)
+		s->map = find_map((uintptr_t)format.p);
+	store_read_end(rx);
 }
 
 static void
@@ -518,6 +592,7 @@ open_data(struct store *s, const char *dir, const struct store_options *opt,
 	if (rc)
 		return fault_mdb(s, why, NAME_DATA, rc);
 	learn_sizes(s);
+	learn_map(s);
 	return TOCSIN_OK;
 }
 

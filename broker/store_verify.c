@@ -117,12 +117,6 @@ verify_entries(struct walk *w)
 
 /* ---- rows ---- */
 
-static struct span
-span(MDB_val v)
-{
-	return (struct span){ v.mv_data, v.mv_size };
-}
-
 /*
  * Calls back with every row of a table; its number too. The keys must ascend:
  * a page of the engine whose index names a row twice lacks another, and that is
@@ -134,8 +128,10 @@ each_row(struct walk *w, enum table t,
 	struct walk *w, enum table t, struct span key, struct span value))
 {
 	MDB_dbi dbi = w->rx->s->dbi[t];
-	MDB_val k, v, last = { 0 };
+	MDB_val k, v, found, last = { 0 };
+	struct span key, value;
 	uint64_t n = 0;
+	MDB_stat stat;
 	MDB_cursor *c;
 	int rc;
 
@@ -144,19 +140,29 @@ each_row(struct walk *w, enum table t,
 		w->engine_failed = true;
 		return 0;
 	}
-	for (; (rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) == 0; n++) {
+	for (; (rc = ENGINE(mdb_cursor_get(c, &k, &v, MDB_NEXT))) == 0; n++) {
 		if (t != T_LOG)
 			w->rows++;
+		if (!value_take(w->rx, &k, &key) ||
+		    !value_take(w->rx, &v, &value))
+			break; /* rc is 0: it failed */
+		if (ENGINE(mdb_get(w->rx->txn, dbi, &k, &found)) != 0 ||
+		    found.mv_data != v.mv_data)
+			report(
+			    w, 0, "a row of a table cannot be found", RESTORE);
 		if (n > 0 && mdb_cmp(w->rx->txn, dbi, &last, &k) >= 0)
 			report(w, 0, "the rows of a table are not in order",
 			    RESTORE);
 		last = k;
 		if (row != NULL)
-			row(w, t, span(k), span(v));
+			row(w, t, key, value);
 	}
 	mdb_cursor_close(c);
 	if (rc != MDB_NOTFOUND)
 		w->engine_failed = true;
+	else if (mdb_stat(w->rx->txn, dbi, &stat) != 0 || stat.ms_entries != n)
+		report(
+		    w, 0, "a table has not as many rows as it says", RESTORE);
 	return n;
 }
 

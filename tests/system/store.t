@@ -57,4 +57,20 @@ told 'restore' 'and pages of which the engine itself dies'
 rm -rf "$fed/sg/store"
 cp -rp "$fed/kept" "$fed/sg/store"
 ok 'what was put back is clean' verify sg
+
+# ---- a file that is cut under a running broker ----
+
+fed_start sg
+truncate -s 8192 "$fed/sg/store/log.mdb"
+tocsind status --config "$(conf sg)" >/dev/null 2>&1
+at singcert-desk1 post --to mycert@my --tlp GREEN --subject cut --wait 0 \
+	>/dev/null 2>&1
+wait "$(fed_pid sg)"
+is $? 1 'a broker whose file is cut under it ends'
+ok 'and says what to do' grep -q \
+	'event=store-damaged .*tocsind verify.*tocsind restore' "$fed/sg/log"
+refuses 'is cut.*restore' 'it does not start on it again' \
+	tocsind run --config "$(conf sg)"
+rm -rf "$fed/sg/store"
+cp -rp "$fed/kept" "$fed/sg/store"
 done_testing
