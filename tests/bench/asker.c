@@ -3,6 +3,7 @@
 
 #include "crypto/link.h"
 
+#include <malloc.h>
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/req.h>
 #include <pthread.h>
@@ -202,6 +203,8 @@ asker_open(const char *home, unsigned width)
 
 	if (a == NULL || width > WIDTH_MAX || sodium_init() < 0)
 		die("no memory");
+	mallopt(M_TRIM_THRESHOLD, 4 << 20); /* as tocsind, cmd_run.c */
+	mallopt(M_MMAP_THRESHOLD, 1 << 20);
 	a->width = width;
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_cond_init(&a->idle, NULL);
