@@ -2,6 +2,7 @@
 /* Transactions, snapshots, rows; the log itself and its tree. */
 #include "broker/store.h"
 
+#include "broker/check.h"
 #include "broker/store_impl.h"
 
 #include <errno.h>
@@ -131,13 +132,11 @@ row_check(
 }
 
 void
-bytes_check(uint8_t check[16], struct span name, struct span bytes)
+bytes_check(uint8_t check[CHECK_LEN], struct span name, struct span bytes)
 {
-	uint8_t outer[crypto_shorthash_siphashx24_KEYBYTES] = "tocsin bytes";
-	uint8_t inner[crypto_onetimeauth_KEYBYTES] = { 0 };
+	uint64_t h = check_xxh64(bytes, check_xxh64(name, 0));
 
-	crypto_shorthash_siphashx24(inner, name.p, name.n, outer);
-	crypto_onetimeauth(check, bytes.p, bytes.n, inner);
+	memcpy(check, &h, sizeof(h));
 }
 
 bool
@@ -747,9 +746,9 @@ record_decode(struct store_entry *out, struct span record)
 }
 
 static void
-record_hash(uint8_t hash[RECORD_HASH], struct span record)
+record_check(uint8_t check[CHECK_LEN], struct span record)
 {
-	bytes_check(hash, span_of("record"), record);
+	bytes_check(check, span_of("record"), record);
 }
 
 /* Add a record to the pending segment; a full one is written first. */
@@ -772,8 +771,8 @@ record_add(struct store_tx *tx, const struct store_entry *e)
 	row.segment = tx->first;
 	row.offset = (uint32_t)at;
 	row.len = (uint32_t)(tx->segment.n - at);
-	record_hash(
-	    row.hash, (struct span){ tx->segment.p + at, tx->segment.n - at });
+	record_check(
+	    row.check, (struct span){ tx->segment.p + at, tx->segment.n - at });
 	buf_add(&tx->rows, (struct span){ (const uint8_t *)&row, sizeof(row) });
 	return buf_ok(&tx->rows) ? TOCSIN_OK : tx_refuse(tx, TOCSIN_EBUSY);
 }
@@ -900,7 +899,7 @@ entry_row_get(struct store_rx *rx, uint64_t seq, struct entry_row *row,
 enum tocsin_err
 store_get(struct store_rx *rx, uint64_t seq, struct store_entry *out)
 {
-	uint8_t hash[RECORD_HASH];
+	uint8_t check[CHECK_LEN];
 	struct entry_row row;
 	struct store_entry e;
 	struct span record;
@@ -911,8 +910,8 @@ store_get(struct store_rx *rx, uint64_t seq, struct store_entry *out)
 	err = entry_row_get(rx, seq, &row, &record);
 	if (err) /* below the head nothing may be missing */
 		return err == TOCSIN_ENOTFOUND ? TOCSIN_EBODYMISMATCH : err;
-	record_hash(hash, record);
-	if (memcmp(hash, row.hash, sizeof(hash)) != 0 ||
+	record_check(check, record);
+	if (memcmp(check, row.check, sizeof(check)) != 0 ||
 	    !record_decode(&e, record) || e.seq != seq)
 		return TOCSIN_EBODYMISMATCH;
 	*out = e;

@@ -32,14 +32,12 @@
 
 #define SEGMENT_MAX (1024 * 1024) /* a segment that reaches it is closed */
 #define RECORD_MAX (4 * 1024 * 1024)
-#define RECORD_HASH 16
 #define CHECK_LEN 8
 
 _Static_assert(sizeof(size_t) == 8, "the engine's format is that of 64 bits");
 
-/* A range of a part: with its hash it fills 14 pages of 4 KiB exactly. */
-#define CHUNK_HASH 16
-#define CHUNK_MAX (14 * 4096 - 16 - CHUNK_HASH)
+/* A range of a part: with its check it fills 14 pages of 4 KiB exactly. */
+#define CHUNK_MAX (14 * 4096 - 16 - CHECK_LEN)
 
 /* Chunks of dropped parts that one commit takes away; small parts go whole. */
 #define SWEEP_MAX 256
@@ -54,13 +52,13 @@ enum table {
 	T_COUNTERS, /* peer 00 lane -> last n; survives trimming */
 	T_VALUES,   /* name -> value */
 	T_PARTS,    /* hash -> struct part_row */
-	T_CHUNKS,   /* part number, index -> bytes and their hash */
+	T_CHUNKS,   /* part number, index -> bytes and their check */
 	T_GARBAGE,  /* part number -> chunks that are left of a dropped part */
 	TABLES
 };
 
 /*
- * Where a record is, and its hash. The record names its own seq. In the table
+ * Where a record is, and its check. The record names its own seq. In the table
  * follow the nodes that the entry completes, one for each level (entry_fixed(),
  * merkle.h), a check of all that, and the tail of the segment that begins with
  * this entry, if one does.
@@ -69,7 +67,7 @@ struct entry_row {
 	uint64_t segment;
 	uint32_t offset;
 	uint32_t len;
-	uint8_t hash[RECORD_HASH];
+	uint8_t check[CHECK_LEN];
 };
 
 /* A record that fell across segment and tail, joined for a snapshot. */
@@ -105,7 +103,7 @@ struct store_tx {
 	uint64_t pages;	   /* about how many this transaction takes */
 	uint64_t room;	   /* how many there were, if counted */
 	bool room_counted; /* once a transaction, and only when near the end */
-	uint8_t *chunk;	   /* work space of CHUNK_MAX + CHUNK_HASH bytes */
+	uint8_t *chunk;	   /* work space of CHUNK_MAX + CHECK_LEN bytes */
 };
 
 struct store {
@@ -178,9 +176,9 @@ enum tocsin_err row_del(struct store_tx *tx, enum table t, struct span key);
 bool row_open(enum table t, struct span key, struct span *value);
 
 /* The check of a record or range; `name` keeps one from another's place. */
-void bytes_check(uint8_t check[16], struct span name, struct span bytes);
+void bytes_check(uint8_t check[CHECK_LEN], struct span name, struct span bytes);
 
-/* Rows without one: what they point to or hold is hashed. */
+/* Rows without one: what they point to or hold has its own. */
 enum tocsin_err raw_get(const struct store_rx *rx, enum table t,
     struct span key, struct span *value);
 enum tocsin_err raw_put(

@@ -29,7 +29,7 @@
 #define NAME_NEW "log.new"
 #define LOCK_SUFFIX "-lock" /* the engine's, for its readers */
 
-#define FORMAT "tocsin store 2"
+#define FORMAT "tocsin store 3"
 
 #define GROW_STEP (8 * 1024 * 1024)
 

@@ -32,20 +32,20 @@ chunk_key(struct key *k, uint64_t no, uint64_t index)
 }
 
 static void
-chunk_hash(
-    uint8_t hash[CHUNK_HASH], uint64_t no, uint64_t index, struct span bytes)
+chunk_check(
+    uint8_t check[CHECK_LEN], uint64_t no, uint64_t index, struct span bytes)
 {
 	struct key k;
 	struct span name = chunk_key(&k, no, index);
 
-	bytes_check(hash, name, bytes);
+	bytes_check(check, name, bytes);
 }
 
 enum tocsin_err
 chunk_get(
     const struct store_rx *rx, uint64_t no, uint64_t index, struct span *bytes)
 {
-	uint8_t hash[CHUNK_HASH];
+	uint8_t check[CHECK_LEN];
 	struct span name, got;
 	enum tocsin_err err;
 	struct key k;
@@ -54,11 +54,11 @@ chunk_get(
 	err = raw_get(rx, T_CHUNKS, name, &got);
 	if (err)
 		return err;
-	if (got.n < CHUNK_HASH || got.n > CHUNK_MAX + CHUNK_HASH)
+	if (got.n < CHECK_LEN || got.n > CHUNK_MAX + CHECK_LEN)
 		return TOCSIN_EBODYMISMATCH;
-	got.n -= CHUNK_HASH;
-	chunk_hash(hash, no, index, got);
-	if (memcmp(hash, got.p + got.n, CHUNK_HASH) != 0)
+	got.n -= CHECK_LEN;
+	chunk_check(check, no, index, got);
+	if (memcmp(check, got.p + got.n, CHECK_LEN) != 0)
 		return TOCSIN_EBODYMISMATCH;
 	*bytes = got;
 	return TOCSIN_OK;
@@ -75,7 +75,7 @@ chunk_put(struct store_tx *tx, uint64_t no, uint64_t index, size_t keep,
 	struct key k;
 
 	if (tx->chunk == NULL)
-		tx->chunk = malloc(CHUNK_MAX + CHUNK_HASH);
+		tx->chunk = malloc(CHUNK_MAX + CHECK_LEN);
 	if (tx->chunk == NULL)
 		return tx_refuse(tx, TOCSIN_EBUSY);
 	if (keep > 0) {
@@ -87,9 +87,9 @@ chunk_put(struct store_tx *tx, uint64_t no, uint64_t index, size_t keep,
 		memcpy(tx->chunk, old.p, keep);
 	}
 	memcpy(tx->chunk + keep, more.p, more.n);
-	chunk_hash(tx->chunk + n, no, index, (struct span){ tx->chunk, n });
+	chunk_check(tx->chunk + n, no, index, (struct span){ tx->chunk, n });
 	return raw_put(tx, T_CHUNKS, chunk_key(&k, no, index),
-	    (struct span){ tx->chunk, n + CHUNK_HASH });
+	    (struct span){ tx->chunk, n + CHECK_LEN });
 }
 
 uint64_t
