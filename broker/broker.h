@@ -25,9 +25,11 @@ struct broker_config {
 	char name[LABEL_MAX + 1];
 	char nation[NATION_MAX + 1];
 	const char *store_dir;
-	uint8_t noise_sk[32]; /* X25519, of the link */
-	uint8_t sign_sk[64];  /* Ed25519 of NAME/sign: receipts */
-	uint8_t log_sk[64];   /* Ed25519 of NAME/log: checkpoints */
+
+	/* Secrets; not copied, since they lie in memory of their own. */
+	const uint8_t *noise_sk; /* 32, X25519, of the link */
+	const uint8_t *sign_sk;	 /* 64, Ed25519 of NAME/sign: receipts */
+	const uint8_t *log_sk;	 /* 64, Ed25519 of NAME/log: checkpoints */
 
 	struct store_options store;
 	struct writer_options writer;
@@ -101,7 +103,7 @@ const char *broker_counter_name(enum broker_counter c);
 /*
  * Start and take requests. *why, if not NULL, is a sentence for the operator
  * when it fails. Signals must be blocked before. The config is copied, but for
- * its strings.
+ * what it points to: strings and secrets outlive the broker.
  */
 MUST_USE enum tocsin_err broker_start(
     struct broker **out, const struct broker_config *c, const char **why);

@@ -18,6 +18,7 @@
 #include "broker/intake.h"
 #include "broker/log.h"
 #include "broker/net_canary.h"
+#include "broker/notify.h"
 #include "broker/relay.h"
 #include "broker/setup.h"
 #include "broker/sp.h"
@@ -35,7 +36,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum { CONFIG };
@@ -66,6 +66,9 @@ struct run {
 	unsigned tick;
 	unsigned canary_ticks; /* how long it is out; 0: it is not */
 	unsigned deaf;
+	int64_t period; /* of signs of life; 0: nobody wants them */
+	int64_t pulse_at;
+	struct pulse pulse;
 
 	pthread_mutex_t lock; /* what follows */
 	pthread_cond_t changed;
@@ -169,28 +172,6 @@ confine_process(const struct config *c)
 		log_event(LOG_WARN, "memory-not-locked", LOG_END);
 }
 
-/* The supervisor's socket, if there is one: sd_notify(3). */
-static void
-notify(const char *what)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	int fd;
-
-	if (!path || strlen(path) >= sizeof(sun.sun_path))
-		return;
-	memcpy(sun.sun_path, path, strlen(path));
-	if (sun.sun_path[0] == '@')
-		sun.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0)
-		(void)sendto(fd, what, strlen(what), MSG_NOSIGNAL,
-		    (struct sockaddr *)&sun,
-		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-				strlen(path)));
-	close(fd);
-}
-
 /* ---- the operator's words; in the thread of the socket ---- */
 
 static void
@@ -286,7 +267,6 @@ start_broker(struct run *r)
 
 	setup_keys(&r->setup, &r->id);
 	err = broker_start(&b, &r->setup.broker, &why);
-	setup_wipe(&r->setup);
 	if (err == TOCSIN_EROSTERUNKNOWN)
 		err = store_open(
 		    &s, r->setup.store, &r->setup.broker.store, &why);
@@ -413,6 +393,25 @@ probe(struct run *r)
 		    LOG_ERR(rpc ? rpc : relay), LOG_END);
 }
 
+/* What the service manager waits for; without a roster, that we are here. */
+static void
+live(struct run *r)
+{
+	int64_t now = clock_ms();
+
+	if (r->period == 0)
+		return;
+	if (pulse_back(&r->pulse))
+		notify("WATCHDOG=1");
+	if (now < r->pulse_at)
+		return;
+	r->pulse_at = now + r->period;
+	if (r->broker)
+		pulse_send(&r->pulse, r->broker->writer);
+	else
+		notify("WATCHDOG=1");
+}
+
 /*
  * Time is counted in ticks, of which a process that was stopped, or a machine
  * that slept, has none.
@@ -422,10 +421,8 @@ look_after(struct run *r)
 {
 	if (!r->broker || !r->conf.canary)
 		return;
-	if (r->canary_ticks > 0 && net_canary_back()) {
+	if (r->canary_ticks > 0 && net_canary_back())
 		r->canary_ticks = 0;
-		notify("WATCHDOG=1");
-	}
 	if (r->canary_ticks > 0 && ++r->canary_ticks > STUCK_TICKS)
 		give_up("reaper");
 	if (r->tick % HEALTH_TICKS == 0) {
@@ -493,6 +490,7 @@ run_loop(struct run *r, const sigset_t *ours)
 		default:
 			r->tick++;
 			look_after(r);
+			live(r);
 		}
 		gatekeeper_tend(&r->gate, clock_ms());
 	}
@@ -523,6 +521,7 @@ run(struct run *r)
 	catch_faults();
 	confine_process(&r->conf);
 	setup_init(&r->setup, &r->conf);
+	r->period = notify_period();
 	status = start_all(r);
 	if (status == 0)
 		status = run_loop(r, &ours);

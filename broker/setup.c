@@ -70,19 +70,11 @@ setup_init(struct setup *s, const struct config *c)
 }
 
 void
-setup_keys(struct setup *s, struct identity *id)
+setup_keys(struct setup *s, const struct identity *id)
 {
-	memcpy(s->broker.noise_sk, secret_bytes(id->noise), 32);
-	memcpy(s->broker.sign_sk, secret_bytes(id->sign), 64);
-	memcpy(s->broker.log_sk, secret_bytes(id->log), 64);
-}
-
-void
-setup_wipe(struct setup *s)
-{
-	sodium_memzero(s->broker.noise_sk, sizeof(s->broker.noise_sk));
-	sodium_memzero(s->broker.sign_sk, sizeof(s->broker.sign_sk));
-	sodium_memzero(s->broker.log_sk, sizeof(s->broker.log_sk));
+	s->broker.noise_sk = secret_span(id->noise).p;
+	s->broker.sign_sk = secret_span(id->sign).p;
+	s->broker.log_sk = secret_span(id->log).p;
 }
 
 static enum tocsin_err

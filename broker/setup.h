@@ -26,9 +26,8 @@ struct setup {
 /* All but the keys. */
 void setup_init(struct setup *s, const struct config *c);
 
-/* Copies of the secrets, for broker_start(); wipe them afterwards. */
-void setup_keys(struct setup *s, struct identity *id);
-void setup_wipe(struct setup *s);
+/* Points to the secrets, which outlive what is started with them. */
+void setup_keys(struct setup *s, const struct identity *id);
 
 /*
  * A broker that is not running, on an open store: it has what intake_install()

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "broker/identity.h"
 #include "broker/file.h"
+#include "broker/setup.h"
 #include "tests/lib/tap.h"
 
 #include <sodium.h>
@@ -53,6 +54,7 @@ test_made(void)
 {
 	struct identity a = { 0 }, b = { 0 };
 	struct roster_broker card = { 0 };
+	static struct setup setup;
 	uint8_t sig[64];
 
 	is_int(identity_create(keys, "my", why), TOCSIN_OK, "keys are made");
@@ -74,6 +76,12 @@ test_made(void)
 	is_int(crypto_sign_verify_detached(
 		   sig, (const uint8_t *)"x", 1, a.sign_key.pk),
 	    0, "the secret is the one of the public key");
+
+	setup_keys(&setup, &a);
+	ok(setup.broker.noise_sk == secret_bytes(a.noise) &&
+		setup.broker.sign_sk == secret_bytes(a.sign) &&
+		setup.broker.log_sk == secret_bytes(a.log),
+	    "a broker has it from there, and no copy elsewhere");
 
 	identity_broker(&card, &a);
 	ok(identity_is(&a, &card), "it knows its own line");

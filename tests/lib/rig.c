@@ -34,22 +34,41 @@ rig_dir(const char *name)
 	return dir;
 }
 
+/* Brokers point to their keys: they stay, for as many as a test may have. */
+static struct broker_keys {
+	uint8_t noise[32];
+	uint8_t sign[64];
+	uint8_t log[64];
+} broker_keys[32];
+
+static void
+set_keys(struct broker_config *c, const char *name)
+{
+	static unsigned used;
+	struct broker_keys *k = &broker_keys[used++];
+	char key[KEYNAME_MAX + 1];
+
+	MUST(used <= sizeof(broker_keys) / sizeof(broker_keys[0]));
+	fixture_noise_key(k->noise, name);
+	snprintf(key, sizeof(key), "%s/sign", name);
+	fixture_sign_key(k->sign, key);
+	snprintf(key, sizeof(key), "%s/log", name);
+	fixture_sign_key(k->log, key);
+	c->noise_sk = k->noise;
+	c->sign_sk = k->sign;
+	c->log_sk = k->log;
+}
+
 static void
 config(struct broker_config *c, const struct fixture *f, const char *name)
 {
-	char key[KEYNAME_MAX + 1];
-
 	memset(c, 0, sizeof(*c));
 	broker_defaults(c);
 	snprintf(
 	    c->federation, sizeof(c->federation), "%s", f->roster->federation);
 	snprintf(c->name, sizeof(c->name), "%s", name);
 	snprintf(c->nation, sizeof(c->nation), "%s", name);
-	fixture_noise_key(c->noise_sk, name);
-	snprintf(key, sizeof(key), "%s/sign", name);
-	fixture_sign_key(c->sign_sk, key);
-	snprintf(key, sizeof(key), "%s/log", name);
-	fixture_sign_key(c->log_sk, key);
+	set_keys(c, name);
 	c->store.map_size = (uint64_t)1 << 30;
 	c->net.contexts = 256;
 }
