@@ -4,7 +4,7 @@
 # openssl verifies what tocsin signs.
 set -u
 
-notes=${B:?}/tests/tool/notes
+PATH=${B:?}/tests/tool:$PATH
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
@@ -52,25 +52,25 @@ member mycert@my active $(vkey root mycert@my)
 EOT
 
 { cat one; echo; line aa aa one; line cc cc one; } >one.note
-is "$($notes accept one.note)" ok "a roster that openssl signed twice is taken"
+is "$(notes accept one.note)" ok "a roster that openssl signed twice is taken"
 { cat one; echo; line aa aa one; } >once.note
-is "$($notes accept once.note)" bad-signature "one signature is too few"
+is "$(notes accept once.note)" bad-signature "one signature is too few"
 { cat one; echo; line aa aa one; line root cc one; } >forged.note
-is "$($notes accept forged.note)" bad-signature \
+is "$(notes accept forged.note)" bad-signature \
     "a signature by another key does not count for cc"
 sed 's/active/suspended/' one.note >altered.note
-is "$($notes accept altered.note)" bad-signature "nor one of another text"
+is "$(notes accept altered.note)" bad-signature "nor one of another text"
 
 previous=$(openssl dgst -sha256 -binary one | openssl base64 -A)
 sed "s|^serial 1|serial 2|; s|^previous -|previous $previous|
     s/active/suspended/" one >two
 { cat two; echo; line bb bb two; line cc cc two; } >two.note
-is "$($notes accept two.note one.note)" ok \
+is "$(notes accept two.note one.note)" ok \
     "the next one names the SHA-256 of the text before"
 
 # The other way: our line, split with the shell, verified by openssl.
 seed=000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f
-$notes sign dd "$seed" one >ours.note
+notes sign dd "$seed" one >ours.note
 printf '302e020100300506032b657004220420%s' "$seed" |
     perl -ne 'print pack("H*", $_)' |
     openssl pkey -inform DER -out dd.pem

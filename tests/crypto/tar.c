@@ -201,7 +201,8 @@ test_any_tar(void)
 	if (f == NULL || fwrite(b.p, 1, b.n, f) != b.n || fclose(f) != 0)
 		abort();
 	snprintf(command, sizeof(command),
-	    "tar -tf %s | tr '\\n' ' ' && tar -xOf %s 0a-_.json", path, path);
+	    "tar -tf '%s' | tr '\\n' ' ' && tar -xOf '%s' 0a-_.json", path,
+	    path);
 	f = popen(command, "r");
 	if (f == NULL || fgets(line, sizeof(line), f) == NULL)
 		line[0] = '\0';

@@ -168,8 +168,11 @@ scratch(void)
 
 		snprintf(scratch_dir, sizeof(scratch_dir), "%s/tocsin.XXXXXX",
 		    tmp ? tmp : "/tmp");
-		if (mkdtemp(scratch_dir) == NULL)
-			abort();
+		if (mkdtemp(scratch_dir) == NULL) {
+			printf("Bail out! no folder %s: %s\n", scratch_dir,
+			    strerror(errno));
+			exit(1);
+		}
 	}
 	return scratch_dir;
 }

@@ -13,8 +13,11 @@ check() # SENTENCE COMMAND...
 	shift
 	if "$@"; then echo "ok $n - $said"; else echo "not ok $n - $said"; fi
 }
-# The release build: a program is not linked with our sanitizers.
-check 'make install' env -u B -u MODE make -s MODE=release PREFIX=/usr DESTDIR="$dir" install
+# The release build: a program is not linked with our sanitizers. Of the make
+# that runs the tests nothing is taken over.
+umask 077
+check 'make install' env -u B -u MODE -u MAKEFLAGS -u MAKELEVEL \
+	make -s MODE=release PREFIX=/usr DESTDIR="$dir" install
 for file in bin/tocsin sbin/tocsind lib/libtocsin.a lib/libtocsin.so \
 	include/tocsin.h include/tocsin_err.h share/man/man1/tocsin.1 \
 	share/man/man8/tocsind.8 share/man/man5/tocsind.conf.5 \
@@ -22,6 +25,8 @@ for file in bin/tocsin sbin/tocsind lib/libtocsin.a lib/libtocsin.so \
 	share/doc/tocsin/examples/tocsind.service; do
 	check "$file is there" [ -e "$dir/usr/$file" ]
 done
+check 'all of it is for others to read, whatever the umask was' \
+	[ -z "$(find "$dir/usr" ! -type l ! -perm -004)" ]
 cat >"$dir/small.c" <<'END'
 #include <stdio.h>
 #include <tocsin.h>
@@ -37,9 +42,13 @@ main(void)
 END
 PKG_CONFIG_PATH=$dir/usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$dir
 export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR
-# shellcheck disable=SC2046
-check 'a program compiles with what pkg-config says' \
-	cc -o "$dir/small" "$dir/small.c" $(pkg-config --cflags --libs tocsin)
+# What pkg-config says is quoted for the shell.
+compile()
+{
+	eval "cc -o '$dir/small' '$dir/small.c' \
+		$(pkg-config --cflags --libs tocsin)"
+}
+check 'a program compiles with what pkg-config says' compile
 check 'and runs' env LD_LIBRARY_PATH="$dir/usr/lib" "$dir/small"
 check 'the library shows nothing but tocsin_*' [ -z "$(nm -D --defined-only \
 	"$dir/usr/lib/libtocsin.so" | awk '{print $3}' |
