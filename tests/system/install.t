@@ -40,15 +40,13 @@ main(void)
 	return err != TOCSIN_ENOTFOUND;
 }
 END
-PKG_CONFIG_PATH=$dir/usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$dir
+# From inside: pkg-config takes no folder with a space in its name as a root.
+cd "$dir" || exit 1
+PKG_CONFIG_PATH=usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=.
 export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR
-# What pkg-config says is quoted for the shell.
-compile()
-{
-	eval "cc -o '$dir/small' '$dir/small.c' \
-		$(pkg-config --cflags --libs tocsin)"
-}
-check 'a program compiles with what pkg-config says' compile
+# shellcheck disable=SC2046
+check 'a program compiles with what pkg-config says' \
+	cc -o small small.c $(pkg-config --cflags --libs tocsin)
 check 'and runs' env LD_LIBRARY_PATH="$dir/usr/lib" "$dir/small"
 check 'the library shows nothing but tocsin_*' [ -z "$(nm -D --defined-only \
 	"$dir/usr/lib/libtocsin.so" | awk '{print $3}' |
