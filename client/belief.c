@@ -9,6 +9,7 @@
 #define STAMP "belief"
 #define ROSTERS "roster/"
 #define KEYS "keys/"
+#define CONFLICTS "conflict/"
 
 void
 belief_release(struct belief *b)
@@ -312,6 +313,47 @@ belief_take_keys(
 	if (err != TOCSIN_OK)
 		keys_free(k);
 	return err;
+}
+
+/* ---- evidence ---- */
+
+enum tocsin_err
+belief_keep_conflict(struct desk_tx *tx, struct span note)
+{
+	uint8_t id[ID_LEN];
+	char hex[65], name[128];
+	struct note n;
+
+	/* One for each text: anybody can add signature lines to it. */
+	if (note_parse_draft(&n, note, ROSTER_TEXT_MAX) != TOCSIN_OK)
+		return TOCSIN_OK;
+	note_id(id, n.text);
+	sodium_bin2hex(hex, sizeof(hex), id, sizeof(id));
+	snprintf(name, sizeof(name), CONFLICTS "%s", hex);
+	return desk_value_put(tx, name, note);
+}
+
+enum tocsin_err
+belief_next_conflict(
+    struct desk_tx *tx, struct span *name, struct conflict *out)
+{
+	struct roster *r = NULL;
+	struct keys *k = NULL;
+	enum tocsin_err err;
+
+	*out = (struct conflict){ 0 };
+	err = desk_value_next(tx, CONFLICTS, name, &out->note);
+	if (err != TOCSIN_OK)
+		return err;
+	if (roster_parse(&r, out->note) == TOCSIN_OK) {
+		out->serial = r->serial;
+	} else if (keys_parse(&k, out->note) == TOCSIN_OK) {
+		out->serial = k->serial;
+		snprintf(out->member, sizeof(out->member), "%s", k->member);
+	}
+	roster_free(r);
+	keys_free(k);
+	return TOCSIN_OK;
 }
 
 /* ---- asking ---- */

@@ -15,8 +15,9 @@
  * Only the newest announcement of a member is held, and only while it stands
  * (keys_stand()); an older one is read when a ticket needs it. On the desk they
  * are numbered as they were accepted, which need not be their serials: a member
- * that got a new root key may begin again at 1. A struct belief is not changed by two threads at once: its
- * owner locks. Who needs lock and transaction takes the lock first.
+ * that got a new root key may begin again at 1. A struct belief is not changed
+ * by two threads at once: its owner locks. Who needs lock and transaction takes
+ * the lock first.
  */
 #ifndef TOCSIN_CLIENT_BELIEF_H
 #define TOCSIN_CLIENT_BELIEF_H
@@ -59,6 +60,22 @@ enum tocsin_err MUST_USE belief_take_roster(struct belief *b,
  */
 enum tocsin_err MUST_USE belief_take_keys(
     struct belief *b, struct desk_tx *tx, struct span note, int64_t now);
+
+/*
+ * A text that was signed for a place where we believe another one: evidence
+ * that keys were stolen, or that their holder is not honest. Kept once for each
+ * text, for people to look at.
+ */
+struct conflict {
+	char member[MEMBER_MAX + 1]; /* whose announcement; "": a roster */
+	uint64_t serial;
+	struct span note; /* aliases the map */
+};
+enum tocsin_err MUST_USE belief_keep_conflict(
+    struct desk_tx *tx, struct span note);
+/* The one after *name, which begins as empty and aliases the map; NOTFOUND. */
+enum tocsin_err MUST_USE belief_next_conflict(
+    struct desk_tx *tx, struct span *name, struct conflict *out);
 
 /* Whether the roster of this serial has this id. */
 bool belief_has(

@@ -487,23 +487,6 @@ take_receipt(struct work *w, const struct msg_entry *e)
 
 /* ---- rosters and announcements ---- */
 
-/* Two texts that were signed for one place: a person must hear of it. */
-static enum tocsin_err
-keep_conflict(struct work *w, struct span note)
-{
-	uint8_t id[ID_LEN];
-	char hex[65], name[128];
-	struct note n;
-
-	/* One for each text: anybody can add signature lines to it. */
-	if (note_parse_draft(&n, note, ROSTER_TEXT_MAX) != TOCSIN_OK)
-		return TOCSIN_OK;
-	note_id(id, n.text);
-	sodium_bin2hex(hex, sizeof(hex), id, sizeof(id));
-	snprintf(name, sizeof(name), "conflict/%s", hex);
-	return desk_value_put(w->tx, name, note);
-}
-
 static enum tocsin_err
 take_text(struct work *w, enum kind kind, struct span note, uint64_t seq)
 {
@@ -516,7 +499,7 @@ take_text(struct work *w, enum kind kind, struct span note, uint64_t seq)
 	if (err == TOCSIN_ECLOCKSKEW)
 		return hold(w, kind, now + LATER_S, seq, note);
 	if (err == TOCSIN_ECHAINCONFLICT)
-		return keep_conflict(w, note);
+		return belief_keep_conflict(w->tx, note);
 	return is_storage(err) ? err : TOCSIN_OK;
 }
 

@@ -421,6 +421,40 @@ cli_home(const struct cli *c, char out[512])
 	return false;
 }
 
+static void
+warn_of(const struct conflict *k)
+{
+	unsigned long long serial = (unsigned long long)k->serial;
+
+	if (k->member[0] != '\0')
+		cli_note("WARNING: %s signed two announcements with the number "
+			 "%llu: its root key may be stolen. Call the team "
+			 "before you send it anything; `tocsin roster show` "
+			 "prints the other text [chain-conflict]",
+		    k->member, serial);
+	else
+		cli_note("WARNING: authorities signed two rosters with the "
+			 "number %llu: keys may be stolen, or somebody is not "
+			 "honest. Call the authorities and the other teams; "
+			 "`tocsin roster show` prints the other text "
+			 "[chain-conflict]",
+		    serial);
+}
+
+void
+cli_conflicts(struct cli *c, struct desk *desk)
+{
+	struct desk_tx *tx = NULL;
+	struct span name = { 0 };
+	struct conflict k;
+
+	if (!c->warned && desk_read(desk, &tx) == TOCSIN_OK)
+		while (belief_next_conflict(tx, &name, &k) == TOCSIN_OK)
+			warn_of(&k);
+	desk_end(tx);
+	c->warned = true;
+}
+
 int
 cli_open(struct cli *c, struct tocsin **out)
 {
@@ -437,7 +471,10 @@ cli_open(struct cli *c, struct tocsin **out)
 			return status;
 	}
 	err = tocsin_open(out, home, pass);
-	return err == TOCSIN_OK ? 0 : cli_error(NULL, err);
+	if (err != TOCSIN_OK)
+		return cli_error(NULL, err);
+	cli_conflicts(c, (*out)->parts.desk);
+	return 0;
 }
 
 int
@@ -467,6 +504,7 @@ cli_desk(struct cli *c, struct keystore *config, struct desk **desk,
 	if (err != TOCSIN_OK)
 		return cli_fail(err, "%s: the desk does not open: %s", path,
 		    tocsin_err_text(err));
+	cli_conflicts(c, *desk);
 	return 0;
 }
 

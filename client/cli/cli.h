@@ -29,6 +29,7 @@ struct cli {
 	char **words;  /* what is not an option; NULL-terminated */
 	size_t nword;
 
+	bool warned; /* of conflicts: once is enough */
 	char passphrase[1024];
 	bool has_passphrase;
 
@@ -127,6 +128,9 @@ int cli_passphrase(
 /* For what is made: none with `without`, else a passphrase. */
 int cli_new_passphrase(
     struct cli *c, const char *what, bool without, const char **out);
+
+/* The texts that prove that keys were misused, if there are any, on stderr. */
+void cli_conflicts(struct cli *c, struct desk *desk);
 
 /* A whole file; its failure is said. */
 int cli_read(const char *path, size_t max, struct buf *out);

@@ -604,25 +604,94 @@ show_json(const struct roster *r, const bool *signed_by)
 }
 
 static int
-roster_show(struct cli *c, int argc, char **argv)
+show(const struct cli *c, const struct roster *r)
 {
-	const struct opt none[] = { { NULL, OPT_FLAG, NULL } };
 	bool signed_by[ROSTER_AUTHORITIES] = { false };
-	struct roster *r = NULL;
-	int status;
 
-	if (!cli_options(c, argc, argv, none, 1, 1))
-		return 2;
-	status = read_roster(c->words[0], &r);
-	if (status != 0)
-		return status;
 	signers(r, r, signed_by, NULL);
 	if (c->json)
 		show_json(r, signed_by);
 	else
 		show_text(r, signed_by);
-	roster_free(r);
 	return 0;
+}
+
+/* Each as it came: whoever is shown it can check the signatures. */
+static enum tocsin_err
+show_conflicts(const struct cli *c, struct desk *desk)
+{
+	struct desk_tx *tx = NULL;
+	struct span name = { 0 };
+	struct conflict k;
+	enum tocsin_err err = desk_read(desk, &tx);
+
+	while (err == TOCSIN_OK &&
+	       belief_next_conflict(tx, &name, &k) == TOCSIN_OK) {
+		struct buf text = { 0 };
+
+		buf_add(&text, k.note);
+		buf_u8(&text, '\0');
+		if (!buf_ok(&text)) {
+			err = TOCSIN_EINTERNAL;
+		} else if (c->json) {
+			print_json(json_pack("{s:o, s:I, s:o}", "conflict",
+			    k.member[0] != '\0' ? json_string(k.member)
+						: json_string("roster"),
+			    "serial", (json_int_t)k.serial, "note",
+			    json_string_nocheck((const char *)text.p)));
+		} else {
+			printf("\n%sCONFLICT%s: %s %llu, signed as well:\n",
+			    colour(RED), colour(PLAIN),
+			    k.member[0] != '\0' ? k.member : "roster",
+			    (unsigned long long)k.serial);
+			safe_body(stdout, (const char *)text.p, "  | ");
+		}
+		buf_release(&text);
+	}
+	desk_end(tx);
+	return err;
+}
+
+/* The newest of the home, and what was signed against it. */
+static int
+show_home(struct cli *c)
+{
+	struct belief belief = { 0 };
+	struct desk *desk = NULL;
+	enum tocsin_err err;
+	int status = cli_desk(c, NULL, &desk, &belief);
+
+	if (status == 0 && belief.roster == NULL) {
+		status = cli_fail(TOCSIN_EROSTERUNKNOWN,
+		    "there is no roster yet; `tocsin trust` takes the first");
+	} else if (status == 0) {
+		status = show(c, belief.roster);
+		err = show_conflicts(c, desk);
+		if (err != TOCSIN_OK)
+			status =
+			    cli_fail(err, "the desk: %s", tocsin_err_text(err));
+	}
+	belief_release(&belief);
+	desk_close(desk);
+	return status;
+}
+
+static int
+roster_show(struct cli *c, int argc, char **argv)
+{
+	const struct opt none[] = { { NULL, OPT_FLAG, NULL } };
+	struct roster *r = NULL;
+	int status;
+
+	if (!cli_options(c, argc, argv, none, 0, 1))
+		return 2;
+	if (c->nword == 0)
+		return show_home(c);
+	status = read_roster(c->words[0], &r);
+	if (status == 0)
+		status = show(c, r);
+	roster_free(r);
+	return status;
 }
 
 int

@@ -66,7 +66,7 @@ const struct cmd cmds[] = {
 	    "[--reason TOKEN] [--days N] [-o FILE]\n"
 	    "sign --key FILE R [-o FILE]\n"
 	    "verify R [--previous R0]\n"
-	    "show R",
+	    "show [R]",
 	    "make, sign and check who belongs" },
 	{ "completion", cmd_completion, "bash",
 	    "print the completions for a shell" },

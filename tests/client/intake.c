@@ -546,7 +546,8 @@ test_fork(void)
 {
 	struct fixture other;
 	struct desk_tx *tx;
-	struct span name = { 0 }, note;
+	struct span name = { 0 };
+	struct conflict c;
 
 	begin();
 	fixture_init(&other, "sg my la");
@@ -554,12 +555,15 @@ test_fork(void)
 	fixture_next_roster(&other, longer, NULL);
 	add(2, buf_span(&f.file), (struct span){ 0 });
 	add(2, buf_span(&other.file), (struct span){ 0 });
+	add(2, buf_span(&other.file), (struct span){ 0 });
 	if (deliver() != TOCSIN_OK)
 		abort();
 	tx = look();
-	ok(desk_value_next(tx, "conflict/", &name, &note) == TOCSIN_OK &&
-		span_eq(note, buf_span(&other.file)),
-	    "a second roster for one place is kept as evidence");
+	ok(belief_next_conflict(tx, &name, &c) == TOCSIN_OK &&
+		span_eq(c.note, buf_span(&other.file)) && c.serial == 2 &&
+		c.member[0] == '\0' &&
+		belief_next_conflict(tx, &name, &c) == TOCSIN_ENOTFOUND,
+	    "a second roster for one place is kept as evidence, once");
 	desk_end(tx);
 	ok(memcmp(h.belief.roster->id, f.roster->id, ID_LEN) == 0,
 	    "and not believed");
