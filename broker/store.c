@@ -99,7 +99,8 @@ value_take(const struct store_rx *rx, const MDB_val *v, struct span *out)
 {
 	const struct store *s = rx->s;
 	uintptr_t at = (uintptr_t)v->mv_data - s->map;
-	uint64_t end = pages_in_file(s) * s->page;
+	uint64_t end =
+	    rx->tx != NULL ? s->file_size : pages_in_file(s) * s->page;
 
 	*out = span(*v);
 	if (s->map == 0 || v->mv_size == 0)
@@ -426,12 +427,26 @@ store_usage(struct store *s, uint64_t *used, uint64_t *limit)
 /*
  * The engine copies what it changes, so even deleting takes a few pages first.
  * A twentieth of the store, 16 MiB at most, is kept for that; rosters, keys and
- * receipts may use half of it. Counting free pages takes a walk, so it is done
- * only near the end, once a transaction.
+ * receipts may use half of it. It is kept on the disk too: file_solid() has
+ * allocated it before a ticket is taken. Counting free pages takes a walk, so
+ * it is done only near the end, once a transaction.
  */
 #define RESERVE_PAGES 4096
 #define COPIED_PAGES 24
 #define NEAR_PAGES 2048
+
+/*
+ * Pages that there may be: all of the map, or what a full disk gave. A little
+ * more than is needed is asked for, then just that.
+ */
+static uint64_t
+pages_possible(struct store *s, uint64_t pages)
+{
+	if (file_solid(s, (pages + NEAR_PAGES) * s->page))
+		return s->limit / s->page;
+	(void)file_solid(s, pages * s->page);
+	return s->solid / s->page;
+}
 
 enum tocsin_err
 tx_room(struct store_tx *tx, uint64_t pages, bool control)
@@ -444,6 +459,7 @@ tx_room(struct store_tx *tx, uint64_t pages, bool control)
 	enum tocsin_err err;
 
 	want = (control ? want / 2 : want) + COPIED_PAGES + tx->pages + pages;
+	all = pages_possible(s, used + want);
 	if (used < all && all - used > want + NEAR_PAGES)
 		return TOCSIN_OK;
 	if (!tx->room_counted) {
@@ -454,10 +470,11 @@ tx_room(struct store_tx *tx, uint64_t pages, bool control)
 		store_read_end(rx);
 		if (err)
 			return err;
-		tx->room = more + (used < all ? all - used : 0);
+		tx->room = more;
 		tx->room_counted = true;
 	}
-	return want <= tx->room ? TOCSIN_OK : TOCSIN_ENOSPACE;
+	more = tx->room + (used < all ? all - used : 0);
+	return want <= more ? TOCSIN_OK : TOCSIN_ENOSPACE;
 }
 
 /* ---- transactions ---- */

@@ -101,7 +101,7 @@ struct store_tx {
 	struct buf nodes;    /* those that are not, 32 bytes each */
 
 	uint64_t pages;	   /* about how many this transaction takes */
-	uint64_t room;	   /* how many there were, if counted */
+	uint64_t room;	   /* how many were free inside, if counted */
 	bool room_counted; /* once a transaction, and only when near the end */
 	uint8_t *chunk;	   /* work space of CHUNK_MAX + CHECK_LEN bytes */
 };
@@ -116,7 +116,9 @@ struct store {
 	uint64_t page;
 	uint64_t limit;	    /* bytes of the map */
 	uint64_t file_size; /* runs ahead of what is used; see file_reach() */
+	uint64_t solid;	    /* up to here the disk gave it, surely */
 	uint64_t written;   /* up to here are blocks, not promises of them */
+	bool hollow;	    /* the file system does not allocate */
 	bool broken; /* a commit is in doubt: nothing is written any more */
 
 	struct store_tx tx;
@@ -160,6 +162,9 @@ enum tocsin_err tx_room(struct store_tx *tx, uint64_t pages, bool control);
 
 /* The file is at least this long from now on; see store_open.c. */
 enum tocsin_err file_reach(struct store *s, uint64_t bytes);
+
+/* Whether the disk holds these bytes for the file; allocates if it must. */
+bool file_solid(struct store *s, uint64_t bytes);
 
 /* Pages that the engine has used so far, as of the last commit. */
 uint64_t pages_in_file(const struct store *s);

@@ -301,6 +301,42 @@ out:
 }
 
 /*
+ * What the disk once gave to the file it does not take back: asking again for a
+ * range that is there costs nothing, also on a full disk. A step is tried
+ * first, so that not every commit asks. Where files cannot be allocated, the
+ * commit says whether there was room.
+ */
+bool
+file_solid(struct store *s, uint64_t bytes)
+{
+	uint64_t step = (bytes + GROW_STEP - 1) / GROW_STEP * GROW_STEP;
+	int rc;
+
+	if (bytes > s->limit)
+		bytes = s->limit;
+	if (step > s->limit)
+		step = s->limit;
+	if (bytes <= s->solid || s->hollow)
+		return true;
+	rc = fallocate(s->file, 0, (off_t)s->solid, (off_t)(step - s->solid));
+	if (rc != 0 && errno == EOPNOTSUPP) {
+		s->hollow = true;
+		return true;
+	}
+	if (rc != 0) {
+		step = bytes;
+		rc = fallocate(
+		    s->file, 0, (off_t)s->solid, (off_t)(step - s->solid));
+	}
+	if (rc != 0)
+		return false;
+	s->solid = step;
+	if (s->file_size < step)
+		s->file_size = step;
+	return true;
+}
+
+/*
  * Allocated if the disk has it, else as a hole: then the commit itself says
  * whether there is room, and loses nothing if there is not.
  */
@@ -315,11 +351,8 @@ file_reach(struct store *s, uint64_t bytes)
 		want = s->limit;
 	if (bytes <= s->file_size)
 		return TOCSIN_OK;
-	if (fallocate(s->file, 0, (off_t)s->file_size,
-		(off_t)(want - s->file_size)) == 0) {
-		s->file_size = want;
+	if (file_solid(s, want) && !s->hollow)
 		return TOCSIN_OK;
-	}
 	if (ftruncate(s->file, (off_t)bytes) != 0)
 		return errno == ENOSPC || errno == EDQUOT || errno == EFBIG
 			   ? TOCSIN_ENOSPACE
@@ -374,7 +407,7 @@ preallocate(struct store *s, uint64_t bytes, bool insist, const char **why)
 	if (bytes <= s->file_size)
 		return TOCSIN_OK;
 	if (fallocate(s->file, 0, 0, (off_t)bytes) == 0) {
-		s->file_size = bytes;
+		s->file_size = s->solid = bytes;
 		if (fsync(s->file) != 0)
 			return fault_errno(why, NAME_DATA);
 		return TOCSIN_OK;
@@ -707,6 +740,9 @@ store_open(struct store **out, const char *dir, const struct store_options *opt,
 		err = check_file(s, why);
 	if (!err)
 		err = open_data(s, dir, opt, why);
+	if (!err && s->file_size <= s->limit &&
+	    fallocate(s->file, 0, 0, (off_t)s->file_size) == 0)
+		s->solid = s->file_size;
 	if (!err)
 		err = preallocate(s, opt->prealloc, fresh, why);
 	if (!err)
