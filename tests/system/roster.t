@@ -3,7 +3,7 @@
 #
 # Who belongs changes while all is running: a third nation joins by a new
 # roster, a member is suspended and comes back; what authorities did not sign, or
-# signed twice for one place, changes nothing.
+# signed twice for one place, changes nothing. At last a root key is stolen.
 set -u
 
 # shellcheck source=tests/lib/federation.sh
@@ -82,4 +82,40 @@ sends_again()
 }
 ok 'it sends again' wait_until 20 sends_again
 ok 'and is heard' wait_until 20 listed singcert-desk1 "$again"
+
+# Its root key is stolen: another one on the roster, from a new home's card.
+cp "$fed/r4" "$fed/rosters/4"
+serial=4
+stolen=$(sed -n 's/^member mycert@my active //p' "$fed/r4")
+fed_member mycert@my anew
+fed_roster --revoke "$stolen" --reason stolen
+ok 'a roster gives a member another root key' \
+	tocsind roster install --config "$(conf sg)" "$fed/rosters/5"
+ok 'and comes to its broker' wait_until 20 knows_roster my 5
+fallen()
+{
+	! at lacert-desk1 post --to mycert@my --tlp GREEN --subject S
+}
+wait_until 20 fallen
+refuses 'keys-expired' 'nobody seals to what the old key announced' \
+	at lacert-desk1 post --to mycert@my --tlp GREEN --subject S
+at mycert-night keys publish >"$fed/posted" 2>"$fed/said"
+ok 'what it announces now is refused, and its home told so' \
+	has "$fed/said" bad-signature
+at mycert-night post --to singcert@sg --tlp GREEN --subject 'The thief' \
+	--json >"$fed/posted" 2>"$fed/said"
+ok 'no device that it announced can send' \
+	eval '[ "$(json state <"$fed/posted")" != posted ]'
+fed_publish mycert-anew
+ok 'the new home announces itself' wait_until 30 knows lacert-desk1 mycert@my
+first()
+{
+	at lacert-desk1 keys show mycert@my --json >"$fed/shown" &&
+		[ "$(json serial <"$fed/shown")" = 1 ]
+}
+ok 'from serial 1 on' wait_until 20 first
+back=$(post mycert-anew lacert@la --tlp GREEN --subject 'It is me')
+ok 'and is heard' wait_until 20 listed lacert-desk1 "$back"
+id=$(post lacert-desk1 mycert@my --tlp GREEN --subject 'Is it you?')
+ok 'and written to' wait_until 20 listed mycert-anew "$id"
 done_testing
