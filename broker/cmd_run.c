@@ -15,13 +15,12 @@
 #include "broker/cmd.h"
 #include "broker/file.h"
 #include "broker/gatekeeper.h"
+#include "broker/health.h"
 #include "broker/intake.h"
 #include "broker/log.h"
-#include "broker/net_canary.h"
 #include "broker/notify.h"
 #include "broker/relay.h"
 #include "broker/setup.h"
-#include "broker/sp.h"
 #include "broker/status.h"
 
 #include <errno.h>
@@ -34,19 +33,13 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum { CONFIG };
 
 enum {
-	TICK_MS = 500,
-	STOP_MS = 1800,	   /* an orderly end takes no longer, or is forced */
-	HEALTH_TICKS = 20, /* from one look at nng to the next */
-	STUCK_TICKS = 10,  /* a canary that is out so long is dead */
-	PROBE_MS = 2000,
-	DEAF_LIMIT = 2,	  /* probes in a row that nobody answers */
+	STOP_MS = 1800,	  /* an orderly end takes no longer, or is forced */
 	FDS_BESIDE = 512, /* descriptors beyond one for each connection */
 };
 
@@ -64,8 +57,7 @@ struct run {
 	struct admin *admin;
 	int64_t started;
 	unsigned tick;
-	unsigned canary_ticks; /* how long it is out; 0: it is not */
-	unsigned deaf;
+	struct health health;
 	int64_t period; /* of signs of life; 0: nobody wants them */
 	int64_t pulse_at;
 	struct pulse pulse;
@@ -370,29 +362,6 @@ stop(struct run *r, int sig)
 
 /* ---- health ---- */
 
-static _Noreturn void
-give_up(const char *what)
-{
-	log_event(LOG_ERROR, "transport-stuck", LOG_Z("what", what), LOG_END);
-	abort();
-}
-
-/* Whether nng greets who comes by its local sockets. */
-static void
-probe(struct run *r)
-{
-	enum tocsin_err rpc = door_probe(r->setup.rpc, SP_REQ, PROBE_MS);
-	enum tocsin_err relay = door_probe(r->setup.relay, SP_PUB, PROBE_MS);
-
-	if (!rpc && !relay)
-		r->deaf = 0;
-	else if (++r->deaf >= DEAF_LIMIT)
-		give_up(rpc ? "rpc.ipc" : "relay.ipc");
-	else
-		log_event(LOG_WARN, "transport-deaf",
-		    LOG_ERR(rpc ? rpc : relay), LOG_END);
-}
-
 /* What the service manager waits for; without a roster, that we are here. */
 static void
 live(struct run *r)
@@ -412,24 +381,14 @@ live(struct run *r)
 		notify("WATCHDOG=1");
 }
 
-/*
- * Time is counted in ticks, of which a process that was stopped, or a machine
- * that slept, has none.
- */
 static void
 look_after(struct run *r)
 {
 	if (!r->broker || !r->conf.canary)
 		return;
-	if (r->canary_ticks > 0 && net_canary_back())
-		r->canary_ticks = 0;
-	if (r->canary_ticks > 0 && ++r->canary_ticks > STUCK_TICKS)
-		give_up("reaper");
-	if (r->tick % HEALTH_TICKS == 0) {
-		probe(r);
-		if (r->canary_ticks == 0 && net_canary_send())
-			r->canary_ticks = 1;
-	}
+	if (r->tick % HEALTH_EVERY == 0)
+		health_probe(&r->health, r->setup.rpc, r->setup.relay);
+	health_canary(&r->health, r->tick);
 }
 
 static void
@@ -452,7 +411,7 @@ static void
 on_child(struct run *r)
 {
 	if (gatekeeper_reap(&r->gate, clock_ms()) && r->broker)
-		probe(r);
+		health_probe(&r->health, r->setup.rpc, r->setup.relay);
 }
 
 static int
@@ -468,7 +427,7 @@ on_first_roster(struct run *r)
 static int
 run_loop(struct run *r, const sigset_t *ours)
 {
-	const struct timespec tick = { 0, TICK_MS * 1000000L };
+	const struct timespec tick = { 0, HEALTH_TICK_MS * 1000000L };
 	int status = 0;
 
 	while (status == 0) {
