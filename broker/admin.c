@@ -128,6 +128,7 @@ send_message(int fd, const char *word, struct span body, int64_t deadline)
 static bool
 may_ask(int fd)
 {
+	static struct log_limit limit = LOG_LIMIT(10, 60000);
 	struct ucred who;
 	socklen_t n = sizeof(who);
 
@@ -135,7 +136,7 @@ may_ask(int fd)
 		return false;
 	if (who.uid == 0 || who.uid == geteuid())
 		return true;
-	log_event(LOG_WARN, "admin-refused", LOG_U("uid", who.uid), LOG_END);
+	log_limited(&limit, LOG_WARN, "admin-refused", LOG_U("uid", who.uid));
 	return false;
 }
 
@@ -170,8 +171,11 @@ admin_main(void *arg)
 	int fd;
 
 	for (;;) {
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
+		if (poll(p, 2, -1) < 0) {
+			if (errno == EINTR)
+				continue;
 			break;
+		}
 		if (p[1].revents)
 			break;
 		fd = accept4(a->fd, NULL, NULL, SOCK_CLOEXEC);
@@ -184,6 +188,7 @@ admin_main(void *arg)
 			serve(a, fd);
 		close(fd);
 	}
+	log_event(p[1].revents ? LOG_DEBUG : LOG_ERROR, "admin-ended", LOG_END);
 	return NULL;
 }
 

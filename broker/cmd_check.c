@@ -190,6 +190,32 @@ check_trust(struct check *c, struct store *s)
 	trust_put(t);
 }
 
+/* The one that has the store should be a broker that answers. */
+static void
+check_running(struct check *c)
+{
+	struct buf answer = { 0 };
+	uint64_t serial;
+	enum tocsin_err err =
+	    admin_ask(c->setup.admin, "roster", (struct span){ 0 }, &answer);
+
+	if (err == TOCSIN_EUNAVAILABLE)
+		problem(c,
+		    "%s: another process has it open, and no broker "
+		    "answers at %s",
+		    c->setup.store, c->setup.admin);
+	else if (err || !num_parse(buf_span(&answer), &serial))
+		problem(c, "the broker runs and does not answer [%s]",
+		    tocsin_err_name(err ? err : TOCSIN_EMALFORMED));
+	else if (serial == 0)
+		note("the broker runs and waits for its first roster");
+	else
+		note("the broker runs, with roster %" PRIu64
+		     ": see tocsind verify for its store",
+		    serial);
+	buf_release(&answer);
+}
+
 static void
 check_store(struct check *c)
 {
@@ -204,7 +230,7 @@ check_store(struct check *c)
 	}
 	err = store_open(&s, c->setup.store, &c->setup.broker.store, &why);
 	if (err == TOCSIN_EBUSY) {
-		note("the broker runs: see tocsind verify for its store");
+		check_running(c);
 		return;
 	}
 	if (err) {

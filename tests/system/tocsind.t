@@ -156,6 +156,18 @@ ok 'the same again is no error' install_sg "$fed/rosters/1"
 fed_publish singcert-desk1
 ok 'and it serves' wait_until 20 at singcert-desk1 inbox
 
+noted() # WORDS: check finds no problem, and notes that
+{
+	tocsind check --config "$conf" >"$fed/checked" 2>&1 &&
+		grep -q "^note: .*$1" "$fed/checked"
+}
+ok 'check says that it runs, and under which roster' \
+	noted 'broker runs, with roster 1'
+mv "$state/admin.sock" "$fed/aside"
+problem 'another process has it open' \
+	'check: a store that is in use, and no broker that answers'
+mv "$fed/aside" "$state/admin.sock"
+
 # ---- one at a time ----
 
 refuses 'another process.*busy' 'a second one on the same store' \
