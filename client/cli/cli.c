@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -296,34 +297,65 @@ cli_options(struct cli *c, int argc, char **argv, const struct opt *opts,
 
 /* ---- passphrases ---- */
 
+static volatile sig_atomic_t interrupted;
+
+static void
+on_interrupt(int number)
+{
+	interrupted = number;
+}
+
+static const int interrupts[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP };
+#define INTERRUPTS (sizeof(interrupts) / sizeof(interrupts[0]))
+
+/* fgets() that a signal ends, so that the terminal gets its echo back. */
+static char *
+read_unseen(FILE *tty, char *out, size_t size)
+{
+	struct sigaction act = { .sa_handler = on_interrupt };
+	struct sigaction was[INTERRUPTS];
+	struct termios shown, quiet;
+	char *got;
+	size_t i;
+
+	if (tcgetattr(fileno(tty), &shown) != 0)
+		return NULL;
+	quiet = shown;
+	quiet.c_lflag &= ~(tcflag_t)ECHO;
+	quiet.c_lflag |= ECHONL;
+	interrupted = 0;
+	for (i = 0; i < INTERRUPTS; i++)
+		sigaction(interrupts[i], &act, &was[i]);
+	tcsetattr(fileno(tty), TCSAFLUSH, &quiet);
+	got = fgets(out, (int)size, tty);
+	tcsetattr(fileno(tty), TCSAFLUSH, &shown);
+	for (i = 0; i < INTERRUPTS; i++)
+		sigaction(interrupts[i], &was[i], NULL);
+	if (interrupted != 0) {
+		sodium_memzero(out, size);
+		raise(interrupted); /* as if nobody had caught it */
+		return NULL;
+	}
+	return got;
+}
+
 /* One line from the terminal, unseen; false at its end. */
 static bool
 ask_terminal(const char *prompt, char *out, size_t size)
 {
 	FILE *tty = fopen("/dev/tty", "r+");
-	struct termios was, quiet;
-	char *got;
+	bool got;
 
 	if (tty == NULL)
 		return false;
-	if (tcgetattr(fileno(tty), &was) != 0) {
-		fclose(tty);
-		return false;
-	}
-	quiet = was;
-	quiet.c_lflag &= ~(tcflag_t)ECHO;
-	quiet.c_lflag |= ECHONL;
 	fprintf(tty, "%s: ", prompt);
 	fflush(tty);
-	tcsetattr(fileno(tty), TCSAFLUSH, &quiet);
 	setvbuf(tty, NULL, _IONBF, 0); /* no copy in a buffer */
-	got = fgets(out, (int)size, tty);
-	tcsetattr(fileno(tty), TCSAFLUSH, &was);
+	got = read_unseen(tty, out, size) != NULL;
 	fclose(tty);
-	if (got == NULL)
-		return false;
-	out[strcspn(out, "\n")] = '\0';
-	return true;
+	if (got)
+		out[strcspn(out, "\n")] = '\0';
+	return got;
 }
 
 static int

@@ -111,6 +111,25 @@ take(struct trusting *w, struct span note, bool genesis)
 	return err;
 }
 
+/* So that all commands warn from now on, and the text is not lost. */
+static void
+keep_evidence(struct trusting *w, struct span note)
+{
+	struct desk_tx *tx = NULL;
+	enum tocsin_err err = desk_write(w->desk, &tx);
+
+	if (err == TOCSIN_OK)
+		err = belief_keep_conflict(tx, note);
+	if (err == TOCSIN_OK) {
+		err = desk_commit(tx);
+		tx = NULL;
+	}
+	desk_end(tx);
+	if (err != TOCSIN_OK)
+		cli_note("it could not be kept as evidence: %s",
+		    tocsin_err_text(err));
+}
+
 static void
 report(const struct cli *c, const struct roster *r, bool known)
 {
@@ -167,6 +186,8 @@ trust_one(struct trusting *w, const char *path)
 	if (status != 0)
 		goto out;
 	err = take(w, buf_span(&b), genesis);
+	if (err == TOCSIN_ECHAINCONFLICT)
+		keep_evidence(w, buf_span(&b));
 	if (err == TOCSIN_EDUPLICATE)
 		err = really_known(w, r);
 	if (err == TOCSIN_OK || err == TOCSIN_EDUPLICATE)

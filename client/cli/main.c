@@ -246,6 +246,10 @@ run(const struct cmd *cmd, int argc, char **argv)
 	if (fflush(stdout) != 0 || ferror(stdout))
 		return cli_fail(
 		    TOCSIN_EINTERNAL, "stdout: %s", strerror(errno));
+	if (print_lost() && status == 0)
+		status = cli_fail(TOCSIN_EINTERNAL,
+		    "something could not be written as JSON: a name that is "
+		    "not UTF-8, or no memory");
 	return status;
 }
 

@@ -350,6 +350,14 @@ safe_json(FILE *to, struct span s)
 	}
 }
 
+static bool lost;
+
+bool
+print_lost(void)
+{
+	return lost;
+}
+
 void
 print_json(json_t *object)
 {
@@ -358,6 +366,8 @@ print_json(json_t *object)
 	if (text != NULL) {
 		safe_json(stdout, span_of(text));
 		putc('\n', stdout);
+	} else {
+		lost = true;
 	}
 	free(text);
 	json_decref(object);

@@ -56,8 +56,12 @@ void safe_body(FILE *to, const char *s, const char *margin);
 /* Serialised JSON or the like, with the hostile characters as \u escapes. */
 void safe_json(FILE *to, struct span s);
 
-/* An object on a line of its own. Takes the reference. */
+/*
+ * An object on a line of its own. Takes the reference. NULL, or one that is no
+ * UTF-8, cannot be written: print_lost() tells it, and the command fails.
+ */
 void print_json(struct json_t *object);
+bool print_lost(void);
 
 /* 2026-11-21 03:14:15Z, and the local time where that is another. */
 void print_time(FILE *to, int64_t t);

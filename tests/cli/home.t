@@ -188,7 +188,16 @@ is $? 0 'a next one needs no fingerprint'
 says 1 bad-signature 'an older one that is not ours is not known' trust r1.bent
 tocsin roster sign --key bb.key r2x
 tocsin roster sign --key cc.key r2x
-says 1 chain-conflict 'two rosters for one place are an alarm' trust r2x
+cp -R my forked
+says 1 chain-conflict 'two rosters for one place are an alarm' \
+	tocsin trust --home forked r2x
+tocsin keys show --home forked --offline >out 2>err
+ok 'and every command warns of it from then on' \
+	grep -q 'WARNING.*two rosters.*chain-conflict' err
+tocsin roster show --home forked --json 2>err |
+	sed -n 's/^{"conflict":"roster","serial":2,"note":"\(.*\)"}$/\1/p' >out
+printf '%b' "$(cat out)" >conflict
+ok 'the other text is kept, signatures and all' cmp conflict r2x
 init other mycert@my night --no-passphrase >/dev/null
 sed -i 's/^federation .*/federation other.example/' other/config
 says 1 roster-unknown 'nor is it trusted by a home of another' \
