@@ -15,7 +15,7 @@
 #	fed_trust singcert-desk1	all rosters so far, for a home
 #	at singcert-desk1 post ...	the program, in that home
 #
-# Everything listens on 127.0.0.1 only. A process is ended by the id that its
+# Everything listens on 127.0.0.1 only, or within namespaces (tests/lib/wan.sh). A process is ended by the id that its
 # start gave, never by a name. Conditions are waited for, with a deadline, and
 # nothing here sleeps for luck.
 #
@@ -220,7 +220,7 @@ fed_begin() # [FOLDER]: a new one, kept then
 		fed=$(mktemp -d "${TMPDIR:-/tmp}/tocsin.XXXXXX") || exit 1
 		at_exit='reap_all; rm -rf "$fed"'
 	fi
-	for folder in homes cards listed devices rosters; do
+	for folder in homes by cards listed devices rosters; do
 		mkdir "$fed/$folder"
 	done
 	serial=0
@@ -231,9 +231,11 @@ fed_begin() # [FOLDER]: a new one, kept then
 # ---- ports ----
 
 # Whether nobody listens on it; /proc has ports in hex.
-port_free() # PORT
+port_free() # PORT [COMMAND...]: one that runs others in their namespace
 {
-	! grep -qi ":$(printf %04x "$1") [0-9a-f]*:[0-9a-f]* 0A" \
+	free_hex=$(printf %04x "$1")
+	shift
+	! "$@" grep -qi ":$free_hex [0-9a-f]*:[0-9a-f]* 0A" \
 		/proc/net/tcp /proc/net/tcp6 2>/dev/null
 }
 
@@ -272,9 +274,10 @@ fed_broker() # NAME [OPTION...]: of the nation of its name
 	shift
 	eval "port_$broker=\$(free_port)"
 	broker_port=$(fed_port "$broker")
+	broker_host=$(fed_host "$broker")
 	must tocsind init --federation $federation --nation "$broker" \
-		--name "$broker" --listen "127.0.0.1:$broker_port" \
-		--url "tcp://127.0.0.1:$broker_port" --state "$fed/$broker" \
+		--name "$broker" --listen "$broker_host:$broker_port" \
+		--url "tcp://$broker_host:$broker_port" --state "$fed/$broker" \
 		--config "$(conf "$broker")" "$@" >"$fed/cards/$broker"
 }
 
@@ -283,16 +286,28 @@ fed_port() # BROKER
 	eval "echo \$port_$1"
 }
 
+# Its address; and what runs a command where it is: nothing, or `nsenter ...`.
+fed_host() # BROKER
+{
+	eval "echo \${host_$1:-127.0.0.1}"
+}
+
+fed_by() # BROKER
+{
+	eval "echo \${by_$1:-}"
+}
+
 # TEAM@NATION DEVICE is the home TEAM-DEVICE.
 fed_home() # TEAM@NATION DEVICE OPTION...
 {
 	home=${1%@*}-$2
-	broker_port=$(fed_port "${1#*@}")
+	home_url=tcp://$(fed_host "${1#*@}"):$(fed_port "${1#*@}")
 	home_member=$1 home_device=$2
+	fed_by "${1#*@}" >"$fed/by/$home"
 	shift 2
 	at "$home" init --federation $federation --no-passphrase \
 		--member "$home_member" --device "$home_device" \
-		--broker "tcp://127.0.0.1:$broker_port" "$@" \
+		--broker "$home_url" "$@" \
 		2>"$fed/said" || bail "$(cat "$fed/said")"
 }
 
@@ -312,7 +327,8 @@ at() # HOME ARGUMENT...
 {
 	at_home=$1
 	shift
-	TOCSIN_HOME=$fed/homes/$at_home tocsin "$@"
+	# shellcheck disable=SC2046
+	TOCSIN_HOME=$fed/homes/$at_home $(cat "$fed/by/$at_home" 2>/dev/null) tocsin "$@"
 }
 
 # The same in the background, as spawn() does it.
@@ -320,7 +336,9 @@ spawn_at() # HOME ARGUMENT...
 {
 	at_home=$1
 	shift
-	TOCSIN_HOME=$fed/homes/$at_home tocsin "$@" &
+	# shellcheck disable=SC2046
+	TOCSIN_HOME=$fed/homes/$at_home \
+		$(cat "$fed/by/$at_home" 2>/dev/null) tocsin "$@" &
 	pid=$!
 	pids="$pids $pid"
 }
@@ -380,13 +398,15 @@ fed_trust() # HOME...
 
 answers() # BROKER: its port is open
 {
-	! port_free "$(fed_port "$1")"
+	# shellcheck disable=SC2046
+	! port_free "$(fed_port "$1")" $(fed_by "$1")
 }
 
 fed_start() # BROKER...
 {
 	for broker in "$@"; do
-		spawn tocsind run --config "$(conf "$broker")" \
+		# shellcheck disable=SC2046
+		spawn $(fed_by "$broker") tocsind run --config "$(conf "$broker")" \
 			2>>"$fed/$broker/log"
 		eval "pid_$broker=$pid"
 	done
@@ -405,7 +425,8 @@ fed_kill() # BROKER: as a power cut would
 {
 	reap KILL "$(fed_pid "$1")"
 	# Its door sees that it is gone, and goes.
-	wait_until 5 port_free "$(fed_port "$1")" || bail "the door of $1 stays"
+	# shellcheck disable=SC2046
+	wait_until 5 port_free "$(fed_port "$1")" $(fed_by "$1") || bail "the door of $1 stays"
 }
 
 fed_stop() # BROKER: as an operator would
