@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "broker/trust.h"
 
+#include "broker/value.h"
 #include "tests/lib/fixture.h"
 #include "tests/lib/tap.h"
 
@@ -210,6 +211,44 @@ new_root(struct roster *r, void *arg)
 		abort();
 }
 
+/* The newest roster, or the announcement of member 1, as a commit leaves it. */
+static void
+keep(enum store_kind kind)
+{
+	struct store_entry e = { .kind = kind, .time = fed.now };
+	const uint8_t *id =
+	    kind == STORE_ROSTER ? fed.roster->id : fed.keys[1]->id;
+	struct store_tx *tx;
+	uint64_t seq;
+
+	memcpy(e.id, id, ID_LEN);
+	e.note = buf_span(kind == STORE_ROSTER ? &fed.file : &fed.keys_file[1]);
+	if (store_begin(store, &tx) || store_append(tx, &e, &seq) ||
+	    (kind == STORE_ROSTER
+		    ? trust_store_roster(tx, fed.roster, seq)
+		    : value_put_u64(tx, seq, "keys/%s", fed.member[1])) ||
+	    store_commit(tx))
+		abort();
+}
+
+static void
+test_new_root_loaded(void)
+{
+	struct trust *t;
+
+	keep(STORE_KEYS);
+	t = load();
+	ok(trust_keys(t, span_of(fed.member[1])) != NULL,
+	    "an announcement is loaded with the store");
+	trust_put(t);
+	fixture_next_roster(&fed, new_root, fed.member[1]);
+	keep(STORE_ROSTER);
+	t = load();
+	ok(trust_keys(t, span_of(fed.member[1])) == NULL,
+	    "but not if its root key has been replaced");
+	trust_put(t);
+}
+
 static void
 test_new_root(void)
 {
@@ -244,6 +283,15 @@ main(void)
 	test_replace();
 	test_rosters();
 	test_new_root();
+	store_close(store);
+	fixture_release(&fed);
+
+	fixture_init(&fed, "sg my");
+	snprintf(dir, sizeof(dir), "%s/another", scratch());
+	if (store_open(&store, dir, &opt, NULL) ||
+	    trust_install_genesis(store, buf_span(&fed.file), fed.now))
+		abort();
+	test_new_root_loaded();
 	store_close(store);
 	fixture_release(&fed);
 	return tap_done();
