@@ -714,6 +714,15 @@ desk_upload_next(struct desk_tx *tx, const uint8_t *after, uint8_t hash[ID_LEN],
 	return TOCSIN_OK;
 }
 
+bool
+desk_upload_has(struct desk_tx *tx, const uint8_t hash[ID_LEN])
+{
+	struct span size;
+
+	return get(tx, UPLOAD, (struct span){ hash, ID_LEN }, &size) ==
+	       TOCSIN_OK;
+}
+
 enum tocsin_err
 desk_upload_done(struct desk_tx *tx, const uint8_t hash[ID_LEN])
 {

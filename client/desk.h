@@ -106,6 +106,7 @@ enum tocsin_err MUST_USE desk_upload_add(
 /* The first beyond `after` (NULL: from the start). */
 enum tocsin_err MUST_USE desk_upload_next(struct desk_tx *tx,
     const uint8_t *after, uint8_t hash[ID_LEN], uint64_t *size);
+bool desk_upload_has(struct desk_tx *tx, const uint8_t hash[ID_LEN]);
 enum tocsin_err MUST_USE desk_upload_done(
     struct desk_tx *tx, const uint8_t hash[ID_LEN]);
 

@@ -4,8 +4,10 @@
 #include "client/keyfile.h"
 #include "client/sync.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,7 @@
 #include <unistd.h>
 
 #define PIECE 65536
+#define NEW_PART ".new." /* what is being sealed */
 
 /* Write what was made, and make room. */
 static enum tocsin_err
@@ -124,7 +127,7 @@ make_spool(const char *home, char temp[768])
 	snprintf(temp, 768, "%s/spool", home);
 	if (mkdir(temp, 0700) != 0 && errno != EEXIST)
 		return file_error(errno);
-	snprintf(temp, 768, "%s/spool/.new.XXXXXX", home);
+	snprintf(temp, 768, "%s/spool/" NEW_PART "XXXXXX", home);
 	return TOCSIN_OK;
 }
 
@@ -171,6 +174,59 @@ parts_seal(const char *home, const char *path, const uint8_t sk[32],
 	sodium_memzero(s, sizeof(*s));
 	free(s);
 	return err;
+}
+
+/* ---- sweeping ---- */
+
+struct sweeping {
+	int64_t now;
+	bool (*wanted)(void *arg, const uint8_t hash[32]);
+	void *arg;
+};
+
+/* How old the file must be to be removed; 0: it is not. */
+static int64_t
+stale_after(const struct sweeping *s, const char *name)
+{
+	uint8_t hash[32];
+	const char *end;
+	size_t n;
+
+	if (strncmp(name, NEW_PART, strlen(NEW_PART)) == 0)
+		return PARTS_STALE_S;
+	if (sodium_hex2bin(
+		hash, sizeof(hash), name, strlen(name), NULL, &n, &end) != 0 ||
+	    n != sizeof(hash))
+		return 0;
+	if (strcmp(end, ".part") == 0)
+		return PARTS_DOWNLOAD_S;
+	return *end == '\0' && !s->wanted(s->arg, hash) ? PARTS_STALE_S : 0;
+}
+
+void
+parts_sweep(const char *home, int64_t now,
+    bool (*wanted)(void *arg, const uint8_t hash[32]), void *arg)
+{
+	const struct sweeping s = { now, wanted, arg };
+	const struct dirent *e;
+	char path[640];
+	struct stat st;
+	int64_t age;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "%s/spool", home);
+	d = opendir(path);
+	if (d == NULL) /* nothing was ever in it */
+		return;
+	while ((e = readdir(d)) != NULL) {
+		age = stale_after(&s, e->d_name);
+		if (age > 0 &&
+		    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) ==
+			0 &&
+		    S_ISREG(st.st_mode) && now - (int64_t)st.st_mtime > age)
+			(void)unlinkat(dirfd(d), e->d_name, 0);
+	}
+	closedir(d);
 }
 
 /* ---- opening ---- */

@@ -33,6 +33,16 @@ enum tocsin_err MUST_USE parts_open(const char *from,
     const char *dir, const char *name);
 
 /*
+ * Remove from home/spool what a crash left behind: what was being sealed, and
+ * sealed parts that nobody wants to upload, if they are a day old; downloads
+ * that nobody went on with for 30 days. Other names are not ours to remove.
+ */
+#define PARTS_STALE_S 86400
+#define PARTS_DOWNLOAD_S (30 * 86400)
+void parts_sweep(const char *home, int64_t now,
+    bool (*wanted)(void *arg, const uint8_t hash[32]), void *arg);
+
+/*
  * What becomes of a file name from somebody else: its last component, without
  * control characters and leading dots or dashes; "attachment" if nothing is
  * left. `out` has room for 201 bytes.

@@ -4,6 +4,7 @@
 #include "client/intake.h"
 #include "client/line.h"
 #include "client/outbox.h"
+#include "client/parts.h"
 #include "crypto/msg.h"
 
 #include <sodium.h>
@@ -609,11 +610,29 @@ rest(struct sync *s)
 	return (int)backoff_sooner(&s->parking, ms);
 }
 
+static bool
+is_to_upload(void *tx, const uint8_t hash[32])
+{
+	return desk_upload_has(tx, hash);
+}
+
+static void
+sweep_spool(struct sync *s)
+{
+	struct desk_tx *tx = NULL;
+
+	if (desk_read(s->p.desk, &tx) == TOCSIN_OK)
+		parts_sweep(
+		    s->p.keys->home, (int64_t)time(NULL), is_to_upload, tx);
+	desk_end(tx);
+}
+
 static void *
 run(void *arg)
 {
 	struct sync *s = arg;
 
+	sweep_spool(s);
 	while (!s->stop) {
 		uint64_t seen = desk_changes(s->p.desk);
 

@@ -205,6 +205,50 @@ test_long_path(void)
 	    TOCSIN_EUSAGE, "a name that is too long is not cut off");
 }
 
+static bool
+is_wanted(void *hash, const uint8_t asked[32])
+{
+	return memcmp(hash, asked, 32) == 0;
+}
+
+static void
+test_sweep(void)
+{
+	static const char *const names[] = { ".new.abcdef", "1a", "2b", "3c",
+		"4d", "somebody's" };
+	static const int days[] = { 2, 2, 2, 2, 31, 99 };
+	uint8_t wanted[32] = { 0x1a };
+	char path[6][800], name[100], box[600];
+	const int64_t now = 1800000000;
+	size_t i;
+
+	snprintf(box, sizeof(box), "%s", under(scratch(), "swept"));
+	if (mkdir(box, 0700) != 0 || mkdir(under(box, "spool"), 0700) != 0)
+		abort();
+	for (i = 0; i < 6; i++) {
+		struct timespec t[2];
+
+		t[0].tv_sec = t[1].tv_sec = now - days[i] * 86400;
+		t[0].tv_nsec = t[1].tv_nsec = 0;
+		if (i == 0 || i == 5)
+			snprintf(name, sizeof(name), "%s", names[i]);
+		else
+			snprintf(name, sizeof(name), "%.2s%062d%s", names[i], 0,
+			    i > 2 ? ".part" : "");
+		snprintf(path[i], sizeof(path[i]), "%s/spool/%s", box, name);
+		put(path[i], "x", 1);
+		if (utimensat(AT_FDCWD, path[i], t, 0) != 0)
+			abort();
+	}
+	parts_sweep(box, now, is_wanted, wanted);
+	ok(access(path[0], F_OK) != 0 && access(path[2], F_OK) != 0 &&
+		access(path[4], F_OK) != 0,
+	    "what crashes left in the spool is removed when it is old");
+	ok(access(path[1], F_OK) == 0 && access(path[3], F_OK) == 0 &&
+		access(path[5], F_OK) == 0,
+	    "but not what is to be sent, or is being fetched, or isn't ours");
+}
+
 static void
 test_refused(void)
 {
@@ -292,6 +336,7 @@ main(void)
 	test_in_the_way();
 	test_without_links();
 	test_long_path();
+	test_sweep();
 	test_refused();
 	test_names();
 	return tap_done();
