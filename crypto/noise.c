@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "crypto/noise.h"
+#include "crypto/chacha.h"
 #include "crypto/hkdf.h"
 #include "crypto/pubkey.h"
 
@@ -13,12 +14,12 @@ static const char protocol[] = "Noise_XK_25519_ChaChaPoly_SHA256";
 
 /* Noise's ChaChaPoly nonce: 32 zero bits, then the number, little-endian. */
 static void
-put_nonce(uint8_t out[crypto_aead_chacha20poly1305_ietf_NPUBBYTES], uint64_t n)
+put_nonce(uint8_t out[CHACHA_NONCE], uint64_t n)
 {
 	size_t i;
 
 	memset(out, 0, 4);
-	for (i = 4; i < crypto_aead_chacha20poly1305_ietf_NPUBBYTES; i++) {
+	for (i = 4; i < CHACHA_NONCE; i++) {
 		out[i] = (uint8_t)n;
 		n >>= 8;
 	}
@@ -28,7 +29,7 @@ enum tocsin_err
 noise_seal(struct buf *out, const uint8_t key[32], uint64_t nonce,
     struct span ad, struct span plain)
 {
-	uint8_t npub[crypto_aead_chacha20poly1305_ietf_NPUBBYTES];
+	uint8_t npub[CHACHA_NONCE];
 	uint8_t *at;
 
 	if (nonce == UINT64_MAX) /* Noise keeps it for rekeying */
@@ -39,8 +40,7 @@ noise_seal(struct buf *out, const uint8_t key[32], uint64_t nonce,
 	if (at == NULL)
 		return TOCSIN_EINTERNAL;
 	put_nonce(npub, nonce);
-	crypto_aead_chacha20poly1305_ietf_encrypt(
-	    at, NULL, plain.p, plain.n, ad.p, ad.n, NULL, npub, key);
+	chacha_seal(at, plain, ad, npub, key);
 	return TOCSIN_OK;
 }
 
@@ -48,8 +48,9 @@ enum tocsin_err
 noise_open(struct buf *out, const uint8_t key[32], uint64_t nonce,
     struct span ad, struct span sealed)
 {
-	uint8_t npub[crypto_aead_chacha20poly1305_ietf_NPUBBYTES];
+	uint8_t npub[CHACHA_NONCE];
 	size_t was = out->n;
+	enum tocsin_err err;
 	uint8_t *at;
 
 	if (nonce == UINT64_MAX)
@@ -62,12 +63,10 @@ noise_open(struct buf *out, const uint8_t key[32], uint64_t nonce,
 	if (at == NULL)
 		return TOCSIN_EINTERNAL;
 	put_nonce(npub, nonce);
-	if (crypto_aead_chacha20poly1305_ietf_decrypt(at, NULL, NULL, sealed.p,
-		sealed.n, ad.p, ad.n, npub, key) != 0) {
+	err = chacha_open(at, sealed, ad, npub, key);
+	if (err != TOCSIN_OK)
 		buf_cut(out, was);
-		return TOCSIN_EBADSIGNATURE;
-	}
-	return TOCSIN_OK;
+	return err;
 }
 
 /* ---- the symmetric state ---- */
