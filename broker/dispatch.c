@@ -34,6 +34,7 @@ static const struct op ops[] = {
 	[MSG_HELLO]      = { "hello",      ALL,               op_hello },
 	[MSG_RELAY_OPEN] = { "relay.open", BROKER,            op_relay_open },
 	[MSG_RELAY_WAIT] = { "relay.wait", BROKER,            op_relay_wait },
+	[MSG_RELAY_KEYS] = { "relay.keys", BROKER,            op_relay_keys },
 };
 /* clang-format on */
 #define OPS (sizeof(ops) / sizeof(ops[0]))

@@ -4,6 +4,7 @@
 #include "broker/value.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #define RANGE (MSG_MAX - 64) /* of a roster's note, in one answer */
 
@@ -64,6 +65,30 @@ op_roster(struct request *r, struct span body)
 		answer_roster(r, e.note, m.serial, m.offset);
 	if (rx)
 		store_read_end(rx);
+}
+
+/* ---- announcements ---- */
+
+void
+op_relay_keys(struct request *r, struct span body)
+{
+	struct buf reply = { 0 };
+	struct msg_relay_keys m;
+	const struct keys *k = NULL;
+	enum tocsin_err err = msg_relay_keys_decode(&m, body);
+
+	if (!err)
+		k = trust_keys(r->trust, m.member);
+	if (!err && (!k || memcmp(k->id, m.id, ID_LEN) == 0))
+		err = TOCSIN_ENOTFOUND;
+	if (err) {
+		request_refuse(r, err, 0, NULL);
+		return;
+	}
+	msg_accept(&reply);
+	buf_add(&reply, k->whole);
+	request_answer(r, buf_span(&reply));
+	buf_release(&reply);
 }
 
 /* ---- the log tree ---- */

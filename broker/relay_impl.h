@@ -43,7 +43,7 @@ struct trim {
 	atomic_bool busy;
 };
 
-/* Asking a peer for the roster after ours. */
+/* Asking a peer for the rosters after ours, then for announcements. */
 struct roster_fetch {
 	bool want;
 	bool asking;	 /* a request is out */
@@ -51,7 +51,9 @@ struct roster_fetch {
 	uint64_t number; /* of the request */
 	uint64_t serial; /* of the roster that `file` is the beginning of */
 	struct buf file;
+	size_t member; /* 0: at the rosters; else place in ours, plus 1 */
 	atomic_bool storing;
+	atomic_bool failed; /* to store it */
 };
 
 struct relay_peer {
@@ -146,7 +148,7 @@ MUST_USE enum tocsin_err link_read(const struct relay_peer *p, uint64_t number,
 MUST_USE enum tocsin_err count_agree(
     struct relay *r, struct relay_peer *p, const struct msg_cursors *at);
 
-/* relay_roster.c: the rosters after ours, if it is wanted. */
+/* relay_roster.c: the rosters after ours, and announcements, if wanted. */
 void roster_ask(struct relay *r, struct relay_peer *p);
 void roster_answered(
     struct relay *r, struct relay_peer *p, const struct answer *a);

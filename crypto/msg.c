@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "crypto/msg.h"
 
+#include "crypto/text.h"
+
 #include <string.h>
 
 #define ENTRY_DETACHED 1
@@ -493,5 +495,25 @@ msg_relay_at_decode(struct msg_relay_at *out, struct span rest)
 
 	out->repeat = take_flag(&r);
 	out->at = take_cursors(&r);
+	return judge(&r);
+}
+
+void
+msg_relay_keys_encode(struct buf *out, const struct msg_relay_keys *m)
+{
+	buf_u8(out, MSG_RELAY_KEYS);
+	buf_add(out, (struct span){ m->id, sizeof(m->id) });
+	buf_add(out, m->member);
+}
+
+enum tocsin_err
+msg_relay_keys_decode(struct msg_relay_keys *out, struct span body)
+{
+	struct rd r = rd_init(body);
+
+	rd_copy(&r, out->id, sizeof(out->id));
+	out->member = rd_rest(&r);
+	if (!name_member(out->member))
+		return TOCSIN_EMALFORMED;
 	return judge(&r);
 }

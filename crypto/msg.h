@@ -39,6 +39,7 @@ enum msg_op {
 	MSG_HELLO = 9,
 	MSG_RELAY_OPEN = 16,
 	MSG_RELAY_WAIT = 17,
+	MSG_RELAY_KEYS = 18,
 };
 
 /* The operation of a request, 0 if there is none; *body is what follows. */
@@ -230,5 +231,14 @@ enum tocsin_err MUST_USE msg_relay_wait_decode(
 void msg_relay_at_encode(struct buf *out, const struct msg_relay_at *m);
 enum tocsin_err MUST_USE msg_relay_at_decode(
     struct msg_relay_at *out, struct span rest);
+
+/* relay.keys: a member's announcement, unless it is the one with this id. */
+struct msg_relay_keys {
+	uint8_t id[32]; /* zeros: we have none */
+	struct span member;
+};
+void msg_relay_keys_encode(struct buf *out, const struct msg_relay_keys *m);
+enum tocsin_err MUST_USE msg_relay_keys_decode(
+    struct msg_relay_keys *out, struct span body);
 
 #endif

@@ -23,6 +23,7 @@ DECODER(hello, struct msg_hello)
 DECODER(relay, struct msg_relay)
 DECODER(relay_wait, struct msg_relay_wait)
 DECODER(relay_at, struct msg_relay_at)
+DECODER(relay_keys, struct msg_relay_keys)
 
 static union {
 	struct msg_post post;
@@ -34,6 +35,7 @@ static union {
 	struct msg_relay relay;
 	struct msg_relay_wait relay_wait;
 	struct msg_relay_at relay_at;
+	struct msg_relay_keys relay_keys;
 } got;
 
 /* A message without an open end: only the whole of it is one. */
@@ -197,8 +199,22 @@ test_relay(void)
 	struct msg_relay r = { .window = 5, .at.item[4] = 6 };
 	struct msg_relay_wait w = { .wait_ms = 7, .known.offset[0] = 8 };
 	struct msg_relay_at at = { .repeat = true, .at.item[1] = 9 };
+	struct msg_relay_keys k = { .id[31] = 10,
+		.member = span_of("singcert@sg") };
 	struct buf b = { 0 };
+	struct span body;
 
+	msg_relay_keys_encode(&b, &k);
+	body = body_of(&b, MSG_RELAY_KEYS);
+	ok(d_relay_keys(&got, body) == TOCSIN_OK &&
+		got.relay_keys.id[31] == 10 &&
+		span_is(got.relay_keys.member, "singcert@sg"),
+	    "relay.keys: fields come back");
+	is_int(d_relay_keys(&got, span_cut(body, 0, 40)), TOCSIN_EMALFORMED,
+	    "relay.keys: a name that is cut off is malformed");
+	is_int(d_relay_keys(&got, span_cut(body, 0, 32)), TOCSIN_EMALFORMED,
+	    "relay.keys: and so is none");
+	buf_release(&b);
 	msg_hello_encode(&b, &h);
 	only_whole("hello", d_hello, buf_span(&b));
 	buf_release(&b);
