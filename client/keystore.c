@@ -546,6 +546,23 @@ keystore_open(const char *home, const char *passphrase, struct keystore **out)
 	return TOCSIN_OK;
 }
 
+const char *
+keystore_faulty(const char *home, const char *passphrase)
+{
+	struct keystore *k = calloc(1, sizeof(*k));
+	const char *file = "config";
+
+	if (k == NULL)
+		return file;
+	snprintf(k->home, sizeof(k->home), "%s", home);
+	if (config_read(k) == TOCSIN_OK)
+		file = device_read(k, passphrase) != TOCSIN_OK
+			   ? "keys/device.key"
+			   : "keys/recipient.txt";
+	keystore_close(k);
+	return file;
+}
+
 enum tocsin_err
 keystore_config(const char *home, struct keystore *out)
 {

@@ -68,6 +68,9 @@ enum tocsin_err MUST_USE keystore_open(
     const char *home, const char *passphrase, struct keystore **out);
 void keystore_close(struct keystore *k);
 
+/* Which file of a home keystore_open() stumbled over. */
+const char *keystore_faulty(const char *home, const char *passphrase);
+
 /* What is not secret of a home: the names, the role and the broker. */
 enum tocsin_err MUST_USE keystore_config(
     const char *home, struct keystore *out);

@@ -69,13 +69,22 @@ static enum tocsin_err
 open_keys(struct tocsin *t, const char *home, const char *passphrase)
 {
 	enum tocsin_err err = keystore_open(home, passphrase, &t->parts.keys);
+	const char *file;
 
-	if (err == TOCSIN_ENOTFOUND)
+	if (err == TOCSIN_OK)
+		return err;
+	if (err == TOCSIN_EPASSPHRASE)
+		return fail(err, "%s: %s", home, tocsin_err_text(err));
+	file = keystore_faulty(home, passphrase);
+	if (err != TOCSIN_ENOTFOUND)
+		return fail(err, "%s/%s: %s", home, file, tocsin_err_text(err));
+	if (strcmp(file, "config") == 0)
 		return fail(
 		    err, "%s is no home; make one with `tocsin init`", home);
-	if (err != TOCSIN_OK)
-		return fail(err, "%s: %s", home, tocsin_err_text(err));
-	return TOCSIN_OK;
+	return fail(err,
+	    "%s/%s is missing: bring it back from a backup, or make a new "
+	    "device with `tocsin init --join` in another home",
+	    home, file);
 }
 
 enum tocsin_err

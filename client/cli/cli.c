@@ -549,6 +549,7 @@ cli_read(const char *path, size_t max, struct buf *out)
 
 	if (err == TOCSIN_OK)
 		return 0;
+	buf_release(out);
 	return cli_fail(err, "%s: %s", path, file_text(err));
 }
 

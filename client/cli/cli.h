@@ -132,7 +132,7 @@ int cli_new_passphrase(
 /* The texts that prove that keys were misused, if there are any, on stderr. */
 void cli_conflicts(struct cli *c, struct desk *desk);
 
-/* A whole file; its failure is said. */
+/* A whole file; its failure is said, and leaves nothing in *out. */
 int cli_read(const char *path, size_t max, struct buf *out);
 
 /* To a new file, or to stdout for NULL. */

@@ -157,7 +157,7 @@ fill(struct posting *p)
 	status = take_text(p);
 	if (status == 0)
 		status = take_stix(p);
-	if (status == 0 && p->d.subject == NULL)
+	if (status == 0 && (p->d.subject == NULL || p->d.subject[0] == '\0'))
 		return cli_usage("say what it is about: --subject TEXT");
 	return status == 0 ? take_attachments(p) : status;
 }

@@ -59,8 +59,11 @@ view_when(const char *option, const char *typed, int64_t *out)
 	size_t i, n = strlen(typed);
 	uint64_t count;
 
-	if (time_parse(span_of(typed), out))
-		return true;
+	if (time_parse(span_of(typed), out)) {
+		if (*out <= cli_now())
+			cli_usage("%s: %s is over", option, typed);
+		return *out > cli_now();
+	}
 	for (i = 0; n > 1 && i < sizeof(units) / sizeof(units[0]); i++)
 		if (typed[n - 1] == units[i].unit &&
 		    num_parse(span_cut(span_of(typed), 0, n - 1), &count) &&

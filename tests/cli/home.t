@@ -266,6 +266,11 @@ says 1 keys-expired 'a member that has announced nothing is told of' \
 
 # ---- key files that are not as they should be ----
 
+mv sg/keys/device.key kept
+says 1 not-found 'a home without its key says which file is missing' \
+	tocsin inbox --home sg --offline
+ok 'by its name' grep -q 'keys/device.key is missing' err
+mv kept sg/keys/device.key
 chmod 0640 sg/keys/device.key
 says 1 permissions 'a device key that the group can read is not used' \
 	tocsin inbox --home sg --offline

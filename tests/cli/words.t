@@ -107,6 +107,11 @@ says 1 keys-expired 'mycert@my has no current keys' post --tlp RED \
 
 # ---- files ----
 
+says 1 not-found 'no such file' t roster show "$fed/none"
+says 2 usage 'it is not a file' t roster show "$fed"
+says 2 usage 'say what it is about' t post --to a@b --tlp RED --subject ''
+says 2 usage 'is over' t post --to a@b --tlp RED --subject x \
+	--ackby 2020-01-01T00:00:00Z
 says 1 not-found 'no such file' post --tlp RED --text "$fed/none"
 says 1 not-found 'no such file' post --tlp RED --attach "$fed/none"
 says 2 usage 'not a file' post --tlp RED --attach "$fed"
