@@ -396,13 +396,17 @@ set_options(struct hose *h)
 static int
 dial(struct hose *h)
 {
-	int rc = nng_dialer_create(&h->dialer, h->sock, h->net->url);
+	nng_dialer d;
+	int rc = nng_dialer_create(&d, h->sock, h->net->url);
 
 	if (rc != 0)
 		return rc;
-	(void)nng_dialer_set_bool(h->dialer, NNG_OPT_TCP_KEEPALIVE, true);
-	(void)nng_dialer_set_bool(h->dialer, NNG_OPT_TCP_NODELAY, true);
-	return nng_dialer_start(h->dialer, NNG_FLAG_NONBLOCK);
+	pthread_mutex_lock(&h->net->lock);
+	h->dialer = d;
+	pthread_mutex_unlock(&h->net->lock);
+	(void)nng_dialer_set_bool(d, NNG_OPT_TCP_KEEPALIVE, true);
+	(void)nng_dialer_set_bool(d, NNG_OPT_TCP_NODELAY, true);
+	return nng_dialer_start(d, NNG_FLAG_NONBLOCK);
 }
 
 /* One that has a socket stays, even if it is of no use: closing may hang. */
