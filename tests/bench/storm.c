@@ -2,12 +2,13 @@
 /*
  * storm - post through the library without pause, and say what was taken
  *
- *	storm HOME TO
+ *	storm [-p MILLISECONDS] HOME TO...
  *
- * Posts small tickets to TO, with at most WIDTH of them not yet acknowledged,
- * and prints the id of each when this device's broker has acknowledged it.
- *After SIGTERM it posts no more, and ends when all are acknowledged, or fails a
- * minute later. What it printed, nobody may lose.
+ * Posts small tickets to one TO after another, with at most WIDTH of them not
+ * yet acknowledged, and a pause after each. Prints the id of each when this
+ * device's broker has acknowledged it, and to whom it is if there is a choice.
+ * After SIGTERM it posts no more, and ends when all are acknowledged, or fails
+ *a minute later. What it printed, nobody may lose.
  */
 #include "client/tocsin.h"
 
@@ -20,9 +21,16 @@
 #define WIDTH 64
 #define PATIENCE 60 /* seconds */
 
+struct posted {
+	char id[TOCSIN_ID_TEXT];
+	const char *to;
+};
+
 static struct tocsin *t;
-static char (*waiting)[TOCSIN_ID_TEXT];
+static struct posted *waiting; /* not acknowledged; the oldest first */
 static size_t n;
+static char **members;
+static unsigned nmembers;
 
 static void
 die(const char *what, enum tocsin_err err)
@@ -42,23 +50,23 @@ on_term(int sig)
 }
 
 static void
-post(const char *to)
+post(void)
 {
 	static unsigned count;
-	const char *const members[] = { to, NULL };
+	const char *const to[] = { members[count % nmembers], NULL };
 	char subject[64];
 	struct tocsin_draft d = { .kind = "report",
-		.to = members,
+		.to = to,
 		.tlp = "GREEN",
 		.precedence = "routine",
 		.subject = subject };
 	enum tocsin_err err;
 
 	snprintf(subject, sizeof(subject), "storm %u", ++count);
-	err = tocsin_post(t, &d, waiting[n]);
+	err = tocsin_post(t, &d, waiting[n].id);
 	if (err != TOCSIN_OK)
 		die("post", err);
-	n++;
+	waiting[n++].to = to[0];
 }
 
 static bool
@@ -83,8 +91,9 @@ tell(void)
 {
 	size_t done = 0;
 
-	while (done < n && acknowledged(waiting[done]))
-		puts(waiting[done++]);
+	for (; done < n && acknowledged(waiting[done].id); done++)
+		printf("%s%s%s\n", waiting[done].id, nmembers > 1 ? " " : "",
+		    nmembers > 1 ? waiting[done].to : "");
 	fflush(stdout);
 	memmove(waiting, waiting + done, (n - done) * sizeof(*waiting));
 	n -= done;
@@ -93,15 +102,22 @@ tell(void)
 int
 main(int argc, char **argv)
 {
-	const struct timespec pause = { .tv_nsec = 2000000 };
+	struct timespec pause = { .tv_nsec = 2000000 };
 	time_t until = 0;
 	enum tocsin_err err;
 
+	if (argc > 3 && strcmp(argv[1], "-p") == 0) {
+		pause.tv_nsec = strtol(argv[2], NULL, 10) * 1000000;
+		argc -= 2;
+		argv += 2;
+	}
 	waiting = calloc(WIDTH, sizeof(*waiting));
-	if (argc != 3 || waiting == NULL) {
-		fputs("usage: storm HOME TO\n", stderr);
+	if (argc < 3 || waiting == NULL) {
+		fputs("usage: storm [-p MILLISECONDS] HOME TO...\n", stderr);
 		return 2;
 	}
+	members = argv + 2;
+	nmembers = (unsigned)argc - 2;
 	signal(SIGTERM, on_term);
 	err = tocsin_open(&t, argv[1], NULL);
 	if (err != TOCSIN_OK)
@@ -110,8 +126,8 @@ main(int argc, char **argv)
 		if (until == 0 && ending)
 			until = time(NULL) + PATIENCE;
 		if (until == 0 && n < WIDTH)
-			post(argv[2]);
-		else
+			post();
+		if (until != 0 || n == WIDTH || pause.tv_nsec > 2000000)
 			nanosleep(&pause, NULL);
 		tell();
 		if (until != 0 && time(NULL) > until) {
