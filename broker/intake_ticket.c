@@ -429,20 +429,26 @@ peers_of(struct names *peers, struct batch *batch, uint64_t seq)
 	return err;
 }
 
+/* For the peers of one ticket, but for those that another brought here. */
 static enum tocsin_err
-queue_part(
-    struct batch *batch, const uint8_t hash[32], const struct names *peers)
+queue_part(struct batch *batch, const uint8_t hash[32], uint64_t seq,
+    struct names *done)
 {
-	struct store_out out = { 0 };
-	enum tocsin_err err = TOCSIN_OK;
+	struct store_out out = { .ticket = seq };
+	struct names peers = { 0 };
+	enum tocsin_err err = peers_of(&peers, batch, seq);
 	struct span name;
 	size_t at = 0;
 
-	if (peers->all)
-		return TOCSIN_EINTERNAL; /* memory was short */
 	memcpy(out.part, hash, 32);
-	while (!err && names_next(peers, &at, &name))
-		err = intake_queue(batch, name, LANE_BULK, out);
+	while (!err && names_next(&peers, &at, &name)) {
+		if (!names_has(done, name))
+			err = intake_queue(batch, name, LANE_BULK, out);
+		names_add(done, name);
+	}
+	if (peers.all || done->all)
+		err = TOCSIN_EINTERNAL; /* memory was short */
+	names_release(&peers);
 	return err;
 }
 
@@ -451,19 +457,17 @@ intake_part_complete(struct batch *batch, const uint8_t hash[32])
 {
 	char name[6 + 64 + 1];
 	struct buf list = { 0 };
-	struct names peers = { 0 };
+	struct names done = { 0 };
 	enum tocsin_err err = wants_load(&list, batch->view, hash);
 	struct rd r = rd_init(buf_span(&list));
 
 	wants_name(name, hash);
 	while (!err && r.rest.n >= 8)
-		err = peers_of(&peers, batch, rd_u64(&r));
-	if (!err)
-		err = queue_part(batch, hash, &peers);
+		err = queue_part(batch, hash, rd_u64(&r), &done);
 	if (!err && list.n > 0)
 		err = store_value_put(
 		    batch->tx, span_of(name), (struct span){ 0 });
-	names_release(&peers);
+	names_release(&done);
 	buf_release(&list);
 	return intake_written(err);
 }
@@ -588,7 +592,7 @@ write_parts(struct intake *in, struct batch *batch, uint64_t seq)
 
 	for (i = 0; i < in->t.npart && !err; i++) {
 		const struct ticket_part *p = &in->t.part[i];
-		struct store_out out = { 0 };
+		struct store_out out = { .ticket = seq };
 
 		memcpy(out.part, p->hash, 32);
 		err = store_part_expect(batch->tx, p->hash, p->size, seq);

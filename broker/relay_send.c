@@ -95,12 +95,41 @@ load_entry(struct source *s, const struct relay_peer *p, struct store_rx *rx,
 	return err;
 }
 
+/* The ticket for whose sake it is sent: it names the part, and the nation. */
 static enum tocsin_err
-load_part(struct source *s, struct store_rx *rx, const uint8_t hash[32])
+check_part(const struct relay_peer *p, struct store_rx *rx,
+    const struct store_out *row)
 {
-	struct store_part part;
-	enum tocsin_err err = store_part_stat(rx, hash, &part);
+	struct store_entry e;
+	struct ticket t;
+	struct note note;
+	size_t i;
+	enum tocsin_err err = store_get(rx, row->ticket, &e);
 
+	if (!err)
+		err = ticket_parse(&t, &note, e.note);
+	if (err)
+		return err;
+	for (i = 0; i < t.npart; i++)
+		if (memcmp(t.part[i].hash, row->part, 32) == 0)
+			break;
+	return i < t.npart && ticket_names(&t, span_of(p->nation))
+		   ? TOCSIN_OK
+		   : TOCSIN_ENOTRECIPIENT;
+}
+
+static enum tocsin_err
+load_part(struct source *s, const struct relay_peer *p, struct store_rx *rx,
+    const struct store_out *row)
+{
+	const uint8_t *hash = row->part;
+	struct store_part part;
+	enum tocsin_err err = TOCSIN_OK;
+
+	if (row->ticket > 0) /* 0: queued by a version before this check */
+		err = check_part(p, rx, row);
+	if (!err)
+		err = store_part_stat(rx, hash, &part);
 	if (err)
 		return err;
 	if (!part.complete)
@@ -143,7 +172,7 @@ load(struct relay_peer *p, struct store_rx *rx, unsigned lane, uint64_t n)
 	if (!err && row.n != n)
 		err = TOCSIN_ENOTFOUND;
 	else if (!err && lane == LANE_BULK)
-		err = load_part(s, rx, row.part);
+		err = load_part(s, p, rx, &row);
 	else if (!err)
 		err = load_entry(s, p, rx, row.seq);
 	if (err && err != TOCSIN_EBUSY && err != TOCSIN_EINTERNAL)

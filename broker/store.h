@@ -75,6 +75,7 @@ struct store_out {
 	uint64_t n;   /* per peer and lane, from 1 */
 	uint64_t seq; /* 0: a part */
 	uint8_t part[32];
+	uint64_t ticket; /* seq of one that names the part; 0: not known */
 };
 
 struct store_part {

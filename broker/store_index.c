@@ -238,29 +238,29 @@ enum tocsin_err
 store_out_add(
     struct store_tx *tx, struct span peer, unsigned lane, struct store_out *out)
 {
-	struct out_row row = { .seq = out->seq };
+	struct out_row row = { .seq = out->seq ? out->seq : out->ticket };
 	enum tocsin_err err;
 	struct key k;
 	uint64_t n;
 
 	if (tx->failed)
 		return tx->failed;
-	if (!lane_ok(peer, lane) || out->seq > tx->head)
+	if (!lane_ok(peer, lane) || row.seq > tx->head)
 		return TOCSIN_EUSAGE;
 	lane_key(&k, peer, lane);
 	err = lane_count(tx, &k, &n);
 	if (err)
 		return err;
-	if (row.seq == 0)
+	if (out->seq == 0)
 		memcpy(row.part, out->part, sizeof(row.part));
 	key_be64(&k, n);
 	out->n = n;
 	return row_put(tx, T_OUTBOX, key_span(&k),
-	    row.seq == 0 ? (struct span){ (const uint8_t *)&row, sizeof(row) }
-			 : key_u64(&row.seq));
+	    out->seq == 0 ? (struct span){ (const uint8_t *)&row, sizeof(row) }
+			  : key_u64(&row.seq));
 }
 
-/* A row is a seq, or a zero and a part's hash. */
+/* A row is a seq, or a part's hash behind the ticket's, or behind a zero. */
 static bool
 out_decode(struct store_out *out, uint64_t n, struct span value)
 {
@@ -269,10 +269,11 @@ out_decode(struct store_out *out, uint64_t n, struct span value)
 	if (value.n != sizeof(row) && value.n != sizeof(row.seq))
 		return false;
 	memcpy(&row, value.p, value.n);
-	if ((row.seq == 0) != (value.n == sizeof(row)))
+	if (row.seq == 0 && value.n < sizeof(row))
 		return false;
 	out->n = n;
-	out->seq = row.seq;
+	out->seq = value.n < sizeof(row) ? row.seq : 0;
+	out->ticket = value.n < sizeof(row) ? 0 : row.seq;
 	memcpy(out->part, row.part, sizeof(out->part));
 	return true;
 }

@@ -119,12 +119,22 @@ install_file(struct broker *b, enum store_kind kind, const char *path)
 	return err;
 }
 
+/* The same in each process. */
+static uint8_t attachment[6 << 20];
+
+static void
+attachment_fill(void)
+{
+	randombytes_buf_deterministic(
+	    attachment, sizeof(attachment), (uint8_t[32]){ 9 });
+}
+
 /* A fault: the newest ticket is queued for a nation that it is not for. */
 static enum tocsin_err
 misqueue_apply(struct job *job, struct batch *batch)
 {
 	uint64_t seq = store_head(batch->view);
-	struct store_out out = { 0 };
+	struct store_out out = { 0 }, part = { 0 };
 	struct store_entry e;
 
 	(void)job;
@@ -133,7 +143,13 @@ misqueue_apply(struct job *job, struct batch *batch)
 		MUST(store_get(batch->view, seq--, &e) == TOCSIN_OK);
 	} while (e.kind != STORE_TICKET);
 	names_add(&batch->peers, span_of("la"));
-	return store_out_add(batch->tx, span_of("la"), LANE_FLASH, &out);
+	MUST(store_out_add(batch->tx, span_of("la"), LANE_FLASH, &out) ==
+	     TOCSIN_OK);
+	/* And the part that is for Malaysia alone, under the same ticket. */
+	attachment_fill();
+	crypto_hash_sha256(part.part, attachment, sizeof(attachment));
+	part.ticket = out.seq;
+	return store_out_add(batch->tx, span_of("la"), LANE_BULK, &part);
 }
 
 /* Another: what was queued for Laos is forgotten. */
@@ -797,8 +813,6 @@ test_large_body(struct sender *sg)
 	fx_ticket_release(&t);
 }
 
-static uint8_t attachment[6 << 20];
-
 static void
 add_attachment(struct ticket *t, void *arg)
 {
@@ -818,8 +832,7 @@ test_part(struct sender *sg)
 	uint8_t hash[32];
 	uint64_t have = 0;
 
-	randombytes_buf_deterministic(
-	    attachment, sizeof(attachment), (uint8_t[32]){ 9 });
+	attachment_fill();
 	crypto_hash_sha256(hash, attachment, sizeof(attachment));
 	fixture_ticket(&t, &fed, sg->device, "mycert@my", ++sg->seq, sg->prev,
 	    add_attachment, NULL);
@@ -866,8 +879,8 @@ test_misqueued(struct sender *sg)
 		    items + 1),
 	    "that is queued for Laos by a fault");
 	ok(WAIT_FOR(atomic_load(&slot[LA].count[BROKER_relay_items_refused]) ==
-		    refused + 1),
-	    "is an item that is no more for Laos");
+		    refused + 2),
+	    "is an item that is no more for Laos, and so is a part");
 	ok(WAIT_FOR(status_of(SG, LA).waiting == 0), "and not sent again");
 	after = status_of(SG, LA);
 	ok(after.bytes_out - before.bytes_out <
