@@ -13,6 +13,7 @@
 #include "broker/intake.h"
 #include "broker/lane.h"
 #include "crypto/receipt.h"
+#include "tests/lib/port.h"
 #include "tests/lib/rig.h"
 #include "tests/lib/tap.h"
 
@@ -217,10 +218,11 @@ broker_process(int i)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
+	if (s->port == 0)
+		s->port = port_of_ours();
 	snprintf(address, sizeof(address), "127.0.0.1:%u", s->port);
 	/* The door of one that was killed takes a moment to follow it. */
 	MUST(WAIT_FOR(door_listen(address, &fd) == TOCSIN_OK));
-	s->port = door_port(fd);
 	b = rig_broker(&fed, names[i], NULL, NULL);
 	open_door(names[i], fd);
 	atomic_store(&s->pid, getpid());

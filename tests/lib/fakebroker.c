@@ -2,6 +2,7 @@
 #include "tests/lib/fakebroker.h"
 
 #include "crypto/frame.h"
+#include "tests/lib/port.h"
 #include "tests/lib/tap.h"
 
 #include <arpa/inet.h>
@@ -816,7 +817,6 @@ listen_on(struct fakebroker *b)
 	struct sockaddr_in a = { .sin_family = AF_INET,
 		.sin_port = htons(b->port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t n = sizeof(a);
 	int one = 1;
 
 	b->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -824,8 +824,6 @@ listen_on(struct fakebroker *b)
 	setsockopt(b->listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	MUST(bind(b->listener, (struct sockaddr *)&a, sizeof(a)) == 0);
 	MUST(listen(b->listener, 16) == 0);
-	MUST(getsockname(b->listener, (struct sockaddr *)&a, &n) == 0);
-	b->port = ntohs(a.sin_port);
 }
 
 static size_t
@@ -1093,6 +1091,7 @@ fb_new(const struct fixture *f, const char *name)
 	pthread_cond_init(&b->changed, NULL);
 	for (i = 0; i < CONNS; i++)
 		b->conn[i].fd = -1;
+	b->port = port_of_ours();
 	listen_on(b);
 	snprintf(b->url, sizeof(b->url), "tcp://127.0.0.1:%u", b->port);
 	MUST(pthread_create(&b->thread, NULL, run, b) == 0);
