@@ -3,6 +3,7 @@
 
 #include "broker/clock.h"
 #include "broker/log.h"
+#include "broker/mark.h"
 #include "broker/rate.h"
 #include "broker/relay.h"
 #include "broker/signer.h"
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 
 #define STAGED_SWEEP_MS 3600000
+#define MARK_MS 60000
 
 /* Judging an announcement costs up to 10 ms, and anybody may bring one. */
 #define ANNOUNCES 20 /* of strangers, per second */
@@ -90,6 +92,10 @@ void
 broker_tick(struct broker *b, int64_t now_ms)
 {
 	sessions_sweep(b->sessions, now_ms);
+	if (b->conf.mark && now_ms >= b->mark_ms) {
+		b->mark_ms = now_ms + MARK_MS;
+		mark_write(b->conf.mark, b->store);
+	}
 	if (now_ms < b->sweep_ms)
 		return;
 	b->sweep_ms = now_ms + STAGED_SWEEP_MS;
@@ -107,7 +113,9 @@ load_trust(struct broker *b)
 
 	if (err)
 		return err;
-	err = trust_load(&t, rx);
+	err = epochs_load(&b->epochs, rx);
+	if (!err)
+		err = trust_load(&t, rx);
 	store_read_end(rx);
 	if (!err)
 		trust_publish(b->trust, t);
@@ -149,6 +157,10 @@ start(struct broker *b, enum tocsin_err *err)
 	*err = store_open(&b->store, b->conf.store_dir, &b->conf.store, &why);
 	if (*err)
 		return why ? why : "the store cannot be opened";
+	if (b->conf.mark)
+		*err = mark_check(b->conf.mark, b->store, &why);
+	if (*err)
+		return why ? why : "the end of the log cannot be read";
 	*err = load_trust(b);
 	if (*err)
 		return *err == TOCSIN_EROSTERUNKNOWN
@@ -204,6 +216,8 @@ broker_halt(struct broker *b)
 {
 	net_pause(b->net);
 	writer_stop(b->writer);
+	if (b->conf.mark)
+		mark_write(b->conf.mark, b->store);
 	/* Not closed: other threads may be reading, and all is synced. */
 }
 

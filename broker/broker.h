@@ -9,6 +9,7 @@
 #ifndef TOCSIN_BROKER_BROKER_H
 #define TOCSIN_BROKER_BROKER_H
 
+#include "broker/epochs.h"
 #include "broker/net.h"
 #include "broker/park.h"
 #include "broker/session.h"
@@ -25,6 +26,7 @@ struct broker_config {
 	char name[LABEL_MAX + 1];
 	char nation[NATION_MAX + 1];
 	const char *store_dir;
+	const char *mark; /* file of mark.h; NULL: none */
 
 	/* Secrets; not copied, since they lie in memory of their own. */
 	const uint8_t *noise_sk; /* 32, X25519, of the link */
@@ -79,6 +81,7 @@ struct broker {
 	struct broker_config conf;
 	uint8_t noise_pk[32];
 	struct store *store;
+	struct epochs epochs;
 	struct trust_box *trust;
 	struct writer *writer;
 	struct sessions *sessions;
@@ -88,6 +91,7 @@ struct broker {
 	struct rates *rates;	 /* posts, by member */
 	struct rates *announces; /* of strangers, all together */
 	struct signer *signer;	 /* the newest checkpoint, signed once */
+	int64_t mark_ms;	 /* when the mark is written next */
 	int64_t sweep_ms;	 /* when old staged bodies are dropped next */
 	atomic_uint_fast64_t count[BROKER_COUNTER_COUNT];
 };

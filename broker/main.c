@@ -28,6 +28,12 @@ static const struct cmd cmds[] = {
 	    "how a running broker fares" },
 	{ "verify", cmd_verify, verify_options, "",
 	    "walk everything in the store, running or not" },
+	{ "backup", cmd_backup, backup_options, "folder",
+	    "copy the store to a new folder, running or not" },
+	{ "restore", cmd_restore, backup_options, "folder",
+	    "put a backup in the place of the store" },
+	{ "compact", cmd_compact, backup_options, "",
+	    "give back what is free inside the store" },
 };
 /* clang-format on */
 

@@ -14,6 +14,7 @@
 
 /* One answer in the making. */
 struct page {
+	const struct epochs *epochs;
 	struct buf reply;
 	size_t mark;
 	size_t limit;
@@ -47,7 +48,7 @@ static bool
 page_add(struct page *p, const struct store_entry *s)
 {
 	struct msg_entry e = {
-		.seq = s->seq,
+		.seq = epochs_wire(p->epochs, s->seq),
 		.time = s->time,
 		.kind = (uint8_t)s->kind,
 		.detached = s->detached,
@@ -112,7 +113,7 @@ read_page(struct page *p, struct request *r, uint64_t from)
 		return err;
 	p->last = from < store_head(rx) ? from : store_head(rx);
 	msg_accept(&p->reply);
-	p->mark = msg_entries_begin(&p->reply, p->last);
+	p->mark = msg_entries_begin(&p->reply, epochs_wire(p->epochs, p->last));
 	err = page_fill(p, rx, span_of(r->who.member));
 	store_read_end(rx);
 	msg_entries_end(&p->reply, p->mark, p->more, p->n);
@@ -138,7 +139,7 @@ answer_empty(struct request *r)
 
 	session_sent_unlock(r->session, from);
 	msg_accept(&reply);
-	mark = msg_entries_begin(&reply, from);
+	mark = msg_entries_begin(&reply, epochs_wire(&r->b->epochs, from));
 	msg_entries_end(&reply, mark, false, 0);
 	request_answer(r, buf_span(&reply));
 	buf_release(&reply);
@@ -151,7 +152,7 @@ answer_empty(struct request *r)
 static bool
 look(struct request *r, const struct msg_fetch *m, uint64_t after, bool now)
 {
-	struct page p = { .limit = limit_of(m) };
+	struct page p = { .epochs = &r->b->epochs, .limit = limit_of(m) };
 	uint64_t sent = session_sent_lock(r->session);
 	enum tocsin_err err;
 	bool answered = true;
@@ -172,6 +173,20 @@ look(struct request *r, const struct msg_fetch *m, uint64_t after, bool now)
 	return answered;
 }
 
+/* The cursors of the device as ours. */
+static enum tocsin_err
+fetch_decode(struct msg_fetch *m, const struct broker *b, struct span body)
+{
+	enum tocsin_err err = msg_fetch_decode(m, body);
+
+	if (err)
+		return err;
+	m->acked = epochs_seq(&b->epochs, m->acked);
+	if (m->after != MSG_AFTER_CONTINUE)
+		m->after = epochs_seq(&b->epochs, m->after);
+	return TOCSIN_OK;
+}
+
 /* ---- waiting ---- */
 
 static bool
@@ -189,7 +204,7 @@ fetch_look(struct request *r, enum park_why why)
 		return true;
 	}
 	msg_op(buf_span(&r->plain), &body);
-	if (msg_fetch_decode(&m, body) != TOCSIN_OK) { /* it did before */
+	if (fetch_decode(&m, r->b, body) != TOCSIN_OK) { /* it did before */
 		request_drop(r);
 		return true;
 	}
@@ -214,7 +229,7 @@ op_fetch(struct request *r, struct span body)
 	uint64_t seen = parks_seen(r->b->parks);
 	struct msg_fetch m;
 
-	if (msg_fetch_decode(&m, body) != TOCSIN_OK) {
+	if (fetch_decode(&m, r->b, body) != TOCSIN_OK) {
 		request_refuse(r, TOCSIN_EMALFORMED, 0, NULL);
 		return;
 	}

@@ -60,7 +60,7 @@ answer(struct post *p)
 	m.n = p->n;
 	for (i = 0; i < p->n; i++) {
 		m.item[i].code = p->item[i].code;
-		m.item[i].seq = p->item[i].seq;
+		m.item[i].seq = epochs_wire(&p->r->b->epochs, p->item[i].seq);
 		count(p, i);
 		log_post(p, i);
 		intake_free(p->item[i].in);

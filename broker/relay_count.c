@@ -13,6 +13,11 @@
  *		forgotten. It is told to the operator, and what is queued is
  *		numbered from where the peer is
  *
+ * After `tocsind restore` the operator has looked, and numbers that were used
+ * since may be among those that the peer has already: what is queued is
+ *numbered anew, once for each peer. counted/PEER says in which epoch (epochs.h)
+ *it was.
+ *
  * Either way the queued items keep their order, and a peer that had one of them
  * finds a duplicate.
  */
@@ -65,7 +70,7 @@ ahead_put(const struct msg_cursors *at, struct store_tx *tx, const char *peer)
 
 /* ---- comparing ---- */
 
-enum count { ALIKE, AHEAD, BEHIND };
+enum count { ALIKE, AHEAD, BEHIND, RESTORED };
 
 static enum count
 compare_lane(
@@ -83,11 +88,25 @@ compare_lane(
 	return !err && first.n > item + 1 ? BEHIND : ALIKE;
 }
 
+static bool
+since_restore(const struct broker *b, struct store_rx *rx, const char *peer)
+{
+	uint64_t epoch = 0;
+
+	return b->epochs.n > 0 &&
+	       value_get_u64(rx, &epoch, "counted/%s", peer) == TOCSIN_OK &&
+	       epoch != b->epochs.n;
+}
+
 static enum count
-compare(struct store_rx *rx, const char *peer, const struct msg_cursors *at)
+compare(const struct broker *b, struct store_rx *rx, const char *peer,
+    const struct msg_cursors *at)
 {
 	enum count all = ALIKE, one;
 	unsigned i;
+
+	if (since_restore(b, rx, peer))
+		return RESTORED;
 
 	for (i = 0; i < LANE_COUNT; i++) {
 		one = compare_lane(rx, peer, i, at->item[i]);
@@ -152,6 +171,9 @@ renumber(struct batch *batch, const char *peer, const struct msg_cursors *at)
 	if (!err)
 		err =
 		    value_put(batch->tx, (struct span){ 0 }, "ahead/%s", peer);
+	if (!err)
+		err = value_put_u64(
+		    batch->tx, batch->b->epochs.n, "counted/%s", peer);
 	names_add(&batch->peers, span_of(peer));
 	/* Half of it would be worse than nothing: spoil the transaction. */
 	return err && err != TOCSIN_ENOSPACE ? TOCSIN_EINTERNAL : err;
@@ -173,12 +195,15 @@ note_apply(struct job *job, struct batch *batch)
 	struct msg_cursors had;
 	enum tocsin_err err = ahead_get(&had, batch->view, n->peer);
 
+	if (since_restore(batch->b, batch->view, n->peer))
+		return renumber(batch, n->peer, &n->at);
 	if (err != TOCSIN_ENOTFOUND)
 		return err;
-	switch (compare(batch->view, n->peer, &n->at)) {
+	switch (compare(batch->b, batch->view, n->peer, &n->at)) {
 	case AHEAD:
 		return ahead_put(&n->at, batch->tx, n->peer);
 	case BEHIND:
+	case RESTORED:
 		return renumber(batch, n->peer, &n->at);
 	case ALIKE:
 		break;
@@ -242,9 +267,12 @@ count_agree(struct relay *r, struct relay_peer *p, const struct msg_cursors *at)
 	if (err)
 		return TOCSIN_EBUSY;
 	err = ahead_get(&had, rx, p->name);
+	if (since_restore(r->b, rx, p->name))
+		err = TOCSIN_ENOTFOUND; /* whatever was before */
 	if (err == TOCSIN_ENOTFOUND) {
-		c = compare(rx, p->name, at);
-		say(rx, p->name, at);
+		c = compare(r->b, rx, p->name, at);
+		if (c != RESTORED)
+			say(rx, p->name, at);
 	} else {
 		log_limited(&limit, LOG_ERROR, "relay-barred",
 		    LOG_Z("peer", p->name),

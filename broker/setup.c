@@ -14,6 +14,7 @@ setup_paths(struct setup *s, const struct config *c)
 	config_path(s->rpc, c, "run/rpc.ipc");
 	config_path(s->relay, c, "run/relay.ipc");
 	config_path(s->admin, c, "admin.sock");
+	config_path(s->mark, c, "head");
 }
 
 static void
@@ -62,6 +63,7 @@ setup_init(struct setup *s, const struct config *c)
 	broker_defaults(&s->broker);
 	setup_broker(&s->broker, c);
 	s->broker.store_dir = s->store;
+	s->broker.mark = s->mark;
 	s->broker.net.dir = s->run;
 	s->door = (struct door_config)DOOR_DEFAULTS;
 	setup_door(&s->door, c);

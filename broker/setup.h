@@ -19,6 +19,7 @@ struct setup {
 	char rpc[CONFIG_PATH_MAX + 1];
 	char relay[CONFIG_PATH_MAX + 1];
 	char admin[CONFIG_PATH_MAX + 1];
+	char mark[CONFIG_PATH_MAX + 1]; /* mark.h */
 	struct broker_config broker;
 	struct door_config door;
 };

@@ -104,6 +104,20 @@ void store_close(struct store *s);
 enum tocsin_err MUST_USE store_open_beside(
     struct store **out, const char *dir, const char **why);
 
+/*
+ * Copy what is committed now into the folder `dir`, which is made, without what
+ * is free; synced. Nobody waits for it. Works on a store that was opened beside
+ * its owner.
+ */
+enum tocsin_err MUST_USE store_copy(
+    struct store *s, const char *dir, const char **why);
+
+/*
+ * The same in place of the store itself. Afterwards it can only be closed,
+ * whatever is returned; what is on disk is the old file or the new one.
+ */
+enum tocsin_err MUST_USE store_compact(struct store *s, const char **why);
+
 /* Forget snapshots of processes that died; about once a minute. */
 void store_tidy(struct store *s);
 

@@ -208,6 +208,20 @@ struct span key_span(const struct key *k);
 void rx_free(struct store_rx *rx);
 void rx_forget_joined(struct store_rx *rx);
 
+#define STORE_DATA "log.mdb"
+#define STORE_NEW "log.new" /* until it is whole */
+
+/* Why something failed, as *why; the error to return. */
+enum tocsin_err store_fault_errno(const char **why, const char *what);
+enum tocsin_err store_fault_mdb(
+    struct store *s, const char **why, const char *what, int rc);
+
+/* That the name of a new folder is on disk. */
+enum tocsin_err store_sync_parent(const char *dir, const char **why);
+
+/* All but the folder and its lock. */
+void store_close_engine(struct store *s);
+
 /* A part's row: where its chunks are and how far its hash has come. */
 struct part_row {
 	uint64_t no; /* of its chunks; never used again */

@@ -25,8 +25,6 @@
 #include <unistd.h>
 
 #define NAME_LOCK "lock"
-#define NAME_DATA "log.mdb"
-#define NAME_NEW "log.new"
 #define LOCK_SUFFIX "-lock" /* the engine's, for its readers */
 
 #define FORMAT "tocsin store 3"
@@ -101,8 +99,8 @@ fault(const char **why, enum tocsin_err err, const char *fmt, ...)
 }
 
 /* For what the system refused; errno decides which refusal it is. */
-static enum tocsin_err
-fault_errno(const char **why, const char *what)
+enum tocsin_err
+store_fault_errno(const char **why, const char *what)
 {
 	int e = errno;
 	enum tocsin_err err = e == ENOSPC || e == EDQUOT || e == EFBIG
@@ -112,8 +110,8 @@ fault_errno(const char **why, const char *what)
 	return fault(why, err, "%s: %s", what, strerror(e));
 }
 
-static enum tocsin_err
-fault_mdb(struct store *s, const char **why, const char *what, int rc)
+enum tocsin_err
+store_fault_mdb(struct store *s, const char **why, const char *what, int rc)
 {
 	return fault(
 	    why, store_from_mdb(s, rc), "%s: %s", what, mdb_strerror(rc));
@@ -121,8 +119,8 @@ fault_mdb(struct store *s, const char **why, const char *what, int rc)
 
 /* ---- the folder ---- */
 
-static enum tocsin_err
-sync_parent(const char *dir, const char **why)
+enum tocsin_err
+store_sync_parent(const char *dir, const char **why)
 {
 	char path[4096];
 	char *slash;
@@ -137,19 +135,19 @@ sync_parent(const char *dir, const char **why)
 	fd = open(
 	    slash != NULL ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return fault_errno(why, "the folder above the store");
+		return store_fault_errno(why, "the folder above the store");
 	rc = fsync(fd);
 	close(fd);
 	return rc == 0 ? TOCSIN_OK
-		       : fault_errno(why, "the folder above the store");
+		       : store_fault_errno(why, "the folder above the store");
 }
 
 static enum tocsin_err
 make_dir(const char *dir, const char **why)
 {
 	if (mkdir(dir, 0700) == 0)
-		return sync_parent(dir, why);
-	return errno == EEXIST ? TOCSIN_OK : fault_errno(why, dir);
+		return store_sync_parent(dir, why);
+	return errno == EEXIST ? TOCSIN_OK : store_fault_errno(why, dir);
 }
 
 static enum tocsin_err
@@ -159,7 +157,7 @@ check_fs(int dir, const char **why)
 	size_t i;
 
 	if (fstatfs(dir, &fs) != 0)
-		return fault_errno(why, "the store's file system");
+		return store_fault_errno(why, "the store's file system");
 	for (i = 0; i < sizeof(refused_fs) / sizeof(refused_fs[0]); i++)
 		if (((unsigned long)fs.f_type & 0xffffffff) ==
 		    refused_fs[i].magic)
@@ -184,7 +182,7 @@ open_dir(struct store *s, const char *dir, const char **why)
 		return err;
 	s->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->dir < 0 || fstat(s->dir, &st) != 0)
-		return fault_errno(why, dir);
+		return store_fault_errno(why, dir);
 	if (st.st_mode & (S_IWGRP | S_IWOTH))
 		return fault(why, TOCSIN_EPERMISSIONS,
 		    "others may write to the store's folder; make it mode "
@@ -195,13 +193,13 @@ open_dir(struct store *s, const char *dir, const char **why)
 	s->lock = openat(
 	    s->dir, NAME_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (s->lock < 0)
-		return fault_errno(why, "the store's lock");
+		return store_fault_errno(why, "the store's lock");
 	if (flock(s->lock, LOCK_EX | LOCK_NB) == 0)
 		return TOCSIN_OK;
 	if (errno == EWOULDBLOCK)
 		return fault(
 		    why, TOCSIN_EBUSY, "another process has the store open");
-	return fault_errno(why, "the store's lock");
+	return store_fault_errno(why, "the store's lock");
 }
 
 /* ---- the file ---- */
@@ -256,14 +254,14 @@ read_meta(int fd, off_t at, struct meta_page *m, const char **why)
 	ssize_t n = pread(fd, m, sizeof(*m), at);
 
 	if (n < 0)
-		return fault_errno(why, NAME_DATA);
+		return store_fault_errno(why, STORE_DATA);
 	if ((size_t)n < sizeof(*m) || !meta_ok(m))
 		return fault(why, TOCSIN_EBODYMISMATCH,
-		    NAME_DATA " does not begin as a store does; restore it "
-			      "from a backup");
+		    STORE_DATA " does not begin as a store does; restore it "
+			       "from a backup");
 	if (m->version != META_VERSION)
 		return fault(why, TOCSIN_EUNSUPPORTED,
-		    NAME_DATA " is of another version of LMDB");
+		    STORE_DATA " is of another version of LMDB");
 	return TOCSIN_OK;
 }
 
@@ -276,9 +274,9 @@ check_file(struct store *s, const char **why)
 	enum tocsin_err err;
 	int fd;
 
-	fd = openat(s->dir, NAME_DATA, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(s->dir, STORE_DATA, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) != 0) {
-		err = fault_errno(why, NAME_DATA);
+		err = store_fault_errno(why, STORE_DATA);
 		goto out;
 	}
 	err = read_meta(fd, 0, &a, why);
@@ -290,8 +288,8 @@ check_file(struct store *s, const char **why)
 	need = (last + 1) * a.db[0].pad;
 	if ((uint64_t)st.st_size < need)
 		err = fault(why, TOCSIN_EBODYMISMATCH,
-		    NAME_DATA " is cut: %llu bytes, %llu are needed; restore "
-			      "it from a backup",
+		    STORE_DATA " is cut: %llu bytes, %llu are needed; restore "
+			       "it from a backup",
 		    (unsigned long long)st.st_size, (unsigned long long)need);
 	s->file_size = (uint64_t)st.st_size;
 out:
@@ -409,12 +407,12 @@ preallocate(struct store *s, uint64_t bytes, bool insist, const char **why)
 	if (fallocate(s->file, 0, 0, (off_t)bytes) == 0) {
 		s->file_size = s->solid = bytes;
 		if (fsync(s->file) != 0)
-			return fault_errno(why, NAME_DATA);
+			return store_fault_errno(why, STORE_DATA);
 		return TOCSIN_OK;
 	}
 	if (!insist || errno == EOPNOTSUPP)
 		return file_reach(s, bytes);
-	return fault_errno(why, "allocating the store's file");
+	return store_fault_errno(why, "allocating the store's file");
 }
 
 /* ---- the engine ---- */
@@ -461,11 +459,11 @@ env_open(struct store *s, const char *dir, const char *name,
 		    ENV_FLAGS | (opt == NULL ? MDB_RDONLY : 0), 0600);
 	if (!rc)
 		rc = mdb_env_get_fd(s->env, &s->file);
-	return rc ? fault_mdb(s, why, name, rc) : TOCSIN_OK;
+	return rc ? store_fault_mdb(s, why, name, rc) : TOCSIN_OK;
 }
 
-static void
-env_close(struct store *s)
+void
+store_close_engine(struct store *s)
 {
 	while (s->pool != NULL) {
 		struct store_rx *rx = s->pool;
@@ -522,7 +520,7 @@ find_map(uintptr_t at)
 		return 0;
 	while (map == 0 && fgets(line, sizeof(line), f) != NULL)
 		if (sscanf(line, "%llx-%llx ", &from, &to) == 2 && at >= from &&
-		    at < to && strstr(line, NAME_DATA) != NULL)
+		    at < to && strstr(line, STORE_DATA) != NULL)
 			map = (uintptr_t)from;
 	fclose(f);
 	return map;
@@ -565,9 +563,9 @@ create(struct store *s, const char *dir, const struct store_options *opt,
 	enum tocsin_err err;
 	int rc;
 
-	unlinkat(s->dir, NAME_NEW, 0);
-	unlinkat(s->dir, NAME_NEW LOCK_SUFFIX, 0);
-	err = env_open(s, dir, NAME_NEW, opt, why);
+	unlinkat(s->dir, STORE_NEW, 0);
+	unlinkat(s->dir, STORE_NEW LOCK_SUFFIX, 0);
+	err = env_open(s, dir, STORE_NEW, opt, why);
 	if (err)
 		return err;
 	learn_sizes(s);
@@ -580,17 +578,17 @@ create(struct store *s, const char *dir, const struct store_options *opt,
 	}
 	mdb_txn_abort(txn);
 	if (rc)
-		return fault_mdb(s, why, "making the store", rc);
+		return store_fault_mdb(s, why, "making the store", rc);
 	err = write_format(s);
 	if (err)
 		return fault(why, err, "the new store cannot be written");
 	if (fsync(s->file) != 0)
-		return fault_errno(why, NAME_NEW);
-	env_close(s);
-	unlinkat(s->dir, NAME_NEW LOCK_SUFFIX, 0);
-	if (renameat(s->dir, NAME_NEW, s->dir, NAME_DATA) != 0 ||
+		return store_fault_errno(why, STORE_NEW);
+	store_close_engine(s);
+	unlinkat(s->dir, STORE_NEW LOCK_SUFFIX, 0);
+	if (renameat(s->dir, STORE_NEW, s->dir, STORE_DATA) != 0 ||
 	    fsync(s->dir) != 0)
-		return fault_errno(why, NAME_DATA);
+		return store_fault_errno(why, STORE_DATA);
 	return TOCSIN_OK;
 }
 
@@ -599,7 +597,7 @@ exists(const struct store *s)
 {
 	struct stat st;
 
-	return fstatat(s->dir, NAME_DATA, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	return fstatat(s->dir, STORE_DATA, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 static enum tocsin_err
@@ -607,7 +605,7 @@ open_data(struct store *s, const char *dir, const struct store_options *opt,
     const char **why)
 {
 	MDB_txn *txn = NULL;
-	enum tocsin_err err = env_open(s, dir, NAME_DATA, opt, why);
+	enum tocsin_err err = env_open(s, dir, STORE_DATA, opt, why);
 	int rc, dead;
 
 	if (err)
@@ -623,7 +621,7 @@ open_data(struct store *s, const char *dir, const struct store_options *opt,
 	if (!rc)
 		rc = mdb_reader_check(s->env, &dead);
 	if (rc)
-		return fault_mdb(s, why, NAME_DATA, rc);
+		return store_fault_mdb(s, why, STORE_DATA, rc);
 	learn_sizes(s);
 	learn_map(s);
 	return TOCSIN_OK;
@@ -696,7 +694,7 @@ store_open_beside(struct store **out, const char *dir, const char **why)
 	s->broken = true; /* nothing is ever written */
 	s->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->dir < 0)
-		err = fault_errno(why, dir);
+		err = store_fault_errno(why, dir);
 	else if (!exists(s))
 		err = fault(why, TOCSIN_ENOTFOUND, "there is no store yet");
 	while (!err && looks++ < LOOKS) {
@@ -762,7 +760,7 @@ store_close(struct store *s)
 		return;
 	if (s->tx.live)
 		store_abort(&s->tx);
-	env_close(s);
+	store_close_engine(s);
 	buf_release(&s->tx.segment);
 	buf_release(&s->tx.rows);
 	buf_release(&s->tx.nodes);
