@@ -2,13 +2,14 @@
 /*
  * storm - post through the library without pause, and say what was taken
  *
- *	storm [-p MILLISECONDS] HOME TO...
+ *	storm [-p MILLISECONDS] [-q QUEUED] HOME TO...
  *
  * Posts small tickets to one TO after another, with at most WIDTH of them not
  * yet acknowledged, and a pause after each. Prints the id of each when this
  * device's broker has acknowledged it, and to whom it is if there is a choice.
- * After SIGTERM it posts no more, and ends when all are acknowledged, or fails
- *a minute later. What it printed, nobody may lose.
+ * To the file QUEUED it adds an id as soon as the library says that the ticket
+ * is in the outbox. After SIGTERM it posts no more, and ends when all are
+ *acknowledged, or fails a minute later. What it printed, nobody may lose.
  */
 #include "client/tocsin.h"
 
@@ -29,6 +30,7 @@ struct posted {
 static struct tocsin *t;
 static struct posted *waiting; /* not acknowledged; the oldest first */
 static size_t n;
+static FILE *queued;
 static char **members;
 static unsigned nmembers;
 
@@ -66,6 +68,11 @@ post(void)
 	err = tocsin_post(t, &d, waiting[n].id);
 	if (err != TOCSIN_OK)
 		die("post", err);
+	if (queued != NULL && (fprintf(queued, "%s\n", waiting[n].id) < 0 ||
+				  fflush(queued) != 0)) {
+		perror("storm: queued");
+		exit(1);
+	}
 	waiting[n++].to = to[0];
 }
 
@@ -111,9 +118,19 @@ main(int argc, char **argv)
 		argc -= 2;
 		argv += 2;
 	}
+	if (argc > 3 && strcmp(argv[1], "-q") == 0) {
+		queued = fopen(argv[2], "a");
+		if (queued == NULL) {
+			perror(argv[2]);
+			return 1;
+		}
+		argc -= 2;
+		argv += 2;
+	}
 	waiting = calloc(WIDTH, sizeof(*waiting));
 	if (argc < 3 || waiting == NULL) {
-		fputs("usage: storm [-p MILLISECONDS] HOME TO...\n", stderr);
+		fputs("usage: storm [-p MILLISECONDS] [-q QUEUED] HOME TO...\n",
+		    stderr);
 		return 2;
 	}
 	members = argv + 2;

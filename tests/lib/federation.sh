@@ -25,7 +25,7 @@
 #	is "$got" "$want" 'as many as were posted'
 #	done_testing
 
-PATH=$B:$B/tests/bench:$B/tests/tool:$PATH
+PATH=$B:$B/tests/bench:$B/tests/tool:$B/tests/fault:$PATH
 LC_ALL=C
 TZ=UTC
 export LC_ALL TZ
