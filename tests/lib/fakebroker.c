@@ -944,6 +944,8 @@ fb_down(struct fakebroker *b)
 	size_t i;
 
 	pthread_mutex_lock(&b->lock);
+	/* Closed alone, it would listen until the thread leaves poll(). */
+	shutdown(b->listener, SHUT_RDWR);
 	close(b->listener);
 	b->listener = -1;
 	for (i = 0; i < CONNS; i++)
