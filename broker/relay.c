@@ -183,13 +183,6 @@ trim(struct relay *r, struct relay_peer *p, int64_t now)
 
 /* ---- the thread ---- */
 
-/* What others left in the post box. */
-struct mail {
-	struct names kicked, alive, connected, behind;
-	struct answer *answers;
-	bool trust_changed;
-};
-
 static void
 swap(struct names *a, struct names *b)
 {
@@ -200,7 +193,7 @@ swap(struct names *a, struct names *b)
 }
 
 static void
-mail_take(struct relay *r, struct mail *m)
+mail_take(struct relay *r, struct relay_mail *m)
 {
 	swap(&r->kicked, &m->kicked);
 	swap(&r->alive, &m->alive);
@@ -214,7 +207,7 @@ mail_take(struct relay *r, struct mail *m)
 }
 
 static void
-mail_done(struct mail *m)
+mail_done(struct relay_mail *m)
 {
 	names_clear(&m->kicked);
 	names_clear(&m->alive);
@@ -249,7 +242,7 @@ answers_turn(struct answer *a)
 }
 
 static void
-mail_read(struct relay *r, struct mail *m, int64_t now)
+mail_read(struct relay *r, struct relay_mail *m, int64_t now)
 {
 	struct relay_peer *p;
 	struct answer *a;
@@ -344,7 +337,7 @@ show(struct relay_peer *p, int64_t now)
 
 /* Serves everybody; returns when it has to do so again. */
 static int64_t
-round_of(struct relay *r, struct mail *m)
+round_of(struct relay *r, struct relay_mail *m)
 {
 	int64_t now = clock_ms(), at;
 	struct relay_peer *p;
@@ -364,8 +357,8 @@ round_of(struct relay *r, struct mail *m)
 	return more ? now : at;
 }
 
-static bool
-anything(const struct relay *r)
+bool
+relay_called(const struct relay *r)
 {
 	return r->stop || r->poked || r->trust_changed || r->answers ||
 	       r->kicked.n > 0 || r->kicked.all || r->alive.n > 0 ||
@@ -379,38 +372,44 @@ wait_until(struct relay *r, int64_t at)
 	struct timespec t = { .tv_sec = (time_t)(at / 1000),
 		.tv_nsec = (long)(at % 1000) * 1000000 };
 
-	while (!anything(r))
+	while (!relay_called(r))
 		if (at == INT64_MAX)
 			pthread_cond_wait(&r->wake, &r->lock);
 		else if (pthread_cond_timedwait(&r->wake, &r->lock, &t) != 0)
 			return;
 }
 
+int64_t
+relay_turn(struct relay *r, bool first)
+{
+	int64_t at;
+
+	pthread_mutex_lock(&r->lock);
+	mail_take(r, &r->mail);
+	pthread_mutex_unlock(&r->lock);
+	if (first)
+		r->mail.trust_changed = true;
+	at = round_of(r, &r->mail);
+	mail_done(&r->mail);
+	return at;
+}
+
 static void *
 relay_main(void *arg)
 {
 	struct relay *r = arg;
-	struct mail m = { .trust_changed = true };
 	int64_t at = 0;
+	bool stop;
 
 	for (;;) {
 		pthread_mutex_lock(&r->lock);
 		wait_until(r, at);
-		if (r->stop)
-			break;
-		mail_take(r, &m);
-		if (at == 0)
-			m.trust_changed = true;
+		stop = r->stop;
 		pthread_mutex_unlock(&r->lock);
-		at = round_of(r, &m);
-		mail_done(&m);
+		if (stop)
+			return NULL;
+		at = relay_turn(r, at == 0);
 	}
-	pthread_mutex_unlock(&r->lock);
-	names_release(&m.kicked);
-	names_release(&m.alive);
-	names_release(&m.connected);
-	names_release(&m.behind);
-	return NULL;
 }
 
 /* ---- what others call ---- */
@@ -583,6 +582,10 @@ relay_free(struct relay *r)
 	names_release(&r->alive);
 	names_release(&r->connected);
 	names_release(&r->behind);
+	names_release(&r->mail.kicked);
+	names_release(&r->mail.alive);
+	names_release(&r->mail.connected);
+	names_release(&r->mail.behind);
 	trust_put(r->trust);
 	relay_in_free(r->in);
 	pthread_cond_destroy(&r->wake);

@@ -104,6 +104,13 @@ struct answer {
 	struct buf frame;
 };
 
+/* What others left in the post box, taken out for one turn. */
+struct relay_mail {
+	struct names kicked, alive, connected, behind;
+	struct answer *answers;
+	bool trust_changed;
+};
+
 struct relay {
 	struct broker *b;
 	struct relay_in *in;
@@ -125,7 +132,16 @@ struct relay {
 	 * list is changed under the lock */
 	struct relay_peer *peers;
 	struct trust *trust;
+	struct relay_mail mail;
 };
+
+/*
+ * relay.c: one turn of the thread, which serves everybody; returns when to do
+ * so again, or at once if there is a call, which is asked under the lock. A
+ * simulation makes the turns in the thread's stead.
+ */
+int64_t relay_turn(struct relay *r, bool first);
+bool relay_called(const struct relay *r);
 
 /* relay_link.c: from an address to an open relay link, and keeping it. */
 void link_begin(struct relay *r, struct relay_peer *p, int64_t now);
