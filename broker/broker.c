@@ -59,7 +59,7 @@ broker_defaults(struct broker_config *c)
 	c->staged_max = 16;
 	c->staged_bytes = 1 << 20;
 	c->staged_seconds = 86400;
-	c->relay_window = 256 << 10;
+	c->relay_window = 1 << 20;
 }
 
 /* ---- what follows from a commit, and from time ---- */

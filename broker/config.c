@@ -124,7 +124,7 @@ static const struct row rows[] = {
 	ROW("limits", "staged-for", staged_for, TIME, "1d", MINUTE, 30 * DAY,
 	    "... which are dropped after this time."),
 
-	ROW("relay", "window", window, SIZE, "256k", 32 * K, 64 * M,
+	ROW("relay", "window", window, SIZE, "1m", 32 * K, 64 * M,
 	    "Bytes that another broker may have on the way to this one."),
 };
 /* clang-format on */

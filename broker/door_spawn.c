@@ -7,13 +7,13 @@
 #include "broker/door.h"
 #include "broker/log.h"
 #include "broker/sp.h"
+#include "broker/tcp_tune.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -38,11 +38,6 @@ enum {
 	FIRST_FREE_FD = 5,
 	FDS_BESIDE = 320, /* beyond two per connection */
 	ASK_MS = 1000,
-	/* A peer that is cut off is noticed in less than half a minute. */
-	KEEPALIVE_IDLE_S = 10,
-	KEEPALIVE_EVERY_S = 5,
-	KEEPALIVE_TRIES = 3,
-	USER_TIMEOUT_MS = 25000,
 };
 
 const char *
@@ -69,12 +64,7 @@ set_options(int fd)
 {
 	set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
-	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-	set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
-	set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_EVERY_S);
-	set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_TRIES);
-	set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, USER_TIMEOUT_MS);
+	tcp_tune(fd);
 }
 
 /* "host:port" or "[v6]:port"; an empty host is any. */

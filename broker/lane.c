@@ -70,30 +70,45 @@ flight_drop(struct lane_tx *tx, struct lane_tx_lane *l)
 }
 
 void
-lane_tx_open(struct lane_tx *tx, const struct msg_cursors *at, uint32_t window,
-    int64_t now)
+lane_tx_open(struct lane_tx *tx, const struct msg_cursors *at,
+    const struct msg_cursors *from, uint32_t window, int64_t now)
 {
 	unsigned i;
 
 	memset(tx, 0, sizeof(*tx));
 	for (i = 0; i < LANE_COUNT; i++) {
-		struct lane_pos p = cursor_of(at, i);
+		struct lane_tx_lane *l = &tx->lane[i];
 
-		tx->lane[i].acked = tx->lane[i].next = tx->lane[i].high = p;
+		l->acked = cursor_of(at, i);
+		l->next = cursor_of(from, i);
+		if (lane_cmp(l->next, l->acked) < 0)
+			l->next = l->acked;
 	}
-	tx->window = window < LANE_WINDOW ? window : LANE_WINDOW;
-	if (tx->window < LANE_COUNT + 3)
-		tx->window = LANE_COUNT + 3; /* each lane's share is a byte */
-	tx->rto = LANE_RTO_MIN;
+	if (window > LANE_WINDOW)
+		window = LANE_WINDOW;
+	if (window < LANE_COUNT + 3)
+		window = LANE_COUNT + 3; /* each lane's share is a byte */
+	pace_open(&tx->pace, window, now);
 	tx->progress = now;
 	flights_clear(tx);
+}
+
+/* Of what the peer grants, a lower lane leaves something to the higher ones. */
+static uint64_t
+share(const struct lane_tx *tx, unsigned lane)
+{
+	uint64_t most = (uint64_t)tx->pace.most * (8 - lane) / 8;
+	uint64_t n = (uint64_t)tx->pace.window * (12 - lane) / 8;
+
+	return n < most ? n : most;
 }
 
 bool
 lane_tx_pick(const struct lane_tx *tx, struct lane_want *want)
 {
+	uint32_t piece = pace_piece(&tx->pace, RELAY_BYTES_MAX);
 	const struct lane_tx_lane *l;
-	uint64_t share, room;
+	uint64_t room;
 	unsigned i = 0;
 
 	while (i < LANE_COUNT && tx->lane[i].idle)
@@ -101,18 +116,18 @@ lane_tx_pick(const struct lane_tx *tx, struct lane_want *want)
 	if (i == LANE_COUNT)
 		return false;
 	/* What a lane may not fill, no lower one may: looking on is no use. */
-	share = (uint64_t)tx->window * (8 - i) / 8;
-	room = share > tx->bytes ? share - tx->bytes : 0;
+	room = share(tx, i);
+	room = room > tx->bytes ? room - tx->bytes : 0;
 	if (room == 0 || tx->pieces >= LANE_FLIGHTS * (8 - i) / 8)
 		return false;
 	/* Rather wait for room than cut what is left into crumbs. */
-	if (room < RELAY_BYTES_MAX && tx->bytes > 0)
+	if (room < piece && tx->bytes > 0)
 		return false;
 	l = &tx->lane[i];
 	want->lane = i;
 	want->item = l->next.item + 1;
 	want->offset = l->next.offset;
-	want->max = room < RELAY_BYTES_MAX ? (size_t)room : RELAY_BYTES_MAX;
+	want->max = room < piece ? (size_t)room : piece;
 	return true;
 }
 
@@ -121,7 +136,7 @@ lane_tx_sent(
     struct lane_tx *tx, unsigned lane, size_t n, uint64_t total, int64_t now)
 {
 	struct lane_tx_lane *l = &tx->lane[lane];
-	struct lane_flight f = { .sent = now, .bytes = (uint32_t)n };
+	struct lane_flight f = { .bytes = (uint32_t)n };
 
 	if (n == 0) {
 		l->next.offset = 0;
@@ -131,22 +146,26 @@ lane_tx_sent(
 	}
 	if (tx->pieces == 0) {
 		tx->progress = now;
-		tx->probed = false;
+		tx->probes = 0;
 	}
 	l->next.offset += n;
 	if (l->next.offset >= total)
 		l->next = (struct lane_pos){ l->next.item + 1, 0 };
 	f.end = l->next;
-	f.again = lane_cmp(l->next, l->high) <= 0;
-	if (!f.again)
-		l->high = l->next;
+	f.stamp = pace_sent(&tx->pace, tx->bytes, now);
 	flight_add(tx, l, f);
 }
 
 void
 lane_tx_empty(struct lane_tx *tx, unsigned lane)
 {
+	unsigned i = 0;
+
 	tx->lane[lane].idle = true;
+	while (i < LANE_COUNT && tx->lane[i].idle)
+		i++;
+	if (i == LANE_COUNT)
+		pace_starved(&tx->pace, tx->bytes);
 }
 
 void
@@ -158,139 +177,180 @@ lane_tx_wake(struct lane_tx *tx)
 		tx->lane[i].idle = false;
 }
 
-/* RFC 6298, with a floor that a slow disk at the other end does not reach. */
+/* ---- what the receiver says ---- */
+
+/* What an answer has acknowledged: bytes, and the piece that was sent last. */
+struct news {
+	bool moved;
+	uint64_t bytes;
+	struct pace_stamp last;
+};
+
 static void
-measure(struct lane_tx *tx, int64_t delay)
-{
-	int64_t off = tx->srtt - delay;
-
-	if (!tx->started) {
-		tx->started = true;
-		tx->srtt = delay;
-		tx->rttvar = delay / 2;
-		return;
-	}
-	tx->rttvar += ((off < 0 ? -off : off) - tx->rttvar) / 4;
-	tx->srtt += (delay - tx->srtt) / 8;
-}
-
-static int64_t
-timeout_of(const struct lane_tx *tx)
-{
-	int64_t rto = tx->srtt + 4 * tx->rttvar;
-
-	if (rto < LANE_RTO_MIN)
-		return LANE_RTO_MIN;
-	return rto < LANE_RTO_MAX ? rto : LANE_RTO_MAX;
-}
-
-/* True if that moved the lane. */
-static bool
 ack_lane(struct lane_tx *tx, struct lane_tx_lane *l, struct lane_pos p,
-    bool back, int64_t now)
+    struct news *news)
 {
-	if (back && p.item == l->acked.item && p.offset < l->acked.offset)
-		l->acked = p;
 	if (lane_cmp(p, l->acked) <= 0)
-		return false;
+		return;
+	news->moved = true;
 	l->acked = p;
 	if (lane_cmp(l->next, p) < 0)
 		l->next = p;
-	if (lane_cmp(l->high, p) < 0)
-		l->high = p;
 	while (l->first != NONE) {
 		const struct lane_flight *f = &tx->flight[l->first];
 
 		if (lane_cmp(f->end, p) > 0)
 			break;
-		if (!f->again)
-			measure(tx, now - f->sent);
+		if (news->bytes == 0 || f->stamp.sent >= news->last.sent)
+			news->last = f->stamp;
+		news->bytes += f->bytes;
 		flight_drop(tx, l);
 	}
-	return true;
+}
+
+/* What lies beyond `from` is lost. */
+static void
+flights_cut(struct lane_tx *tx, struct lane_tx_lane *l, struct lane_pos from)
+{
+	uint16_t i = l->first, next;
+
+	l->first = l->last = NONE;
+	for (; i != NONE; i = next) {
+		struct lane_flight *f = &tx->flight[i];
+
+		next = f->next;
+		if (lane_cmp(f->end, from) <= 0) {
+			f->next = NONE;
+			if (l->first == NONE)
+				l->first = i;
+			else
+				tx->flight[l->last].next = i;
+			l->last = i;
+			continue;
+		}
+		tx->bytes -= f->bytes;
+		tx->pieces--;
+		f->next = tx->spare;
+		tx->spare = i;
+	}
+}
+
+/*
+ * The receiver may have forgotten bytes of an item that it told us about, but
+ * never an item.
+ */
+static void
+go_back(struct lane_tx *tx, struct lane_tx_lane *l, struct lane_pos from)
+{
+	if (from.item < l->acked.item)
+		return;
+	if (lane_cmp(from, l->acked) < 0)
+		l->acked = from;
+	if (lane_cmp(from, l->next) > 0)
+		from = l->next;
+	flights_cut(tx, l, from);
+	l->next = from;
+	l->round++;
+	l->idle = false;
+	tx->repeats++;
+}
+
+static void
+measure(struct lane_tx *tx, const struct news *news, int64_t now)
+{
+	int64_t delay = now > news->last.sent ? now - news->last.sent : 1;
+
+	if (tx->srtt == 0)
+		tx->srtt = delay;
+	else
+		tx->srtt += (delay - tx->srtt) / 8;
+	pace_acked(&tx->pace, news->bytes, &news->last, now);
 }
 
 void
 lane_tx_ack(struct lane_tx *tx, const struct msg_relay_at *at, int64_t now)
 {
-	bool moved = false;
+	struct news news = { 0 };
+	bool back = false;
 	unsigned i;
 
 	for (i = 0; i < LANE_COUNT; i++)
-		if (ack_lane(tx, &tx->lane[i], cursor_of(&at->at, i),
-			at->repeat, now))
-			moved = true;
-	if (moved) {
+		if (at->moved & 1u << i)
+			ack_lane(
+			    tx, &tx->lane[i], cursor_of(&at->at, i), &news);
+	if (news.bytes > 0)
+		measure(tx, &news, now);
+	for (i = 0; i < LANE_COUNT; i++)
+		if (at->missing & 1u << i &&
+		    at->round[i] == tx->lane[i].round) {
+			go_back(tx, &tx->lane[i], cursor_of(&at->from, i));
+			back = true;
+		}
+	if (news.moved || back) {
 		tx->progress = now;
-		tx->probed = false;
-		tx->rto = timeout_of(tx);
+		tx->probes = 0;
 	}
-	if (at->repeat)
-		lane_tx_rewind(tx, now);
 }
 
-void
-lane_tx_rewind(struct lane_tx *tx, int64_t now)
+uint32_t
+lane_tx_news(const struct lane_tx *tx)
 {
-	unsigned i;
+	uint32_t n = tx->pace.window / 4;
 
-	flights_clear(tx);
-	for (i = 0; i < LANE_COUNT; i++) {
-		struct lane_tx_lane *l = &tx->lane[i];
+	if (n < LANE_NEWS_MIN)
+		return LANE_NEWS_MIN;
+	return n < LANE_NEWS_MAX ? n : LANE_NEWS_MAX;
+}
 
-		if (lane_cmp(l->next, l->acked) != 0)
-			l->idle = false;
-		l->next = l->acked;
-	}
-	tx->progress = now;
-	tx->probed = false;
-	tx->repeats++;
+/* ---- asking ---- */
+
+void
+lane_tx_suspect(struct lane_tx *tx)
+{
+	tx->suspect = true;
+	tx->probes = 0;
 }
 
 static int64_t
 probe_after(const struct lane_tx *tx)
 {
-	int64_t wait = tx->started ? 2 * tx->srtt : LANE_RTO_MIN / 4;
+	int64_t wait = tx->srtt > 0 ? 2 * tx->srtt : 5 * LANE_PROBE_MIN;
+	unsigned i;
 
-	return wait < LANE_PROBE_MIN ? LANE_PROBE_MIN : wait;
+	if (wait < LANE_PROBE_MIN)
+		wait = LANE_PROBE_MIN;
+	for (i = 0; i < tx->probes && wait < LANE_PROBE_MAX; i++)
+		wait *= 2;
+	return wait < LANE_PROBE_MAX ? wait : LANE_PROBE_MAX;
 }
 
-enum lane_due
+bool
 lane_tx_timer(struct lane_tx *tx, int64_t now)
 {
-	if (tx->pieces == 0)
-		return LANE_NOTHING;
-	if (now - tx->progress >= tx->rto) {
-		tx->rto =
-		    tx->rto < LANE_RTO_MAX / 2 ? tx->rto * 2 : LANE_RTO_MAX;
-		lane_tx_rewind(tx, now);
-		return LANE_AGAIN;
+	if (tx->pieces == 0) {
+		tx->suspect = false;
+		return false;
 	}
-	if (!tx->probed && now - tx->progress >= probe_after(tx)) {
-		tx->probed = true;
-		return LANE_PROBE;
-	}
-	return LANE_NOTHING;
+	if (!tx->suspect && now - tx->progress < probe_after(tx))
+		return false;
+	tx->suspect = false;
+	tx->progress = now; /* from here to the next */
+	tx->probes++;
+	return true;
 }
 
 int64_t
 lane_tx_deadline(const struct lane_tx *tx)
 {
-	int64_t wait = tx->rto;
-
 	if (tx->pieces == 0)
 		return INT64_MAX;
-	if (!tx->probed && probe_after(tx) < wait)
-		wait = probe_after(tx);
-	return tx->progress + wait;
+	return tx->suspect ? tx->progress : tx->progress + probe_after(tx);
 }
 
-uint64_t
-lane_tx_begun(const struct lane_tx *tx, unsigned lane)
+struct lane_pos
+lane_tx_place(const struct lane_tx *tx, unsigned lane)
 {
-	const struct lane_tx_lane *l = &tx->lane[lane];
-
-	return l->next.item + (l->next.offset > 0);
+	return tx->lane[lane].next;
 }
 
 /* ---- the receiver ---- */
@@ -303,14 +363,13 @@ lane_rx_open(
 
 	memset(rx, 0, sizeof(*rx));
 	rx->limit = (uint64_t)window * LANE_HOLD;
-	rx->news = window / 4 < LANE_NEWS ? window / 4 : LANE_NEWS;
 	for (i = 0; i < LANE_COUNT; i++) {
 		struct lane_rx_lane *l = &rx->lane[i];
 
 		l->durable = cursor_of(durable, i);
 		if (i != LANE_BULK) /* nothing of a partial entry is kept */
 			l->durable.offset = 0;
-		l->head = l->durable;
+		l->head = l->told = l->durable;
 	}
 }
 
@@ -323,36 +382,58 @@ lane_rx_release(struct lane_rx *rx)
 		buf_release(&rx->lane[i].part);
 }
 
+/* Of a partial entry we tell what is in memory: it lasts as long as we do. */
+static struct lane_pos
+reached(const struct lane_rx *rx, unsigned lane)
+{
+	const struct lane_rx_lane *l = &rx->lane[lane];
+	struct lane_pos p = l->durable;
+
+	if (lane != LANE_BULK && l->head.item == p.item)
+		p.offset = l->head.offset;
+	return p;
+}
+
 void
-lane_rx_relink(struct lane_rx *rx)
+lane_rx_relink(
+    struct lane_rx *rx, struct msg_cursors *at, struct msg_cursors *from)
 {
 	unsigned i;
 
 	for (i = 0; i < LANE_COUNT; i++) {
-		rx->lane[i].gap = LANE_GAP_NONE;
-		rx->lane[i].last = (struct lane_pos){ 0 };
+		struct lane_rx_lane *l = &rx->lane[i];
+
+		l->gap = LANE_GAP_NONE;
+		l->round = 0;
+		l->told = reached(rx, i);
+		at->item[i] = l->told.item;
+		at->offset[i] = l->told.offset;
+		from->item[i] = l->head.item;
+		from->offset[i] = l->head.offset;
 	}
+	rx->fresh = 0;
 }
 
 /*
- * The pieces behind a lost one do not follow either, and are no news. But a
- * piece that lies before the last one shows that the sender went back; if there
- * is still a gap, then what it sent was lost again.
+ * The pieces behind a lost one do not follow either, and are no news: a gap is
+ * told once for each time that the sender went back. What it sent before that
+ * may still come.
  */
 static enum lane_got
-gap(struct lane_rx_lane *l, bool anew)
+gap(struct lane_rx_lane *l, const struct relay_piece *p)
 {
-	if (l->gap == LANE_GAP_NONE || anew)
+	if (l->gap == LANE_GAP_NONE && p->round == l->round)
 		l->gap = LANE_GAP_SEEN;
 	return LANE_DROPPED;
 }
 
-static enum lane_got
-heartbeat(struct lane_rx_lane *l, uint64_t begun)
+static void
+turn(struct lane_rx_lane *l, uint32_t round)
 {
-	if (begun > l->head.item && begun - l->head.item > (l->head.offset > 0))
-		return gap(l, true);
-	return LANE_DROPPED;
+	if ((int32_t)(round - l->round) <= 0)
+		return;
+	l->round = round;
+	l->gap = LANE_GAP_NONE;
 }
 
 /* An item begins, or begins again because the sender's has changed. */
@@ -404,8 +485,10 @@ take_bytes(struct lane_rx *rx, struct lane_rx_lane *l, struct lane_take *out)
 		return LANE_DROPPED;
 	}
 	l->head.offset += out->bytes.n;
-	if (l->head.offset < out->total)
+	if (l->head.offset < out->total) {
+		rx->fresh += out->bytes.n;
 		return LANE_TAKEN;
+	}
 	out->whole = l->part;
 	l->part = (struct buf){ 0 };
 	rx->bytes += out->whole.n;
@@ -419,6 +502,7 @@ take(struct lane_rx *rx, struct lane_rx_lane *l, const struct relay_piece *p,
 {
 	uint64_t skip = l->head.offset - p->offset;
 
+	rx->repeated += skip < p->bytes.n ? skip : p->bytes.n;
 	if (skip >= p->bytes.n)
 		return LANE_DROPPED;
 	*out = (struct lane_take){ .lane = p->lane,
@@ -426,7 +510,6 @@ take(struct lane_rx *rx, struct lane_rx_lane *l, const struct relay_piece *p,
 		.kind = p->kind,
 		.total = p->total,
 		.offset = l->head.offset };
-	l->gap = LANE_GAP_NONE;
 	if (p->lane != LANE_BULK && p->total > LANE_ITEM_MAX) {
 		whole(l);
 		return LANE_TOOBIG;
@@ -438,35 +521,56 @@ take(struct lane_rx *rx, struct lane_rx_lane *l, const struct relay_piece *p,
 				    : take_bytes(rx, l, out);
 }
 
+/* The item is another than the one of which there is a beginning here. */
+static bool
+changed(const struct lane_rx_lane *l, const struct relay_piece *p)
+{
+	if (l->head.offset == 0)
+		return false;
+	if (l->total == 0) /* resumed: only the cursor was kept */
+		return p->total <= l->head.offset;
+	return p->kind != l->kind || p->total != l->total;
+}
+
+static enum lane_got
+place(struct lane_rx *rx, struct lane_rx_lane *l, const struct relay_piece *p,
+    struct lane_take *out)
+{
+	if (changed(l, p)) {
+		begin(l, p);
+		l->durable.offset = 0;
+	} else if (l->head.offset == 0) {
+		begin(l, p);
+	} else if (l->total == 0) {
+		l->kind = p->kind;
+		l->total = p->total;
+	}
+	if (p->offset > l->head.offset) {
+		rx->unused += p->bytes.n;
+		return gap(l, p);
+	}
+	return take(rx, l, p, out);
+}
+
 enum lane_got
 lane_rx_piece(
     struct lane_rx *rx, const struct relay_piece *p, struct lane_take *out)
 {
 	struct lane_rx_lane *l = &rx->lane[p->lane];
 	struct lane_pos at = { p->item - 1, p->offset };
-	bool back = lane_cmp(at, l->last) < 0;
 
+	turn(l, p->round);
 	if (p->kind == RELAY_HEARTBEAT)
-		return heartbeat(l, p->item);
-	l->last = at;
-	if (p->item <= l->head.item)
+		return lane_cmp(at, l->head) > 0 ? gap(l, p) : LANE_DROPPED;
+	if (at.item < l->head.item) {
+		rx->repeated += p->bytes.n;
 		return LANE_DROPPED;
-	if (at.item > l->head.item)
-		return gap(l, back);
-	if (p->offset == 0 && l->head.offset > 0 && l->total > 0 &&
-	    (p->kind != l->kind || p->total != l->total))
-		begin(l, p);
-	if (p->offset > l->head.offset)
-		return gap(l, back);
-	if (l->head.offset == 0)
-		begin(l, p);
-	if (l->total == 0) { /* resumed: only the cursor was kept */
-		l->kind = p->kind;
-		l->total = p->total;
 	}
-	if (p->kind != l->kind || p->total != l->total)
-		return gap(l, back);
-	return take(rx, l, p, out);
+	if (at.item > l->head.item) {
+		rx->unused += p->bytes.n;
+		return gap(l, p);
+	}
+	return place(rx, l, p, out);
 }
 
 static void
@@ -482,6 +586,7 @@ lane_rx_durable(
 	struct lane_rx_lane *l = &rx->lane[lane];
 
 	forget(rx, bytes);
+	rx->fresh += bytes;
 	if (lane_cmp(pos, l->durable) > 0)
 		l->durable = pos;
 	if (lane_cmp(l->head, pos) >= 0)
@@ -506,46 +611,37 @@ lane_rx_reset(struct lane_rx *rx, unsigned lane, uint64_t bytes)
 	l->gap = LANE_GAP_SEEN;
 }
 
-/* Of a partial entry we tell what is in memory: it lasts as long as we do. */
-static struct lane_pos
-reached(const struct lane_rx *rx, unsigned lane)
-{
-	const struct lane_rx_lane *l = &rx->lane[lane];
-	struct lane_pos p = l->durable;
-
-	if (lane != LANE_BULK && l->head.item == p.item)
-		p.offset = l->head.offset;
-	return p;
-}
-
-bool
-lane_rx_wants(const struct lane_rx *rx, unsigned lane)
-{
-	const struct lane_rx_lane *l = &rx->lane[lane];
-
-	return l->gap == LANE_GAP_SEEN ||
-	       (lane != LANE_BULK && l->head.offset > 0);
-}
-
-bool
-lane_rx_news(const struct lane_rx *rx, const struct msg_cursors *known)
+static bool
+untold(const struct lane_rx *rx)
 {
 	unsigned i;
 
-	for (i = 0; i < LANE_COUNT; i++) {
-		struct lane_pos at = reached(rx, i), was = cursor_of(known, i);
-		uint64_t least = i == LANE_BULK ? 1 : rx->news;
-
-		if (rx->lane[i].gap == LANE_GAP_SEEN || at.item != was.item)
+	for (i = 0; i < LANE_COUNT; i++)
+		if (lane_cmp(reached(rx, i), rx->lane[i].told) != 0)
 			return true;
-		if (at.offset > was.offset && at.offset - was.offset >= least)
-			return true;
-	}
 	return false;
 }
 
+bool
+lane_rx_news(const struct lane_rx *rx, uint32_t bytes, int64_t now)
+{
+	unsigned i;
+
+	for (i = 0; i < LANE_COUNT; i++)
+		if (rx->lane[i].gap == LANE_GAP_SEEN)
+			return true;
+	return (rx->fresh >= bytes || now - rx->told_at >= LANE_DELAY) &&
+	       untold(rx);
+}
+
+int64_t
+lane_rx_due(const struct lane_rx *rx)
+{
+	return untold(rx) ? rx->told_at + LANE_DELAY : INT64_MAX;
+}
+
 struct msg_relay_at
-lane_rx_tell(struct lane_rx *rx)
+lane_rx_tell(struct lane_rx *rx, int64_t now)
 {
 	struct msg_relay_at m = { 0 };
 	unsigned i;
@@ -554,12 +650,20 @@ lane_rx_tell(struct lane_rx *rx)
 		struct lane_rx_lane *l = &rx->lane[i];
 		struct lane_pos p = reached(rx, i);
 
+		if (lane_cmp(p, l->told) != 0)
+			m.moved |= 1u << i;
+		l->told = p;
 		m.at.item[i] = p.item;
 		m.at.offset[i] = p.offset;
-		if (l->gap == LANE_GAP_SEEN) {
-			m.repeat = true;
-			l->gap = LANE_GAP_TOLD;
-		}
+		if (l->gap != LANE_GAP_SEEN)
+			continue;
+		m.missing |= 1u << i;
+		m.round[i] = l->round;
+		m.from.item[i] = l->head.item;
+		m.from.offset[i] = l->head.offset;
+		l->gap = LANE_GAP_TOLD;
 	}
+	rx->fresh = 0;
+	rx->told_at = now;
 	return m;
 }

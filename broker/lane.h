@@ -6,9 +6,11 @@
  * numbered from 1 and arrive in order. An item is cut into pieces that nng
  * publishes and may lose. The receiver has a cursor per lane, which says what
  * it has for good; the sender sends from the cursor on, so many bytes ahead as
- * the window allows, and goes back to the cursor when the receiver misses
- * something, when nothing is acknowledged in time, and when a new link begins.
- * So nothing depends on a piece arriving. PROTOCOL.md 6.
+ * the window allows, and goes back when the receiver misses
+ * something and says so. What was lost at the end shows by heartbeats, which
+ * are sent when nothing is acknowledged for a while. So nothing depends on a
+ * piece arriving, and none is sent twice that was not lost: the connection
+ * below repeats by itself what a bad line loses. PROTOCOL.md 6.
  *
  * Two state machines, one for each end. They are pure: no clock, no network,
  * no store. Time comes as an argument, in milliseconds of any clock that does
@@ -20,6 +22,7 @@
 #ifndef TOCSIN_BROKER_LANE_H
 #define TOCSIN_BROKER_LANE_H
 
+#include "broker/pace.h"
 #include "crypto/msg.h"
 #include "crypto/relay_frame.h"
 
@@ -46,41 +49,40 @@ int lane_cmp(struct lane_pos a, struct lane_pos b);
  * and pumps again after lane_tx_wake() (something was queued), an
  * acknowledgement, or lane_tx_timer().
  */
-#define LANE_FLIGHTS 1024 /* pieces on the way at once */
-#define LANE_WINDOW \
-	(1 << 20)	  /* bytes on the way, unless the peer grants less */
-#define LANE_RTO_MIN 1000 /* ms without progress until all is sent again */
-#define LANE_RTO_MAX 30000
-#define LANE_PROBE_MIN 50 /* ms without progress until we ask */
+#define LANE_FLIGHTS 1024     /* pieces on the way at once */
+#define LANE_WINDOW (1 << 20) /* bytes, unless the peer grants less */
+#define LANE_PROBE_MIN 50     /* ms without progress until we ask */
+#define LANE_PROBE_MAX 10000  /* and until we ask again, at most */
+#define LANE_NEWS_MIN 2048    /* bytes that are worth an acknowledgement */
+#define LANE_NEWS_MAX 65536
 
 /* A piece on the way; a list per lane, by index, oldest first. */
 struct lane_flight {
 	struct lane_pos end; /* acknowledged by a cursor at or beyond it */
-	int64_t sent;
+	struct pace_stamp stamp;
 	uint32_t bytes;
 	uint16_t next;
-	bool again; /* not the first time: says nothing about the delay */
 };
 
 struct lane_tx_lane {
 	struct lane_pos acked; /* the receiver's cursor */
 	struct lane_pos next;  /* the first byte to send */
-	struct lane_pos high;  /* the furthest ever sent on this link */
+	uint32_t round;	       /* how often we went back */
 	uint16_t first, last;  /* flights; LANE_FLIGHTS: none */
 	bool idle;	       /* nothing there at `next` when we last looked */
 };
 
 struct lane_tx {
 	struct lane_tx_lane lane[LANE_COUNT];
-	uint32_t window;
+	struct pace pace;
 	uint64_t bytes; /* on the way */
 	unsigned pieces;
 	int64_t progress; /* when the last byte was acknowledged, or the first
 			     one sent after nothing was on the way */
-	bool probed;	  /* since then */
-	bool started;	  /* a delay was measured */
-	int64_t srtt, rttvar, rto;
-	uint64_t repeats; /* how often we went back; for the log */
+	unsigned probes;  /* since then */
+	bool suspect;	  /* the connection is a new one: ask at once */
+	int64_t srtt;	  /* 0: not measured */
+	uint64_t repeats; /* how often a lane went back; for the log */
 	uint16_t spare;	  /* flights that are free */
 	struct lane_flight flight[LANE_FLIGHTS];
 };
@@ -92,13 +94,16 @@ struct lane_want {
 	size_t max; /* at least 1, at most RELAY_BYTES_MAX */
 };
 
-/* A new link: the receiver is at `at`, which may be before our last cursor. */
+/*
+ * A new link: `at` is what is safe at the receiver, `from` what it has in hand:
+ * sending goes on there.
+ */
 void lane_tx_open(struct lane_tx *tx, const struct msg_cursors *at,
-    uint32_t window, int64_t now);
+    const struct msg_cursors *from, uint32_t window, int64_t now);
 
 /*
- * The most urgent lane that may send now; false: none. A lower lane leaves a
- * part of the window to the higher ones, so that bulk never makes flash wait.
+ * The most urgent lane that may send now; false: none. A higher lane may fill
+ * more than the window, so that it need not wait for what bulk has on the way.
  */
 bool lane_tx_pick(const struct lane_tx *tx, struct lane_want *want);
 
@@ -122,21 +127,23 @@ void lane_tx_wake(struct lane_tx *tx);
 void lane_tx_ack(
     struct lane_tx *tx, const struct msg_relay_at *at, int64_t now);
 
-/* Everything that is not acknowledged is sent again. */
-void lane_tx_rewind(struct lane_tx *tx, int64_t now);
+/* How many bytes more the receiver should have before it says so. */
+uint32_t lane_tx_news(const struct lane_tx *tx);
 
-enum lane_due {
-	LANE_NOTHING,
-	LANE_PROBE, /* publish a heartbeat for each lane with something begun */
-	LANE_AGAIN, /* it went back: pump */
-};
-enum lane_due lane_tx_timer(struct lane_tx *tx, int64_t now);
+/*
+ * The connection is a new one: what was on the way may be lost. We ask, and
+ * send again what the receiver misses then.
+ */
+void lane_tx_suspect(struct lane_tx *tx);
+
+/* True: publish a heartbeat for each lane with something on the way. */
+bool lane_tx_timer(struct lane_tx *tx, int64_t now);
 
 /* When lane_tx_timer() has something to say; INT64_MAX: never. */
 int64_t lane_tx_deadline(const struct lane_tx *tx);
 
-/* The last item that was begun in a lane: what a heartbeat says. */
-uint64_t lane_tx_begun(const struct lane_tx *tx, unsigned lane);
+/* The place of the next byte of a lane: what a heartbeat says. */
+struct lane_pos lane_tx_place(const struct lane_tx *tx, unsigned lane);
 
 /*
  * ---- the receiver ----
@@ -147,8 +154,8 @@ uint64_t lane_tx_begun(const struct lane_tx *tx, unsigned lane);
  * order, and says so with lane_rx_durable(); or drops it with lane_rx_reset().
  */
 #define LANE_ITEM_MAX (3u << 20) /* bytes of an item that is assembled */
-#define LANE_NEWS (64u << 10)	 /* bytes of a partial item worth a word, or */
-				 /* a quarter of the window, if that is less */
+#define LANE_DELAY 50		 /* ms from one word to the next, unless it */
+				 /* is about many bytes, or a loss */
 #define LANE_HOLD 4		 /* windows that are kept in memory at most */
 
 enum lane_got {
@@ -164,9 +171,10 @@ enum lane_gap { LANE_GAP_NONE, LANE_GAP_SEEN, LANE_GAP_TOLD };
 struct lane_rx_lane {
 	struct lane_pos durable; /* the cursor */
 	struct lane_pos head;	 /* what is here, in memory or on disk */
-	struct lane_pos last;	 /* where the last piece began */
-	enum lane_gap gap;
-	uint8_t kind; /* of the item that head.offset is in */
+	struct lane_pos told;	 /* on this link */
+	uint32_t round;		 /* of the last piece */
+	enum lane_gap gap;	 /* in this round */
+	uint8_t kind;		 /* of the item that head.offset is in */
 	uint64_t total;
 	struct buf part; /* its bytes, lanes 0 to 3 */
 };
@@ -175,7 +183,10 @@ struct lane_rx {
 	struct lane_rx_lane lane[LANE_COUNT];
 	uint64_t bytes; /* given out as items and not durable yet */
 	uint64_t limit; /* of that and of what is assembled */
-	uint32_t news;
+	uint64_t fresh; /* bytes since we told how far we are */
+	int64_t told_at;
+	uint64_t repeated; /* bytes that came and were here already */
+	uint64_t unused;   /* bytes that came behind a gap */
 };
 
 /* What a piece has led to. */
@@ -194,8 +205,9 @@ void lane_rx_open(
     struct lane_rx *rx, const struct msg_cursors *durable, uint32_t window);
 void lane_rx_release(struct lane_rx *rx);
 
-/* The sender begins anew from what it is told now: no gap is open. */
-void lane_rx_relink(struct lane_rx *rx);
+/* A new link: what is safe, and what is in hand. No gap is open. */
+void lane_rx_relink(
+    struct lane_rx *rx, struct msg_cursors *at, struct msg_cursors *from);
 
 /* A piece that was authentic. *out is set for ITEM, RANGE and TOOBIG. */
 enum lane_got lane_rx_piece(
@@ -214,13 +226,14 @@ void lane_rx_durable(
  */
 void lane_rx_reset(struct lane_rx *rx, unsigned lane, uint64_t bytes);
 
-/* A gap that was not told yet, or an entry that has come in part: look. */
-bool lane_rx_wants(const struct lane_rx *rx, unsigned lane);
+/*
+ * Is there something to tell a sender who wants a word for each `bytes`? If
+ * not, then at the time that lane_rx_due() gives; INT64_MAX: all is told.
+ */
+bool lane_rx_news(const struct lane_rx *rx, uint32_t bytes, int64_t now);
+int64_t lane_rx_due(const struct lane_rx *rx);
 
-/* Is there something to tell a sender who knows `known`? */
-bool lane_rx_news(const struct lane_rx *rx, const struct msg_cursors *known);
-
-/* Tell it. A gap is told once, until the sender has gone back. */
-struct msg_relay_at lane_rx_tell(struct lane_rx *rx);
+/* Tell it. A gap is told once a round. */
+struct msg_relay_at lane_rx_tell(struct lane_rx *rx, int64_t now);
 
 #endif

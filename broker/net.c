@@ -350,6 +350,12 @@ net_peer(
 }
 
 void
+net_redial(struct net *n, const char *peer, bool all)
+{
+	net_peers_redial(n->peers, peer, all);
+}
+
+void
 net_publish(struct net *n, const char *peer, struct span frame)
 {
 	net_peers_publish(n->peers, peer, frame);

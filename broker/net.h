@@ -52,6 +52,14 @@ void net_close(struct net *n);
 MUST_USE enum tocsin_err net_peer(struct net *n, const char *peer,
     const char *rpc_url, const char *relay_url);
 
+/*
+ * The peer is not to be reached: dial anew what is not connected, because a
+ * connection attempt of TCP waits longer and longer too; and with `all` also
+ * what is, since nothing comes over it. To be called every few seconds, by the
+ * thread that calls net_peer().
+ */
+void net_redial(struct net *n, const char *peer, bool all);
+
 /* Publish to that peer alone. Never waits; nng may drop it silently. */
 void net_publish(struct net *n, const char *peer, struct span frame);
 

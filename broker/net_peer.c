@@ -2,9 +2,12 @@
 #include "broker/net_peer.h"
 
 #include "broker/broker.h"
+#include "broker/log.h"
 #include "broker/relay.h"
+#include "broker/tcp_tune.h"
 #include "crypto/frame.h"
 
+#include <netinet/in.h>
 #include <nng/nng.h>
 #include <nng/protocol/pubsub0/pub.h>
 #include <nng/protocol/reqrep0/req.h>
@@ -37,6 +40,8 @@ struct dial {
 	nng_dialer d;
 	bool open;
 	bool dialling;
+	int up; /* connections; under the peer's lock */
+	nng_pipe pipe;
 	char url[URL_MAX + 1];
 };
 
@@ -48,7 +53,6 @@ struct peer {
 	struct dial req;
 
 	pthread_mutex_t lock;
-	int up; /* connections of req */
 	struct call *free;
 	struct call *calls;
 	unsigned ncalls;
@@ -75,15 +79,63 @@ find(struct net_peers *p, const char *name)
 
 /* ---- sockets ---- */
 
+static struct sockaddr_storage
+address_of(const nng_sockaddr *sa)
+{
+	struct sockaddr_storage ss = { 0 };
+	struct sockaddr_in *v4 = (struct sockaddr_in *)&ss;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&ss;
+
+	if (sa->s_family == NNG_AF_INET) {
+		v4->sin_family = AF_INET;
+		v4->sin_port = sa->s_in.sa_port;
+		v4->sin_addr.s_addr = sa->s_in.sa_addr;
+	} else if (sa->s_family == NNG_AF_INET6) {
+		v6->sin6_family = AF_INET6;
+		v6->sin6_port = sa->s_in6.sa_port;
+		memcpy(&v6->sin6_addr, sa->s_in6.sa_addr, 16);
+	}
+	return ss;
+}
+
+/* nng does not show its sockets, but says between which addresses they are. */
+static int
+fd_of(nng_pipe pipe)
+{
+	nng_sockaddr local, remote;
+	struct sockaddr_storage a, b;
+
+	if (nng_pipe_get_addr(pipe, NNG_OPT_LOCADDR, &local) != 0 ||
+	    nng_pipe_get_addr(pipe, NNG_OPT_REMADDR, &remote) != 0)
+		return -1;
+	a = address_of(&local);
+	b = address_of(&remote);
+	return a.ss_family == AF_UNSPEC ? -1 : tcp_tune_find(&a, &b);
+}
+
 static void
-on_pub_up(nng_pipe pipe, nng_pipe_ev ev, void *arg)
+count_pipe(struct peer *x, struct dial *d, nng_pipe pipe, nng_pipe_ev ev)
+{
+	bool came = ev == NNG_PIPE_EV_ADD_POST;
+	int fd = came ? fd_of(pipe) : -1;
+
+	if (fd >= 0)
+		tcp_tune(fd);
+	pthread_mutex_lock(&x->lock);
+	d->up += came ? 1 : -1;
+	if (came)
+		d->pipe = pipe;
+	pthread_mutex_unlock(&x->lock);
+}
+
+static void
+on_pub_pipe(nng_pipe pipe, nng_pipe_ev ev, void *arg)
 {
 	struct peer *x = arg;
 	struct relay *relay = x->in->b->relay;
 
-	(void)pipe;
-	(void)ev;
-	if (relay)
+	count_pipe(x, &x->pub, pipe, ev);
+	if (relay && ev == NNG_PIPE_EV_ADD_POST)
 		relay_alive(relay, x->name, true);
 }
 
@@ -93,12 +145,17 @@ on_req_pipe(nng_pipe pipe, nng_pipe_ev ev, void *arg)
 	struct peer *x = arg;
 	struct relay *relay = x->in->b->relay;
 
-	(void)pipe;
-	pthread_mutex_lock(&x->lock);
-	x->up += ev == NNG_PIPE_EV_ADD_POST ? 1 : -1;
-	pthread_mutex_unlock(&x->lock);
+	count_pipe(x, &x->req, pipe, ev);
 	if (relay && ev == NNG_PIPE_EV_ADD_POST)
 		relay_alive(relay, x->name, false);
+}
+
+static int
+notify(nng_socket s, nng_pipe_cb cb, struct peer *x)
+{
+	int rv = nng_pipe_notify(s, NNG_PIPE_EV_ADD_POST, cb, x);
+
+	return rv ? rv : nng_pipe_notify(s, NNG_PIPE_EV_REM_POST, cb, x);
 }
 
 static int
@@ -126,8 +183,7 @@ open_pub(struct peer *x)
 		rv = nng_socket_set_int(
 		    x->pub.s, NNG_OPT_SENDBUF, (int)x->in->pub_buffer);
 	if (rv == 0)
-		rv = nng_pipe_notify(
-		    x->pub.s, NNG_PIPE_EV_ADD_POST, on_pub_up, x);
+		rv = notify(x->pub.s, on_pub_pipe, x);
 	return rv;
 }
 
@@ -143,11 +199,7 @@ open_req(struct peer *x)
 		rv = nng_socket_set_ms(
 		    x->req.s, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
 	if (rv == 0)
-		rv = nng_pipe_notify(
-		    x->req.s, NNG_PIPE_EV_ADD_POST, on_req_pipe, x);
-	if (rv == 0)
-		rv = nng_pipe_notify(
-		    x->req.s, NNG_PIPE_EV_REM_POST, on_req_pipe, x);
+		rv = notify(x->req.s, on_req_pipe, x);
 	return rv;
 }
 
@@ -157,29 +209,73 @@ is_address(const char *url)
 	return url && url[0] != '\0' && strcmp(url, "-") != 0;
 }
 
-/* Dial another address than before, or none. */
 static int
-dial(struct dial *d, const char *url)
+dial_start(struct dial *d)
 {
-	int rv;
+	int rv = nng_dialer_create(&d->d, d->s, d->url);
 
-	if (!is_address(url))
-		url = "";
-	if (strcmp(d->url, url) == 0)
-		return 0;
-	if (d->dialling)
-		nng_dialer_close(d->d);
-	d->dialling = false;
-	snprintf(d->url, sizeof(d->url), "%s", url);
-	if (url[0] == '\0')
-		return 0;
-	rv = nng_dialer_create(&d->d, d->s, url);
-	if (rv == 0 && strncmp(url, "tcp", 3) == 0)
+	if (rv == 0 && strncmp(d->url, "tcp", 3) == 0)
 		rv = nng_dialer_set_bool(d->d, NNG_OPT_TCP_KEEPALIVE, true);
 	if (rv == 0)
 		rv = nng_dialer_start(d->d, NNG_FLAG_NONBLOCK);
 	d->dialling = rv == 0;
 	return rv;
+}
+
+static void
+dial_stop(struct dial *d)
+{
+	if (d->dialling)
+		nng_dialer_close(d->d);
+	d->dialling = false;
+}
+
+/* Dial another address than before, or none. */
+static int
+dial(struct dial *d, const char *url)
+{
+	if (!is_address(url))
+		url = "";
+	if (strcmp(d->url, url) == 0)
+		return 0;
+	dial_stop(d);
+	snprintf(d->url, sizeof(d->url), "%s", url);
+	return url[0] == '\0' ? 0 : dial_start(d);
+}
+
+/* Once more, without waiting for what TCP still tries. */
+static void
+redial(struct peer *x, struct dial *d, bool all)
+{
+	nng_pipe pipe;
+	int up, fd;
+
+	pthread_mutex_lock(&x->lock);
+	up = d->up;
+	pipe = d->pipe;
+	pthread_mutex_unlock(&x->lock);
+	if (d->url[0] == '\0' || (up > 0 && !all))
+		return;
+	fd = up > 0 ? fd_of(pipe) : -1;
+	if (fd >= 0)
+		tcp_tune_forget(fd);
+	dial_stop(d);
+	if (dial_start(d) != 0)
+		log_event(
+		    LOG_WARN, "relay-redial", LOG_Z("peer", x->name), LOG_END);
+}
+
+void
+net_peers_redial(struct net_peers *p, const char *name, bool all)
+{
+	struct peer *x = find(p, name);
+
+	if (!x)
+		return;
+	if (x->pub.open)
+		redial(x, &x->pub, all);
+	if (x->req.open)
+		redial(x, &x->req, all);
 }
 
 static struct peer *
@@ -356,7 +452,7 @@ begin_call(struct peer *x, net_reply_fn *fn, void *arg)
 	struct call *c = NULL;
 
 	pthread_mutex_lock(&x->lock);
-	if (x->up > 0)
+	if (x->req.up > 0)
 		c = take_call(x);
 	if (c) {
 		c->fn = fn;

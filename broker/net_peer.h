@@ -23,6 +23,7 @@ void net_peers_free(struct net_peers *p);
 
 MUST_USE enum tocsin_err net_peers_set(struct net_peers *p, const char *peer,
     const char *rpc_url, const char *relay_url);
+void net_peers_redial(struct net_peers *p, const char *peer, bool all);
 void net_peers_publish(
     struct net_peers *p, const char *peer, struct span frame);
 void net_peers_call(struct net_peers *p, const char *peer, struct span frame,

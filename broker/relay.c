@@ -3,11 +3,13 @@
 
 #include "broker/clock.h"
 #include "broker/log.h"
+#include "broker/tcp_tune.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define TRIM_MS 200
+#define REDIAL_MS 3000
 
 static void
 copy_z(char *out, size_t size, const char *in)
@@ -256,7 +258,7 @@ mail_read(struct relay *r, struct relay_mail *m, int64_t now)
 		if (p->state == PEER_UP && names_has(&m->kicked, name))
 			lane_tx_wake(&p->tx);
 		if (p->state == PEER_UP && connected)
-			lane_tx_rewind(&p->tx, now);
+			lane_tx_suspect(&p->tx);
 		if (p->state == PEER_DOWN && !p->barred &&
 		    (connected || names_has(&m->alive, name))) {
 			/* One of its two sockets may come a bit later. */
@@ -277,18 +279,36 @@ mail_read(struct relay *r, struct relay_mail *m, int64_t now)
 	m->answers = NULL;
 }
 
+/* Attempts to connect, too, must not wait as long as TCP would have them. */
+static void
+redial(struct relay *r, struct relay_peer *p, int64_t now)
+{
+	if (!p->listed || now < p->redial_at)
+		return;
+	if (p->redial_at > 0)
+		net_redial(r->b->net, p->name, false);
+	p->redial_at = now + REDIAL_MS;
+}
+
 /* True if there is more to send at once. */
 static bool
 serve(struct relay *r, struct relay_peer *p, int64_t now)
 {
 	if (p->state == PEER_DOWN) {
+		redial(r, p, now);
 		if (p->listed && now >= p->retry_at)
 			link_begin(r, p, now);
 		return false;
 	}
 	if (p->state != PEER_UP)
 		return false;
-	if (lane_tx_timer(&p->tx, now) == LANE_PROBE)
+	if (link_is_dead(r, p, now)) {
+		link_down(p, TOCSIN_ETIMEOUT, now);
+		net_redial(r->b->net, p->name, true);
+		p->retry_at = p->redial_at = now + REDIAL_MS;
+		return false;
+	}
+	if (lane_tx_timer(&p->tx, now))
 		send_probe(r, p, now);
 	send_beat(r, p, now);
 	trim(r, p, now);
@@ -308,7 +328,7 @@ deadline(const struct relay_peer *p)
 	int64_t at = INT64_MAX;
 
 	if (p->state == PEER_DOWN && p->listed)
-		at = p->retry_at;
+		at = earlier(p->retry_at, p->redial_at);
 	if (p->state == PEER_UP) {
 		at = earlier(lane_tx_deadline(&p->tx), p->beat_at);
 		if (trim_due(p))
@@ -329,6 +349,9 @@ show(struct relay_peer *p, int64_t now)
 	s->up = p->state == PEER_UP;
 	s->barred = p->barred;
 	s->in_flight = s->up ? p->tx.bytes : 0;
+	s->window = s->up ? p->tx.pace.window : 0;
+	s->rate = p->tx.pace.rate;
+	s->rtt_ms = (uint64_t)p->tx.pace.rtt;
 	s->repeats = p->tx.repeats;
 	s->frames_out = p->frames_out;
 	s->bytes_out = p->bytes_out;
@@ -536,6 +559,7 @@ relay_start(struct relay **out, struct broker *b)
 
 	if (!err) {
 		r->b = b;
+		r->tries_often = tcp_tune_tries_often();
 		err = relay_in_new(&r->in, b);
 	}
 	if (err) {

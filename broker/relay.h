@@ -73,7 +73,10 @@ struct relay_status {
 	bool barred;	     /* nothing is sent: see relay_resume() */
 	uint64_t waiting;    /* items in the outbox; counted up to 100000 */
 	uint64_t in_flight;  /* bytes published and not acknowledged */
-	uint64_t repeats;    /* how often we went back to the cursor */
+	uint64_t window;     /* that may be; pace.h */
+	uint64_t rate;	     /* bytes per second; 0: not measured */
+	uint64_t rtt_ms;     /* shortest; 0: not measured */
+	uint64_t repeats;    /* how often a lane went back */
 	uint64_t frames_out; /* published, since the start */
 	uint64_t bytes_out;
 	int64_t heard_ms; /* since the last answer; -1: never */

@@ -21,7 +21,14 @@ enum peer_state {
 	PEER_DOWN,    /* until retry_at */
 	PEER_HELLO,   /* a hello is out */
 	PEER_OPENING, /* the finish with relay.open is out */
-	PEER_UP,      /* a relay.wait is parked there */
+	PEER_UP,      /* relay.waits are parked there */
+};
+
+/* A request that is out; its answer is known by the call. */
+#define PEER_WAITS 3
+struct asked {
+	uint64_t call;	 /* 0: none */
+	uint64_t number; /* within the link */
 };
 
 /* The item that a lane is sending. */
@@ -68,16 +75,17 @@ struct relay_peer {
 	enum peer_state state;
 	unsigned failures; /* in a row */
 	int64_t retry_at;
+	int64_t redial_at; /* of sockets that find no connection */
 	struct link link;
-	uint64_t number; /* of the request that is out */
-	uint64_t call;	 /* which call's answer counts */
-	bool barred;	 /* its cursors can't be: see relay_count.c */
+	struct asked asked[PEER_WAITS]; /* the first alone, until it is up */
+	unsigned waits;			/* how many the peer lets us park */
+	uint64_t calls;			/* numbers them */
+	bool barred; /* its cursors can't be: see relay_count.c */
 
 	uint8_t id[RELAY_LINK];
 	uint8_t key[32];
 	uint64_t counter; /* of the next frame */
 	struct lane_tx tx;
-	struct msg_cursors known;
 	struct source source[LANE_COUNT];
 	int64_t pump_at; /* reading failed: try again then */
 	int64_t beat_at; /* when to say something, if there is nothing */
@@ -98,7 +106,8 @@ struct answer {
 	struct answer *next;
 	struct relay *r;
 	struct relay_peer *peer;
-	bool roster; /* to roster_ask(), else to the link's own request */
+	bool roster;   /* to roster_ask(), else to ... */
+	unsigned slot; /* ... the request of the link that was asked there */
 	uint64_t call;
 	enum tocsin_err err;
 	struct buf frame;
@@ -121,6 +130,7 @@ struct relay {
 	pthread_cond_t wake;
 	bool stop;
 	bool poked;
+	bool tries_often; /* tcp_tune.h; does not change */
 	bool trust_changed;
 	struct names kicked;
 	struct names alive;
@@ -147,11 +157,15 @@ bool relay_called(const struct relay *r);
 void link_begin(struct relay *r, struct relay_peer *p, int64_t now);
 void link_answered(
     struct relay *r, struct relay_peer *p, struct answer *a, int64_t now);
+/* Nothing has come for long: its connections are dead, whatever TCP thinks. */
+bool link_is_dead(
+    const struct relay *r, const struct relay_peer *p, int64_t now);
+
 void link_down(struct relay_peer *p, enum tocsin_err why, int64_t now);
 
 /* A call whose answer comes to the thread; false: no memory. */
 bool link_call(struct relay *r, struct relay_peer *p, uint64_t call,
-    bool roster, const struct buf *frame);
+    bool roster, unsigned slot, const struct buf *frame);
 
 /* The fields of the answer to a request; they alias *plain. */
 MUST_USE enum tocsin_err link_read(const struct relay_peer *p, uint64_t number,

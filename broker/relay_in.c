@@ -70,6 +70,8 @@ struct in_peer {
 	uint8_t key[32];
 	struct window window;
 	struct lane_rx rx;
+	uint32_t news;	 /* bytes that the peer wants a word for */
+	int64_t tell_at; /* ms: look whether to wake who waits; 0: no need */
 	struct in_lane lane[LANE_COUNT];
 };
 
@@ -394,6 +396,68 @@ item_apply(struct job *job, struct batch *batch)
 	return cursor_put(&c, batch->tx, peer, it->lane);
 }
 
+/* ---- telling how far we are ---- */
+
+static struct name
+link_name(const struct in_peer *p)
+{
+	struct name link = { .n = RELAY_LINK };
+
+	memcpy(link.bytes, p->link, RELAY_LINK);
+	return link;
+}
+
+/*
+ * After something was taken or stored, under the peer's lock: true if whoever
+ * waits is to be woken now. Else *later is set if the relay's thread has to be
+ * told that it is to be done in a moment.
+ */
+static bool
+tell_now(struct in_peer *p, int64_t now_ms, bool *later)
+{
+	int64_t at;
+
+	*later = false;
+	if (lane_rx_news(&p->rx, p->news, now_ms))
+		return true;
+	at = lane_rx_due(&p->rx);
+	if (p->tell_at == 0 && at != INT64_MAX) {
+		p->tell_at = at;
+		*later = true;
+	}
+	return false;
+}
+
+static void
+tell(struct in_peer *p, bool now, bool later, const struct name *link)
+{
+	if (now)
+		parks_wake_one(
+		    p->in->b->parks, (struct span){ link->bytes, link->n });
+	else if (later)
+		relay_poke(p->in->b->relay);
+}
+
+/* In the relay's thread; when to look again. */
+static int64_t
+tell_due(struct in_peer *p, int64_t now_ms)
+{
+	struct name link;
+	bool now = false, later;
+	int64_t at;
+
+	pthread_mutex_lock(&p->lock);
+	link = link_name(p);
+	if (p->tell_at > 0 && p->tell_at <= now_ms) {
+		p->tell_at = 0;
+		now = tell_now(p, now_ms, &later);
+	}
+	at = p->tell_at > 0 ? p->tell_at : INT64_MAX;
+	pthread_mutex_unlock(&p->lock);
+	tell(p, now, false, &link);
+	return at;
+}
+
 /* ---- from the callback to the writer ---- */
 
 static void item_done(struct job *job, enum tocsin_err err);
@@ -499,18 +563,20 @@ item_done(struct job *job, enum tocsin_err err)
 	struct item *it = (struct item *)job;
 	struct in_peer *p = it->peer;
 	struct broker *b = p->in->b;
-	struct name link = { .n = RELAY_LINK };
+	bool now = false, later = false;
+	struct name link;
 
 	if (!err && it->lane != LANE_BULK)
 		broker_count(b, BROKER_relay_items_in);
 	pthread_mutex_lock(&p->lock);
-	memcpy(link.bytes, p->link, RELAY_LINK);
+	link = link_name(p);
 	if (err) {
 		it->state = ITEM_WAITS;
 		it->retry_at = retry_after(it, err, clock_ms());
 	} else {
 		lane_rx_durable(&p->rx, it->lane, it->reached, it->bytes.n);
 		lane_remove(&p->lane[it->lane], it);
+		now = tell_now(p, clock_ms(), &later);
 	}
 	pthread_mutex_unlock(&p->lock);
 	if (err) {
@@ -519,7 +585,7 @@ item_done(struct job *job, enum tocsin_err err)
 		relay_poke(b->relay);
 		return;
 	}
-	parks_wake_one(b->parks, (struct span){ link.bytes, link.n });
+	tell(p, now, later, &link);
 	if (it->passed && it->passed != TOCSIN_EDUPLICATE) {
 		broker_count(b, BROKER_relay_items_refused);
 		log_pass(it, it->passed);
@@ -600,6 +666,17 @@ take_piece(struct in_peer *p, const struct relay_piece *piece)
 	return true;
 }
 
+/* What came in vain: it was here, or something before it is missing. */
+static void
+count_waste(struct broker *b, struct lane_rx *rx)
+{
+	atomic_fetch_add_explicit(&b->count[BROKER_relay_repeated_bytes],
+	    rx->repeated, memory_order_relaxed);
+	atomic_fetch_add_explicit(&b->count[BROKER_relay_unused_bytes],
+	    rx->unused, memory_order_relaxed);
+	rx->repeated = rx->unused = 0;
+}
+
 static void
 take_frame(struct broker *b, struct in_peer *p, const struct relay_frame *f)
 {
@@ -607,7 +684,7 @@ take_frame(struct broker *b, struct in_peer *p, const struct relay_frame *f)
 	struct relay_piece piece;
 	struct name link = { .n = RELAY_LINK };
 	uint8_t key[32];
-	bool fresh, ready = false, gap = false;
+	bool fresh, ready = false, now = false, later = false;
 	enum tocsin_err err;
 
 	pthread_mutex_lock(&p->lock);
@@ -625,14 +702,14 @@ take_frame(struct broker *b, struct in_peer *p, const struct relay_frame *f)
 	if (memcmp(p->link, f->link, RELAY_LINK) == 0 &&
 	    window_mark(&p->window, f->counter) == WINDOW_NEW) {
 		ready = take_piece(p, &piece);
-		gap = !ready && lane_rx_wants(&p->rx, piece.lane);
-		memcpy(link.bytes, p->link, RELAY_LINK);
+		now = tell_now(p, clock_ms(), &later);
+		link = link_name(p);
+		count_waste(b, &p->rx);
 	}
 	pthread_mutex_unlock(&p->lock);
 	if (ready)
 		lane_run(p, piece.lane);
-	if (gap)
-		parks_wake_one(b->parks, (struct span){ link.bytes, link.n });
+	tell(p, now, later, &link);
 out:
 	buf_release(&plain);
 }
@@ -733,6 +810,9 @@ link_replace(struct in_peer *p, struct msg_relay *m, struct name *old)
 	randombytes_buf(m->link, sizeof(m->link));
 	randombytes_buf(m->key, sizeof(m->key));
 	m->window = b->conf.relay_window;
+	m->waits = b->conf.parks_per_device < 255
+		       ? (uint8_t)b->conf.parks_per_device
+		       : 255;
 	err = net_subscribe(b->net, m->link);
 	if (err)
 		return err;
@@ -745,8 +825,8 @@ link_replace(struct in_peer *p, struct msg_relay *m, struct name *old)
 	memcpy(p->key, m->key, sizeof(p->key));
 	memset(&p->window, 0, sizeof(p->window));
 	p->open = true;
-	lane_rx_relink(&p->rx);
-	m->at = lane_rx_tell(&p->rx).at;
+	p->tell_at = 0;
+	lane_rx_relink(&p->rx, &m->at, &m->from);
 	pthread_mutex_unlock(&p->lock);
 	return TOCSIN_OK;
 }
@@ -801,14 +881,16 @@ look(struct request *r, const struct msg_relay_wait *m, bool force,
 {
 	struct in_peer *p = peer_of_link(relay_receiver(r->b->relay), m->link);
 	enum look seen = LOOK_GONE;
+	int64_t now_ms = clock_ms();
 
 	if (!p || strcmp(p->who.broker, r->who.broker) != 0)
 		return LOOK_GONE;
 	pthread_mutex_lock(&p->lock);
 	if (p->open && memcmp(p->link, m->link, RELAY_LINK) == 0) {
 		seen = LOOK_NONE;
-		if (force || lane_rx_news(&p->rx, &m->known)) {
-			*at = lane_rx_tell(&p->rx);
+		p->news = m->bytes;
+		if (force || lane_rx_news(&p->rx, m->bytes, now_ms)) {
+			*at = lane_rx_tell(&p->rx, now_ms);
 			seen = LOOK_NEWS;
 		}
 	}
@@ -950,6 +1032,9 @@ relay_in_look(struct relay_in *in, bool trust_changed, int64_t now_ms)
 	p = in->peers;
 	pthread_mutex_unlock(&in->lock);
 	for (; p; p = p->next) {
+		int64_t due = tell_due(p, now_ms);
+
+		next = due < next ? due : next;
 		if (trust_changed)
 			peer_recheck(p, t);
 		for (i = 0; i < LANE_COUNT; i++) {

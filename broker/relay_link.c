@@ -6,6 +6,7 @@
  */
 #include "broker/log.h"
 #include "broker/relay_impl.h"
+#include "broker/tcp_tune.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -13,6 +14,10 @@
 
 #define CALL_MS 5000  /* for an answer that needs no waiting */
 #define WAIT_MS 10000 /* that a relay.wait is parked */
+#define SIGN_MS 4000  /* the first of them: a sign of life */
+#define DEAD_MS 6000  /* nothing was heard for so long ... */
+#define DEAD_TRYING_MS \
+	TCP_TUNE_GIVE_UP_MS /* ... if TCP itself goes on trying */
 #define BACKOFF_MIN 200
 #define BACKOFF_MAX 10000
 
@@ -26,6 +31,14 @@ backoff(unsigned failures)
 	return ms - (int64_t)randombytes_uniform((uint32_t)ms / 2);
 }
 
+/* The first of the waits is answered every few seconds, whatever happens. */
+bool
+link_is_dead(const struct relay *r, const struct relay_peer *p, int64_t now)
+{
+	return p->state == PEER_UP &&
+	       now - p->heard >= (r->tries_often ? DEAD_TRYING_MS : DEAD_MS);
+}
+
 void
 link_down(struct relay_peer *p, enum tocsin_err why, int64_t now)
 {
@@ -36,7 +49,8 @@ link_down(struct relay_peer *p, enum tocsin_err why, int64_t now)
 	link_wipe(&p->link);
 	sodium_memzero(p->key, sizeof(p->key));
 	p->state = PEER_DOWN;
-	p->call++; /* an answer that is under way comes too late */
+	/* An answer that is under way comes too late. */
+	memset(p->asked, 0, sizeof(p->asked));
 	roster_forget(p);
 	p->retry_at = now + backoff(p->failures++);
 }
@@ -62,7 +76,7 @@ on_answer(void *arg, enum tocsin_err err, struct span frame)
 
 bool
 link_call(struct relay *r, struct relay_peer *p, uint64_t number, bool roster,
-    const struct buf *frame)
+    unsigned slot, const struct buf *frame)
 {
 	struct answer *a = buf_ok(frame) ? calloc(1, sizeof(*a)) : NULL;
 
@@ -71,6 +85,7 @@ link_call(struct relay *r, struct relay_peer *p, uint64_t number, bool roster,
 	a->r = r;
 	a->peer = p;
 	a->roster = roster;
+	a->slot = slot;
 	a->call = number;
 	net_call(r->b->net, p->name, buf_span(frame),
 	    roster || p->state != PEER_UP ? CALL_MS : WAIT_MS + CALL_MS,
@@ -79,17 +94,19 @@ link_call(struct relay *r, struct relay_peer *p, uint64_t number, bool roster,
 }
 
 static void
-call(
-    struct relay *r, struct relay_peer *p, const struct buf *frame, int64_t now)
+call(struct relay *r, struct relay_peer *p, unsigned slot,
+    const struct buf *frame, int64_t now)
 {
-	if (!link_call(r, p, ++p->call, false, frame))
+	p->asked[slot].call = ++p->calls;
+	if (!link_call(r, p, p->calls, false, slot, frame))
 		link_down(p, TOCSIN_EBUSY, now);
 }
 
 static void
-ask_wait(struct relay *r, struct relay_peer *p, int64_t now)
+ask_wait(struct relay *r, struct relay_peer *p, unsigned slot, int64_t now)
 {
-	struct msg_relay_wait m = { .wait_ms = WAIT_MS, .known = p->known };
+	struct msg_relay_wait m = { .wait_ms = slot == 0 ? SIGN_MS : WAIT_MS,
+		.bytes = lane_tx_news(&p->tx) };
 	struct buf request = { .max = MSG_MAX }, frame = { 0 };
 	enum tocsin_err err;
 
@@ -97,12 +114,12 @@ ask_wait(struct relay *r, struct relay_peer *p, int64_t now)
 	msg_relay_wait_encode(&request, &m);
 	err = link_spent(&p->link) ? TOCSIN_ETIMEOUT : TOCSIN_OK;
 	if (!err)
-		err =
-		    link_ask(&p->link, buf_span(&request), &frame, &p->number);
+		err = link_ask(&p->link, buf_span(&request), &frame,
+		    &p->asked[slot].number);
 	if (err)
 		link_down(p, err, now);
 	else
-		call(r, p, &frame, now);
+		call(r, p, slot, &frame, now);
 	buf_release(&request);
 	buf_release(&frame);
 }
@@ -121,7 +138,7 @@ link_begin(struct relay *r, struct relay_peer *p, int64_t now)
 		link_down(p, err, now);
 	} else {
 		p->state = PEER_HELLO;
-		call(r, p, &frame, now);
+		call(r, p, 0, &frame, now);
 	}
 	buf_release(&prologue);
 	buf_release(&frame);
@@ -142,8 +159,8 @@ on_hello(
 		link_down(p, err, now);
 	} else {
 		p->state = PEER_OPENING;
-		p->number = 0;
-		call(r, p, &frame, now);
+		p->asked[0].number = 0;
+		call(r, p, 0, &frame, now);
 	}
 	buf_release(&frame);
 }
@@ -187,11 +204,11 @@ link_up(struct relay *r, struct relay_peer *p, struct span fields, int64_t now)
 	sodium_memzero(m.key, sizeof(m.key));
 	p->counter = 0;
 	p->beat_at = now;
-	p->known = m.at;
+	p->waits = m.waits < PEER_WAITS ? m.waits : PEER_WAITS;
 	p->state = PEER_UP;
 	p->failures = 0;
 	p->roster.want = true;
-	lane_tx_open(&p->tx, &m.at, m.window, now);
+	lane_tx_open(&p->tx, &m.at, &m.from, m.window, now);
 	log_event(LOG_INFO, "relay-up", LOG_Z("peer", p->name), LOG_END);
 	return TOCSIN_OK;
 }
@@ -205,23 +222,35 @@ on_cursors(
 
 	if (err)
 		return err;
-	if (m.repeat)
+	if (m.missing)
 		broker_count(r->b, BROKER_relay_repeats);
-	p->known = m.at;
 	lane_tx_ack(&p->tx, &m, now);
 	return TOCSIN_OK;
+}
+
+/* As many waits as the peer allows; one at least. */
+static void
+ask_waits(struct relay *r, struct relay_peer *p, int64_t now)
+{
+	unsigned i;
+
+	for (i = 0; p->state == PEER_UP && i < PEER_WAITS; i++)
+		if (p->asked[i].call == 0 && (i == 0 || i < p->waits))
+			ask_wait(r, p, i, now);
 }
 
 void
 link_answered(
     struct relay *r, struct relay_peer *p, struct answer *a, int64_t now)
 {
+	struct asked asked = p->asked[a->slot];
 	struct buf plain = { 0 };
 	struct span fields = { 0 };
 	enum tocsin_err err = a->err;
 
-	if (a->call != p->call || p->state == PEER_DOWN)
+	if (a->call != asked.call || p->state == PEER_DOWN)
 		return;
+	p->asked[a->slot].call = 0;
 	if (!err)
 		p->heard = now;
 	if (!err && p->state == PEER_HELLO) {
@@ -229,13 +258,13 @@ link_answered(
 		return;
 	}
 	if (!err)
-		err = link_read(p, p->number, a, &plain, &fields);
+		err = link_read(p, asked.number, a, &plain, &fields);
 	if (!err)
 		err = p->state == PEER_OPENING ? link_up(r, p, fields, now)
 					       : on_cursors(r, p, fields, now);
 	if (err)
 		link_down(p, err, now);
 	else
-		ask_wait(r, p, now);
+		ask_waits(r, p, now);
 	buf_release(&plain);
 }

@@ -101,7 +101,7 @@ roster_ask(struct relay *r, struct relay_peer *p)
 	if (request.n > 0)
 		err = link_ask(
 		    &p->link, buf_span(&request), &frame, &p->roster.number);
-	if (!err && link_call(r, p, ++p->roster.call, true, &frame))
+	if (!err && link_call(r, p, ++p->roster.call, true, 0, &frame))
 		p->roster.asking = true;
 	else
 		give_up(p);

@@ -240,7 +240,8 @@ send_piece(struct relay *r, struct relay_peer *p, struct store_rx *rx,
 		.item = want->item,
 		.kind = s->kind,
 		.total = source_total(s),
-		.offset = want->offset };
+		.offset = want->offset,
+		.round = p->tx.lane[want->lane].round };
 	enum tocsin_err err;
 
 	cut = item_cut(buf_span(&s->head), s->rest, want->offset, want->max);
@@ -302,8 +303,11 @@ send_pump(struct relay *r, struct relay_peer *p, int64_t now)
 static bool
 heartbeat(struct relay *r, struct relay_peer *p, unsigned lane, int64_t now)
 {
+	struct lane_pos at = lane_tx_place(&p->tx, lane);
 	struct relay_piece piece = { .lane = (uint8_t)lane,
-		.item = lane_tx_begun(&p->tx, lane) };
+		.item = at.item + 1,
+		.offset = at.offset,
+		.round = p->tx.lane[lane].round };
 
 	return publish(r, p, &piece, now) == TOCSIN_OK;
 }

@@ -83,11 +83,14 @@ json_peers(struct buf *out, const struct status *st)
 		    "%s{\"peer\":\"%s\",\"nation\":\"%s\",\"up\":%s,"
 		    "\"barred\":%s,"
 		    "\"waiting\":%" PRIu64 ",\"in_flight\":%" PRIu64
-		    ",\"repeats\":%" PRIu64 ",\"frames_out\":%" PRIu64
-		    ",\"bytes_out\":%" PRIu64 ",\"heard_ms\":%" PRId64 "}",
+		    ",\"window\":%" PRIu64 ",\"rate\":%" PRIu64
+		    ",\"rtt_ms\":%" PRIu64 ",\"repeats\":%" PRIu64
+		    ",\"frames_out\":%" PRIu64 ",\"bytes_out\":%" PRIu64
+		    ",\"heard_ms\":%" PRId64 "}",
 		    i ? "," : "", p->peer, p->nation, p->up ? "true" : "false",
 		    p->barred ? "true" : "false", p->waiting, p->in_flight,
-		    p->repeats, p->frames_out, p->bytes_out, p->heard_ms);
+		    p->window, p->rate, p->rtt_ms, p->repeats, p->frames_out,
+		    p->bytes_out, p->heard_ms);
 	}
 	buf_addz(out, "]");
 }

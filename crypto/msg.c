@@ -415,47 +415,48 @@ msg_hello_decode(struct msg_hello *out, struct span rest)
 }
 
 static void
-add_cursors(struct buf *out, const struct msg_cursors *c)
+add_cursor(struct buf *out, const struct msg_cursors *c, size_t lane)
 {
-	size_t i;
-
-	for (i = 0; i < MSG_LANES; i++) {
-		buf_u64(out, c->item[i]);
-		buf_u64(out, c->offset[i]);
-	}
+	buf_u64(out, c->item[lane]);
+	buf_u64(out, c->offset[lane]);
 }
 
-static struct msg_cursors
-take_cursors(struct rd *r)
+static void
+take_cursor(struct rd *r, struct msg_cursors *c, size_t lane)
 {
-	struct msg_cursors c;
-	size_t i;
-
-	for (i = 0; i < MSG_LANES; i++) {
-		c.item[i] = rd_u64(r);
-		c.offset[i] = rd_u64(r);
-	}
-	return c;
+	c->item[lane] = rd_u64(r);
+	c->offset[lane] = rd_u64(r);
 }
 
 void
 msg_relay_encode(struct buf *out, const struct msg_relay *m)
 {
+	size_t i;
+
 	buf_add(out, SPAN(m->link));
 	buf_add(out, SPAN(m->key));
 	buf_u32(out, m->window);
-	add_cursors(out, &m->at);
+	buf_u8(out, m->waits);
+	for (i = 0; i < MSG_LANES; i++) {
+		add_cursor(out, &m->at, i);
+		add_cursor(out, &m->from, i);
+	}
 }
 
 enum tocsin_err
 msg_relay_decode(struct msg_relay *out, struct span rest)
 {
 	struct rd r = rd_init(rest);
+	size_t i;
 
 	rd_copy(&r, out->link, sizeof(out->link));
 	rd_copy(&r, out->key, sizeof(out->key));
 	out->window = rd_u32(&r);
-	out->at = take_cursors(&r);
+	out->waits = rd_u8(&r);
+	for (i = 0; i < MSG_LANES; i++) {
+		take_cursor(&r, &out->at, i);
+		take_cursor(&r, &out->from, i);
+	}
 	return judge(&r);
 }
 
@@ -465,7 +466,7 @@ msg_relay_wait_encode(struct buf *out, const struct msg_relay_wait *m)
 	buf_u8(out, MSG_RELAY_WAIT);
 	buf_add(out, SPAN(m->link));
 	buf_u32(out, m->wait_ms);
-	add_cursors(out, &m->known);
+	buf_u32(out, m->bytes);
 }
 
 enum tocsin_err
@@ -475,26 +476,49 @@ msg_relay_wait_decode(struct msg_relay_wait *out, struct span body)
 
 	rd_copy(&r, out->link, sizeof(out->link));
 	out->wait_ms = rd_u32(&r);
-	out->known = take_cursors(&r);
+	out->bytes = rd_u32(&r);
 	if (out->wait_ms > MSG_WAIT_MAX)
 		return TOCSIN_EMALFORMED;
 	return judge(&r);
 }
 
+/* Of lanes that did not move nothing is said. */
 void
 msg_relay_at_encode(struct buf *out, const struct msg_relay_at *m)
 {
-	buf_u8(out, m->repeat ? RELAY_REPEAT : 0);
-	add_cursors(out, &m->at);
+	size_t i;
+
+	buf_u8(out, m->moved);
+	buf_u8(out, m->missing);
+	for (i = 0; i < MSG_LANES; i++)
+		if (m->moved & 1u << i)
+			add_cursor(out, &m->at, i);
+	for (i = 0; i < MSG_LANES; i++)
+		if (m->missing & 1u << i) {
+			buf_u32(out, m->round[i]);
+			add_cursor(out, &m->from, i);
+		}
 }
 
 enum tocsin_err
 msg_relay_at_decode(struct msg_relay_at *out, struct span rest)
 {
 	struct rd r = rd_init(rest);
+	size_t i;
 
-	out->repeat = take_flag(&r);
-	out->at = take_cursors(&r);
+	memset(out, 0, sizeof(*out));
+	out->moved = rd_u8(&r);
+	out->missing = rd_u8(&r);
+	if ((out->moved | out->missing) >> MSG_LANES)
+		return TOCSIN_EMALFORMED;
+	for (i = 0; i < MSG_LANES; i++)
+		if (out->moved & 1u << i)
+			take_cursor(&r, &out->at, i);
+	for (i = 0; i < MSG_LANES; i++)
+		if (out->missing & 1u << i) {
+			out->round[i] = rd_u32(&r);
+			take_cursor(&r, &out->from, i);
+		}
 	return judge(&r);
 }
 

@@ -208,22 +208,36 @@ struct msg_cursors {
 struct msg_relay {
 	uint8_t link[16];
 	uint8_t key[32];
-	uint32_t window; /* bytes that may be on the way unacknowledged */
-	struct msg_cursors at;
+	uint32_t window;       /* bytes that may be on the way unacknowledged */
+	uint8_t waits;	       /* relay.waits that may be parked at once */
+	struct msg_cursors at; /* what is safe */
+	struct msg_cursors from; /* what is in hand: send from there */
 };
 void msg_relay_encode(struct buf *out, const struct msg_relay *m);
 enum tocsin_err MUST_USE msg_relay_decode(
     struct msg_relay *out, struct span rest);
 
-/* relay.wait: parked until the receiver has come further than `known`. */
+/*
+ * relay.wait: parked until the receiver has come further than it has told on
+ * this link: by an item or that many bytes, or for a moment by anything.
+ */
 struct msg_relay_wait {
 	uint8_t link[16];
 	uint32_t wait_ms;
-	struct msg_cursors known;
+	uint32_t bytes;
 };
+
+/*
+ * A set of lanes is a bit for each, 1 << lane. `at` is where those have come
+ * that moved. In those of `missing` something was lost: the sender goes back to
+ * `from`, unless it did since the round in which that was seen.
+ */
 struct msg_relay_at {
-	bool repeat; /* something is missing: send again from `at` */
+	uint8_t moved;
+	uint8_t missing;
 	struct msg_cursors at;
+	uint32_t round[MSG_LANES];
+	struct msg_cursors from;
 };
 void msg_relay_wait_encode(struct buf *out, const struct msg_relay_wait *m);
 enum tocsin_err MUST_USE msg_relay_wait_decode(

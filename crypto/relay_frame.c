@@ -29,7 +29,7 @@ judge(const struct relay_piece *p)
 	if (p->bytes.n > RELAY_BYTES_MAX)
 		return TOCSIN_ETOOLARGE;
 	if (p->kind == RELAY_HEARTBEAT)
-		return p->total == 0 && p->offset == 0 && p->bytes.n == 0
+		return p->item > 0 && p->total == 0 && p->bytes.n == 0
 			   ? TOCSIN_OK
 			   : TOCSIN_EMALFORMED;
 	if ((p->kind == RELAY_PART) != (p->lane == LANE_BULK))
@@ -48,6 +48,7 @@ relay_piece_parse(struct relay_piece *out, struct span plain)
 	enum tocsin_err err;
 
 	p.lane = rd_u8(&r);
+	p.round = rd_u32(&r);
 	p.item = rd_u64(&r);
 	p.kind = rd_u8(&r);
 	p.total = rd_u64(&r);
@@ -65,6 +66,7 @@ void
 relay_piece_put(struct buf *out, const struct relay_piece *p)
 {
 	buf_u8(out, p->lane);
+	buf_u32(out, p->round);
 	buf_u64(out, p->item);
 	buf_u8(out, p->kind);
 	buf_u64(out, p->total);

@@ -6,16 +6,20 @@
  * each frame says all about itself: which item of which lane, and which bytes
  * of it. The receiver uses what continues its cursor and drops the rest.
  *
- *	16 link id | u64 counter | sealed( u8 lane | u64 item | u8 kind
- *	    | u64 total | u64 offset | bytes )
+ *	16 link id | u64 counter | sealed( u8 lane | u32 round | u64 item
+ *	    | u8 kind | u64 total | u64 offset | bytes )
  *
  * The link id is the topic that the receiver subscribes to, and it comes with
  * the key from relay.open. The counter is the AEAD's nonce: the sender counts
  * every frame it publishes on the link, also a repeated piece, and never uses a
  * number twice; the receiver judges it with window.h. PROTOCOL.md 6.1.
  *
- * A heartbeat shows that the link lives: `item` is the last one begun in that
- * lane (0: none yet), the other fields are 0, and there are no bytes.
+ * The round counts how often the sender went back in the lane, so that a gap is
+ * told once for each time.
+ *
+ * A heartbeat shows that the link lives, and what was lost at the end: `item`
+ * and `offset` are where the sender would go on in that lane; there are no
+ * bytes, and `total` is 0.
  */
 #ifndef TOCSIN_CRYPTO_RELAY_FRAME_H
 #define TOCSIN_CRYPTO_RELAY_FRAME_H
@@ -24,7 +28,7 @@
 
 #define RELAY_LINK 16
 #define RELAY_HEAD (RELAY_LINK + 8)
-#define RELAY_PIECE_HEAD 26
+#define RELAY_PIECE_HEAD 30
 #define RELAY_FRAME_MAX 16384
 #define RELAY_BYTES_MAX \
 	(RELAY_FRAME_MAX - RELAY_HEAD - RELAY_PIECE_HEAD - NOISE_TAG)
@@ -61,6 +65,7 @@ struct relay_piece {
 	uint64_t total;	 /* bytes of the item, at least 1 */
 	uint64_t offset; /* of the first of these bytes */
 	struct span bytes;
+	uint32_t round; /* how often the sender went back in this lane */
 };
 
 /* EMALFORMED or ETOOLARGE; decrypts nothing, *out aliases `bytes`. */

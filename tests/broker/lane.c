@@ -37,7 +37,6 @@ struct world {
 	/* the sender */
 	struct lane_tx tx;
 	bool up;
-	struct msg_cursors known;
 	/* between */
 	struct wire net[NET];
 	unsigned nnet;
@@ -203,27 +202,10 @@ receiver_restarts(struct world *w)
 
 /* ---- the sender ---- */
 
-/* Bytes between two positions of a lane. */
-static uint64_t
-between(
-    const struct world *w, unsigned lane, struct lane_pos a, struct lane_pos b)
-{
-	uint64_t bytes = b.offset;
-
-	for (; a.item < b.item; a = (struct lane_pos){ a.item + 1, 0 })
-		bytes += w->size[lane][a.item + 1] - a.offset;
-	return bytes - a.offset;
-}
-
 static void
 check_window(struct world *w, unsigned lane)
 {
-	uint64_t bytes = 0;
-	unsigned i;
-
-	for (i = 0; i < LANE_COUNT; i++)
-		bytes += between(w, i, w->tx.lane[i].acked, w->tx.lane[i].next);
-	if (bytes > w->tx.bytes || w->tx.bytes > WINDOW * (8 - lane) / 8)
+	if (w->tx.bytes > WINDOW * (8 - lane) / 8)
 		w->bad_window++;
 }
 
@@ -238,7 +220,8 @@ pump(struct world *w)
 	while (lane_tx_pick(&w->tx, &want)) {
 		struct relay_piece p = { .lane = (uint8_t)want.lane,
 			.item = want.item,
-			.offset = want.offset };
+			.offset = want.offset,
+			.round = w->tx.lane[want.lane].round };
 
 		if (want.item > w->queued[want.lane]) {
 			lane_tx_empty(&w->tx, want.lane);
@@ -271,25 +254,25 @@ probe(struct world *w)
 	unsigned i;
 
 	for (i = 0; i < LANE_COUNT; i++) {
-		struct relay_piece p = { .lane = (uint8_t)i };
+		struct lane_pos at = lane_tx_place(&w->tx, i);
+		struct relay_piece p = { .lane = (uint8_t)i,
+			.item = at.item + 1,
+			.offset = at.offset,
+			.round = w->tx.lane[i].round };
 
-		p.item = lane_tx_begun(&w->tx, i);
-		if (p.item > 0)
-			net_put(w, &p);
+		net_put(w, &p);
 	}
 }
 
 static void
 open_link(struct world *w)
 {
-	unsigned i;
+	struct msg_cursors at, from;
 
-	for (i = 0; i < LANE_COUNT; i++) {
-		w->known.item[i] = w->disk[i].item;
-		w->known.offset[i] = w->disk[i].offset;
-	}
-	lane_tx_open(&w->tx, &w->known, WINDOW, w->now);
+	lane_rx_relink(&w->rx, &at, &from);
+	lane_tx_open(&w->tx, &at, &from, WINDOW, w->now);
 	w->up = true;
+	net_drop_all(w); /* of another link: not for this one */
 }
 
 /* The parked request; its answers arrive at once and are never lost. */
@@ -298,10 +281,9 @@ acknowledge(struct world *w)
 {
 	struct msg_relay_at at;
 
-	if (!w->up || !lane_rx_news(&w->rx, &w->known))
+	if (!w->up || !lane_rx_news(&w->rx, lane_tx_news(&w->tx), w->now))
 		return;
-	at = lane_rx_tell(&w->rx);
-	w->known = at.at;
+	at = lane_rx_tell(&w->rx, w->now);
 	lane_tx_ack(&w->tx, &at, w->now);
 }
 
@@ -336,7 +318,7 @@ step(struct world *w)
 	if (!w->up && rnd(50) == 0)
 		open_link(w);
 	if (w->up && lane_tx_deadline(&w->tx) <= w->now &&
-	    lane_tx_timer(&w->tx, w->now) == LANE_PROBE)
+	    lane_tx_timer(&w->tx, w->now))
 		probe(w);
 	if (w->up)
 		pump(w);
@@ -434,37 +416,93 @@ put(struct lane_rx *rx, struct relay_piece p)
 	return got;
 }
 
+static struct relay_piece
+in_round(uint32_t round, struct relay_piece p)
+{
+	p.round = round;
+	return p;
+}
+
+static struct relay_piece
+heartbeat(unsigned lane, uint64_t item, uint64_t offset)
+{
+	return (struct relay_piece){
+		.lane = (uint8_t)lane, .item = item, .offset = offset
+	};
+}
+
+static bool
+asks_again(struct lane_rx *rx)
+{
+	return lane_rx_tell(rx, 0).missing != 0;
+}
+
 static void
 test_gaps(void)
 {
 	struct msg_cursors none = { 0 };
+	struct msg_relay_at at;
 	struct lane_rx rx;
 
 	lane_rx_open(&rx, &none, 1 << 20);
-	ok(!lane_rx_news(&rx, &none), "a new receiver has nothing to tell");
+	ok(!lane_rx_news(&rx, 1, 1000), "a new receiver has nothing to tell");
 	put(&rx, piece(0, 2, 10, 0, 10));
-	ok(lane_rx_news(&rx, &none), "an item too far is news");
-	ok(lane_rx_tell(&rx).repeat, "and asks for a repeat");
+	ok(lane_rx_news(&rx, 1000, 0), "an item too far is news");
+	ok(asks_again(&rx), "and asks for what is missing");
 	put(&rx, piece(0, 3, 10, 0, 10));
-	ok(!lane_rx_news(&rx, &none), "the items behind it ask no more");
-	put(&rx, piece(0, 2, 10, 0, 10));
-	ok(lane_rx_news(&rx, &none), "until the sender has gone back in vain");
-	(void)lane_rx_tell(&rx);
-	is_int(put(&rx, piece(0, 1, 10, 0, 10)), LANE_ITEM, "item 1 is taken");
+	put(&rx, heartbeat(0, 4, 0));
+	ok(!asks_again(&rx), "the items behind it ask no more");
+	put(&rx, in_round(1, piece(0, 2, 10, 0, 10)));
+	at = lane_rx_tell(&rx, 0);
+	ok(at.missing == 1 && at.round[0] == 1,
+	    "until the sender has gone back in vain");
 	put(&rx, piece(0, 3, 10, 0, 10));
-	ok(lane_rx_tell(&rx).repeat, "a new gap asks again");
-	(void)lane_rx_tell(&rx);
-	put(&rx, piece(0, 2, 30, 0, 10));
-	put(&rx, piece(0, 2, 30, 20, 10));
-	ok(lane_rx_tell(&rx).repeat, "and so does one within an item");
+	ok(!asks_again(&rx), "what it sent before that is no gap");
+	is_int(put(&rx, piece(0, 1, 10, 0, 10)), LANE_ITEM,
+	    "but of use if it is what is missing");
+	put(&rx, in_round(2, piece(0, 2, 30, 0, 10)));
+	put(&rx, in_round(2, piece(0, 2, 30, 20, 10)));
+	at = lane_rx_tell(&rx, 0);
+	ok(at.missing == 1 && at.from.item[0] == 1 && at.from.offset[0] == 10,
+	    "a gap within an item is one too: from the byte on");
+	ok(at.moved == 0 && at.at.item[0] == 0, "though nothing is safe yet");
 	lane_rx_release(&rx);
 
 	lane_rx_open(&rx, &none, 1 << 20);
-	put(&rx, (struct relay_piece){ .lane = 1, .item = 1 });
-	ok(lane_rx_tell(&rx).repeat, "a heartbeat shows a loss at the end");
-	put(&rx, piece(1, 1, 20, 0, 10));
-	put(&rx, (struct relay_piece){ .lane = 1, .item = 1 });
-	ok(!lane_rx_tell(&rx).repeat, "but not of an item that has begun");
+	put(&rx, heartbeat(1, 2, 0));
+	ok(asks_again(&rx), "a heartbeat shows a loss at the end");
+	put(&rx, in_round(1, piece(1, 1, 20, 0, 10)));
+	put(&rx, in_round(1, heartbeat(1, 1, 10)));
+	ok(!asks_again(&rx), "and none where there is none");
+	put(&rx, in_round(1, heartbeat(1, 1, 11)));
+	ok(asks_again(&rx), "also if it is a byte");
+	lane_rx_release(&rx);
+}
+
+static void
+test_telling(void)
+{
+	struct msg_cursors none = { 0 }, from;
+	struct lane_rx rx;
+
+	lane_rx_open(&rx, &none, 1 << 20);
+	put(&rx, piece(2, 1, 9000, 0, 1000));
+	(void)lane_rx_tell(&rx, 1000);
+	ok(lane_rx_due(&rx) == INT64_MAX, "what was told needs no more words");
+	put(&rx, piece(2, 1, 9000, 1000, 1000));
+	ok(!lane_rx_news(&rx, 2000, 1049) && lane_rx_due(&rx) == 1050 &&
+		lane_rx_news(&rx, 2000, 1050),
+	    "little is told after 50 ms");
+	put(&rx, piece(2, 1, 9000, 2000, 1000));
+	ok(lane_rx_news(&rx, 2000, 1001), "much at once");
+	put(&rx, piece(4, 1, 9000, 0, 1000));
+	lane_rx_relink(&rx, &none, &from);
+	ok(none.offset[2] == 3000 && none.offset[4] == 0 &&
+		from.offset[4] == 1000,
+	    "a new link hears what is safe, and what need not be sent");
+	put(&rx, piece(2, 1, 9000, 2500, 1000));
+	put(&rx, piece(4, 1, 9000, 0, 900));
+	is_int((int)rx.repeated, 1400, "what comes twice is counted");
 	lane_rx_release(&rx);
 }
 
@@ -483,8 +521,9 @@ test_receiver(void)
 	is_int((int)rx.lane[4].head.offset, 70, "by the bytes that are new");
 	is_int(put(&rx, piece(4, 8, 99, 70, 10)), LANE_DROPPED,
 	    "a piece of another total is not used");
-	is_int(put(&rx, piece(4, 8, 32, 0, 32)), LANE_RANGE,
-	    "unless the item begins anew");
+	ok((lane_rx_tell(&rx, 0).missing & 16) != 0 && rx.lane[4].head.offset == 0,
+	    "but shows that the item must begin anew");
+	is_int(put(&rx, piece(4, 8, 32, 0, 32)), LANE_RANGE, "as it does");
 	is_int((int)rx.lane[4].head.item, 8, "and then it is whole");
 	is_int(put(&rx, piece(0, 4, LANE_ITEM_MAX + 1, 0, 10)), LANE_TOOBIG,
 	    "what is too big to hold is passed over");
@@ -495,7 +534,7 @@ test_receiver(void)
 	    "the caller may have more than came by this lane");
 	lane_rx_reset(&rx, 0, 10);
 	is_int((int)rx.lane[0].head.item, 3, "what was dropped is asked for");
-	ok(lane_rx_tell(&rx).repeat, "at once");
+	ok(asks_again(&rx), "at once");
 	lane_rx_release(&rx);
 
 	lane_rx_open(&rx, &at, 250);
@@ -514,16 +553,17 @@ test_sender(void)
 	struct lane_want want;
 	unsigned lane;
 
-	lane_tx_open(&tx, &none, 80000, 0);
+	lane_tx_open(&tx, &none, &none, 80000, 0);
 	for (lane = 0; lane < 4; lane++)
 		lane_tx_empty(&tx, lane);
 	while (lane_tx_pick(&tx, &want))
 		lane_tx_sent(&tx, want.lane, want.max, 1 << 20, 0);
-	ok(tx.bytes <= 40000, "bulk takes half of the window");
+	ok(tx.bytes <= 40000, "bulk takes half of what is granted");
 	lane_tx_wake(&tx);
 	ok(lane_tx_pick(&tx, &want) && want.lane == 0,
 	    "so that flash finds room");
 
+	at.moved = 16;
 	at.at.item[4] = 1;
 	lane_tx_ack(&tx, &at, 1);
 	for (lane = 0; lane < 4; lane++)
@@ -532,29 +572,48 @@ test_sender(void)
 		want.offset == 0,
 	    "what the peer had already is not sent");
 	is_int(lane_tx_deadline(&tx) == INT64_MAX, 1,
-	    "with nothing on the way there is no time-out");
+	    "with nothing on the way there is nothing to wait for");
+}
 
-	lane_tx_open(&tx, &none, 80000, 0);
+static void
+test_asking(void)
+{
+	static struct lane_tx tx;
+	struct msg_cursors none = { 0 };
+	struct msg_relay_at at = { 0 };
+	struct lane_want want;
+
+	lane_tx_open(&tx, &none, &none, 80000, 0);
 	lane_tx_sent(&tx, 0, 100, 100, 0);
-	is_int(lane_tx_timer(&tx, 10), LANE_NOTHING, "10 ms are no reason");
-	is_int(lane_tx_timer(&tx, 300), LANE_PROBE, "300 ms are, to ask");
-	is_int(lane_tx_timer(&tx, 400), LANE_NOTHING, "once");
-	is_int(lane_tx_timer(&tx, 1000), LANE_AGAIN, "a second, to repeat");
-	ok(lane_tx_pick(&tx, &want) && want.item == 1 && want.offset == 0,
-	    "from the cursor on");
-	lane_tx_sent(&tx, 0, 100, 100, 1000);
-	is_int(lane_tx_deadline(&tx), 1250, "it asks again after that");
-	(void)lane_tx_timer(&tx, 1250);
-	is_int(lane_tx_deadline(&tx), 3000, "and waits twice as long");
+	ok(!lane_tx_timer(&tx, 10), "10 ms are no reason to ask");
+	ok(lane_tx_timer(&tx, 300), "300 ms are");
+	ok(!lane_tx_timer(&tx, 400) && lane_tx_deadline(&tx) == 800,
+	    "once; then after twice as long");
+	ok(lane_tx_pick(&tx, &want) && want.item == 2 && tx.repeats == 0,
+	    "but nothing is sent again for that");
+	lane_tx_suspect(&tx);
+	ok(lane_tx_timer(&tx, 401), "over a new connection it asks at once");
+	lane_tx_sent(&tx, 0, 50, 100, 401);
+	lane_tx_sent(&tx, 0, 50, 100, 402);
+	at.missing = 1;
+	at.from.item[0] = 1;
+	at.from.offset[0] = 50;
+	lane_tx_ack(&tx, &at, 500);
+	ok(lane_tx_pick(&tx, &want) && want.item == 2 && want.offset == 50 &&
+		tx.bytes == 150,
+	    "what is missing is sent again, and not what is in hand");
+	lane_tx_sent(&tx, 0, 50, 100, 500);
+	lane_tx_ack(&tx, &at, 501);
+	is_int((int)tx.lane[0].next.item, 2, "once, whoever says so again");
+	at.round[0] = 1;
+	at.from.item[0] = 0;
+	at.from.offset[0] = 7;
+	at.moved = 1;
 	at.at.item[0] = 1;
-	at.at.item[4] = 0;
-	lane_tx_ack(&tx, &at, 1260);
-	lane_tx_sent(&tx, 0, 10, 10, 1300);
-	ok(lane_tx_timer(&tx, 1550) == LANE_PROBE &&
-		lane_tx_deadline(&tx) == 2300,
-	    "until something was acknowledged");
+	lane_tx_ack(&tx, &at, 502);
+	is_int((int)tx.lane[0].round, 1,
+	    "an item that was acknowledged is never missing");
 	lane_tx_sent(&tx, 1, 50, 100, 1300);
-	(void)lane_tx_timer(&tx, 3000);
 	lane_tx_sent(&tx, 1, 0, 20, 3000);
 	ok(tx.lane[1].next.offset == 0, "an item that shrank begins anew");
 }
@@ -568,12 +627,13 @@ test_many_small(void)
 	struct lane_want want;
 	unsigned n = 0;
 
-	lane_tx_open(&tx, &none, LANE_WINDOW, 0);
+	lane_tx_open(&tx, &none, &none, LANE_WINDOW, 0);
 	while (lane_tx_pick(&tx, &want)) {
 		lane_tx_sent(&tx, want.lane, 1, 1, 0);
 		n++;
 	}
 	is_int(n, LANE_FLIGHTS, "tiny items are bounded by number");
+	at.moved = 1;
 	at.at.item[0] = n;
 	lane_tx_ack(&tx, &at, 5);
 	is_int(tx.pieces, 0, "acknowledged all at once, nothing is on the way");
@@ -593,8 +653,10 @@ main(void)
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		test_kind(&kinds[i]);
 	test_gaps();
+	test_telling();
 	test_receiver();
 	test_sender();
+	test_asking();
 	test_many_small();
 	return tap_done();
 }

@@ -103,7 +103,7 @@ send_range(struct peer *p, unsigned lane, uint64_t item, uint8_t kind,
 		size_t n =
 		    to - from < RELAY_BYTES_MAX ? to - from : RELAY_BYTES_MAX;
 		struct relay_piece piece = { (uint8_t)lane, item, kind, bytes.n,
-			from, span_cut(bytes, from, n) };
+			from, span_cut(bytes, from, n), 0 };
 
 		frame_of(&frame, p, &piece);
 		publish(p, buf_span(&frame));
@@ -131,20 +131,25 @@ send_ticket(struct peer *p, unsigned lane, const struct fx_ticket *t)
 	    p, lane, RELAY_TICKET, buf_span(&t->note), buf_span(&t->body));
 }
 
-/* One relay.wait. */
+/* One relay.wait; what it tells is kept in p->relay.at. */
 static enum tocsin_err
-ask_wait(struct peer *p, const struct msg_cursors *known, uint32_t ms,
-    struct msg_relay_at *at)
+ask_wait(struct peer *p, uint32_t ms, struct msg_relay_at *at)
 {
-	struct msg_relay_wait m = { .wait_ms = ms, .known = *known };
+	struct msg_relay_wait m = { .wait_ms = ms, .bytes = 1 };
 	struct buf request = { 0 }, rest = { 0 };
 	enum tocsin_err err;
+	unsigned i;
 
 	memcpy(m.link, p->relay.link, sizeof(m.link));
 	msg_relay_wait_encode(&request, &m);
 	err = desk_ask(&p->desk, buf_span(&request), &rest);
 	if (!err)
 		err = msg_relay_at_decode(at, buf_span(&rest));
+	for (i = 0; !err && i < LANE_COUNT; i++)
+		if (at->moved & 1u << i) {
+			p->relay.at.item[i] = at->at.item[i];
+			p->relay.at.offset[i] = at->at.offset[i];
+		}
 	buf_release(&request);
 	buf_release(&rest);
 	return err;
@@ -154,13 +159,14 @@ ask_wait(struct peer *p, const struct msg_cursors *known, uint32_t ms,
 static bool
 comes_to(struct peer *p, unsigned lane, uint64_t item, uint64_t offset)
 {
-	struct msg_relay_at at = { .at = p->relay.at };
+	struct msg_relay_at at;
 	unsigned tries;
 
 	for (tries = 0; tries < 50; tries++) {
-		if (ask_wait(p, &at.at, tries == 0 ? 0 : 10000, &at))
+		if (ask_wait(p, tries == 0 ? 0 : 10000, &at))
 			return false;
-		if (at.at.item[lane] == item && at.at.offset[lane] == offset)
+		if (p->relay.at.item[lane] == item &&
+		    p->relay.at.offset[lane] == offset)
 			return true;
 	}
 	return false;
@@ -233,8 +239,8 @@ test_hold(struct peer *p)
 	    &t, &fed, "singcert@sg/desk1", "mycert@my", 1, NULL, NULL, NULL);
 	send_ticket(p, LANE_ROUTINE, &t);
 	ok(rig_reaches(my, BROKER_relay_frames_in, 1), "a frame has come");
-	ok(ask_wait(p, &p->relay.at, 300, &at) == TOCSIN_OK &&
-		at.at.item[LANE_ROUTINE] == 0 && !at.repeat,
+	ok(ask_wait(p, 300, &at) == TOCSIN_OK &&
+		p->relay.at.item[LANE_ROUTINE] == 0 && !at.missing,
 	    "a ticket whose sender announced nothing waits");
 	ok(!stored(t.id), "and is not stored");
 	send_entry(p, LANE_FLASH, RELAY_KEYS,
@@ -308,21 +314,19 @@ test_gap(struct peer *p)
 {
 	struct fx_ticket a, b;
 	struct msg_relay_at at;
-	struct msg_cursors known = p->relay.at;
 	unsigned i;
 
-	MUST(ask_wait(p, &known, 0, &at) == TOCSIN_OK);
-	known = at.at;
 	fixture_ticket(&a, &fed, "singcert@sg/desk1", "mycert@my", 5,
 	    fed.genesis, NULL, NULL);
 	fixture_ticket(&b, &fed, "singcert@sg/desk1", "mycert@my", 6,
 	    fed.genesis, NULL, NULL);
 	p->item[LANE_ROUTINE]++;
 	send_ticket(p, LANE_ROUTINE, &b); /* a is lost */
-	ok(ask_wait(p, &known, 10000, &at) == TOCSIN_OK && at.repeat,
+	ok(ask_wait(p, 10000, &at) == TOCSIN_OK &&
+		at.missing == 1 << LANE_ROUTINE,
 	    "a loss is told at once");
-	ok(at.at.item[LANE_ROUTINE] == p->item[LANE_ROUTINE] - 2,
-	    "with the cursor before it");
+	ok(at.from.item[LANE_ROUTINE] == p->item[LANE_ROUTINE] - 2,
+	    "with the place where it is");
 	p->item[LANE_ROUTINE] -= 2;
 	for (i = 0; i < 2; i++) { /* each twice */
 		send_ticket(p, LANE_ROUTINE, &a);
@@ -343,7 +347,7 @@ test_forged(struct peer *p)
 	uint64_t bad = atomic_load(&my->count[BROKER_relay_bad_frames]);
 	uint64_t items = atomic_load(&my->count[BROKER_relay_items_in]);
 	struct relay_piece piece = { LANE_ROUTINE, p->item[LANE_ROUTINE] + 1,
-		RELAY_TICKET, 4, 0, { (const uint8_t *)"junk", 4 } };
+		RELAY_TICKET, 4, 0, { (const uint8_t *)"junk", 4 }, 0 };
 	struct buf frame = { 0 };
 
 	frame_of(&frame, p, &piece);
@@ -440,16 +444,14 @@ test_links(struct peer *p)
 {
 	struct peer old = *p;
 	struct msg_relay_at at;
-	struct msg_cursors known;
 	struct buf request = { 0 }, rest = { 0 };
-	struct msg_relay_wait m = { .wait_ms = 20000 };
+	struct msg_relay_wait m = { .wait_ms = 20000, .bytes = 1 };
 	uint64_t parks = atomic_load(&my->count[BROKER_parks]);
 	struct flight parked;
 	struct desk second;
 	struct link link;
 
-	MUST(ask_wait(p, &p->relay.at, 0, &at) == TOCSIN_OK);
-	known = m.known = at.at;
+	MUST(ask_wait(p, 0, &at) == TOCSIN_OK);
 	memcpy(m.link, p->relay.link, sizeof(m.link));
 	msg_relay_wait_encode(&request, &m);
 	desk_begin(&p->desk, &parked, buf_span(&request));
@@ -462,10 +464,10 @@ test_links(struct peer *p)
 	is_int(desk_end(&second, &parked, &rest), TOCSIN_ENOTFOUND,
 	    "a new link ends the wait of the old one");
 	old.desk = p->desk;
-	is_int(ask_wait(&old, &known, 0, &at), TOCSIN_ENOTFOUND,
+	is_int(ask_wait(&old, 0, &at), TOCSIN_ENOTFOUND,
 	    "which is not known any more");
 	p->desk = old.desk; /* its numbers went on */
-	is_int(ask_wait(p, &known, 0, &at), TOCSIN_OK, "the new one is");
+	is_int(ask_wait(p, 0, &at), TOCSIN_OK, "the new one is");
 	link_wipe(&link);
 	buf_release(&request);
 	buf_release(&rest);

@@ -196,9 +196,15 @@ static void
 test_relay(void)
 {
 	struct msg_hello h = { 1, 2, 3, 4 };
-	struct msg_relay r = { .window = 5, .at.item[4] = 6 };
-	struct msg_relay_wait w = { .wait_ms = 7, .known.offset[0] = 8 };
-	struct msg_relay_at at = { .repeat = true, .at.item[1] = 9 };
+	struct msg_relay r = {
+		.window = 5, .at.item[4] = 6, .from.offset[4] = 7
+	};
+	struct msg_relay_wait w = { .wait_ms = 7, .bytes = 8 };
+	struct msg_relay_at at = { .moved = 2,
+		.missing = 16,
+		.at.item[1] = 9,
+		.round[4] = 10,
+		.from.item[4] = 11 };
 	struct msg_relay_keys k = { .id[31] = 10,
 		.member = span_of("singcert@sg") };
 	struct buf b = { 0 };
@@ -220,7 +226,8 @@ test_relay(void)
 	buf_release(&b);
 	msg_relay_encode(&b, &r);
 	only_whole("relay.open", d_relay, buf_span(&b));
-	ok(got.relay.window == 5 && got.relay.at.item[4] == 6,
+	ok(got.relay.window == 5 && got.relay.at.item[4] == 6 &&
+		got.relay.from.offset[4] == 7,
 	    "relay.open: fields come back");
 	buf_release(&b);
 	msg_relay_wait_encode(&b, &w);
@@ -228,8 +235,14 @@ test_relay(void)
 	buf_release(&b);
 	msg_relay_at_encode(&b, &at);
 	only_whole("relay at", d_relay_at, buf_span(&b));
-	ok(got.relay_at.repeat && got.relay_at.at.item[1] == 9,
+	ok(got.relay_at.moved == 2 && got.relay_at.at.item[1] == 9 &&
+		got.relay_at.round[4] == 10 && got.relay_at.from.item[4] == 11,
 	    "relay at: fields come back");
+	is_int(
+	    b.n, 2 + 16 + 20, "relay at: of lanes that rest there is nothing");
+	b.p[0] = 32;
+	is_int(msg_relay_at_decode(&at, buf_span(&b)), TOCSIN_EMALFORMED,
+	    "relay at: there is no sixth lane");
 	buf_release(&b);
 }
 

@@ -16,7 +16,7 @@ piece(unsigned lane, uint64_t item, unsigned kind, uint64_t total,
     uint64_t offset, size_t n)
 {
 	return (struct relay_piece){ (uint8_t)lane, item, (uint8_t)kind, total,
-		offset, { bytes, n } };
+		offset, { bytes, n }, 0 };
 }
 
 static enum tocsin_err
@@ -59,11 +59,11 @@ test_rules(void)
 		{ "a ticket there", piece(4, 9, 1, 5, 0, 5), TOCSIN_EMALFORMED },
 		{ "lane 5", piece(5, 1, 1, 5, 0, 5), TOCSIN_EUNSUPPORTED },
 		{ "kind 6", piece(0, 1, 6, 5, 0, 5), TOCSIN_EUNSUPPORTED },
-		{ "a heartbeat", piece(0, 0, 0, 0, 0, 0), TOCSIN_OK },
-		{ "a heartbeat after 7 items", piece(4, 7, 0, 0, 0, 0), TOCSIN_OK },
-		{ "a heartbeat with bytes", piece(0, 0, 0, 0, 0, 1), TOCSIN_EMALFORMED },
-		{ "a heartbeat with a total", piece(0, 0, 0, 1, 0, 0), TOCSIN_EMALFORMED },
-		{ "a heartbeat with an offset", piece(0, 0, 0, 0, 1, 0), TOCSIN_EMALFORMED },
+		{ "a heartbeat", piece(0, 1, 0, 0, 0, 0), TOCSIN_OK },
+		{ "a heartbeat within an item", piece(4, 7, 0, 0, 9, 0), TOCSIN_OK },
+		{ "a heartbeat of no place", piece(0, 0, 0, 0, 0, 0), TOCSIN_EMALFORMED },
+		{ "a heartbeat with bytes", piece(0, 1, 0, 0, 0, 1), TOCSIN_EMALFORMED },
+		{ "a heartbeat with a total", piece(0, 1, 0, 1, 0, 0), TOCSIN_EMALFORMED },
 	};
 	/* clang-format on */
 	struct buf out = { 0 };
@@ -89,6 +89,7 @@ test_roundtrip(void)
 	struct relay_frame f;
 
 	randombytes_buf(bytes, sizeof(bytes));
+	p.round = 8;
 	ok(relay_frame_seal(&out, link_id, 12, key, &p) == TOCSIN_OK &&
 		out.n == RELAY_FRAME_MAX &&
 		memcmp(out.p, link_id, RELAY_LINK) == 0,
@@ -96,8 +97,8 @@ test_roundtrip(void)
 	ok(relay_frame_parse(&f, buf_span(&out)) == TOCSIN_OK &&
 		f.counter == 12 &&
 		relay_frame_open(&got, &plain, &f, key) == TOCSIN_OK &&
-		got.lane == 4 && got.item == 3 && got.kind == 5 &&
-		got.total == 1 << 20 && got.offset == 77 &&
+		got.round == 8 && got.lane == 4 && got.item == 3 &&
+		got.kind == 5 && got.total == 1 << 20 && got.offset == 77 &&
 		span_eq(got.bytes, p.bytes),
 	    "and comes out as it went in");
 	buf_cut(&plain, 0);

@@ -26,8 +26,9 @@ piece(struct rd *r, struct relay_piece *p)
 	p->offset = rd_u16(r);
 	n = rd_u16(r);
 	p->bytes = (struct span){ zeros, n % RELAY_BYTES_MAX };
+	p->round = n >> 14;
 	if (p->kind == RELAY_HEARTBEAT) {
-		p->total = p->offset = 0;
+		p->total = 0;
 		p->bytes.n = 0;
 	}
 	relay_piece_put(&plain, p);
@@ -68,11 +69,13 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct rd r = rd_init((struct span){ n > 0 ? data : NULL, n });
-	struct msg_cursors known = { 0 };
+	struct msg_cursors none = { 0 };
+	struct msg_relay_at at;
+	int64_t now = 0;
 	struct lane_rx rx;
 	unsigned i;
 
-	lane_rx_open(&rx, &known, WINDOW);
+	lane_rx_open(&rx, &none, WINDOW);
 	for (i = 0; i < LANE_COUNT; i++)
 		given[i] = (struct lane_pos){ 0 }; /* of an earlier run */
 	while (r.rest.n > 0 && !r.bad) {
@@ -86,8 +89,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		got = lane_rx_piece(&rx, &p, &t);
 		if (got != LANE_DROPPED && got != LANE_TAKEN)
 			check(&rx, got, &t, (uint8_t)(dice + p.item));
-		if (lane_rx_news(&rx, &known))
-			known = lane_rx_tell(&rx).at;
+		if (lane_rx_news(&rx, 5000, ++now)) {
+			at = lane_rx_tell(&rx, now);
+			MUST(at.moved || at.missing);
+			MUST(!lane_rx_news(&rx, 5000, now));
+		}
 		for (i = 0; i < LANE_COUNT; i++)
 			MUST(rx.lane[i].part.n <= (uint64_t)LANE_HOLD * WINDOW);
 	}
