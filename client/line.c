@@ -31,7 +31,8 @@ struct line {
 	enum { DOWN, MAKING, UP } state;
 	struct link link;
 	unsigned count;
-	int64_t made; /* monotonic ms */
+	unsigned connections; /* that began or ended */
+	int64_t made;	      /* monotonic ms */
 };
 
 /* ---- calls ---- */
@@ -103,7 +104,8 @@ on_answer(void *arg, enum tocsin_err err, struct span answer)
 }
 
 static void
-send_frame(struct call *c, struct span frame, int timeout_ms)
+send_frame(
+    struct call *c, struct span frame, enum net_lane lane, int timeout_ms)
 {
 	struct line *l = c->line;
 
@@ -113,7 +115,7 @@ send_frame(struct call *c, struct span frame, int timeout_ms)
 	c->refs++;
 	l->refs++;
 	pthread_mutex_unlock(&l->lock);
-	net_call(l->net, frame, (unsigned)timeout_ms, on_answer, c);
+	net_call(l->net, frame, lane, (unsigned)timeout_ms, on_answer, c);
 }
 
 static enum tocsin_err
@@ -147,6 +149,8 @@ lose(struct line *l, unsigned count)
 /*
  * The reply in the answer of a call. Only what the link's keys open is the
  * broker's; of all else the one thing that follows is that the link is lost.
+ * Not even that follows from the end of a connection: the link goes on over the
+ * next one.
  */
 static enum tocsin_err
 unseal(
@@ -154,6 +158,8 @@ unseal(
 {
 	struct line *l = c->line;
 
+	if (err == TOCSIN_EUNAVAILABLE)
+		return err;
 	pthread_mutex_lock(&l->lock);
 	if (err == TOCSIN_OK && (c->link != l->count || l->state == DOWN))
 		err = TOCSIN_EUNAVAILABLE;
@@ -193,6 +199,24 @@ outcome(
 	return err;
 }
 
+/* A message is never behind bytes that take long. */
+static enum net_lane
+lane_of(struct span request)
+{
+	struct span body;
+
+	switch (msg_op(request, &body)) {
+	case MSG_POST:
+	case MSG_ANNOUNCE:
+		return NET_FIRST;
+	case MSG_PUT:
+	case MSG_GET:
+		return NET_BULK;
+	default:
+		return NET_USUAL;
+	}
+}
+
 struct call *
 line_begin(struct line *l, struct span request, int timeout_ms)
 {
@@ -208,7 +232,7 @@ line_begin(struct line *l, struct span request, int timeout_ms)
 		err = link_ask(&l->link, request, &frame, &c->number);
 	pthread_mutex_unlock(&l->lock);
 	if (err == TOCSIN_OK) {
-		send_frame(c, buf_span(&frame), timeout_ms);
+		send_frame(c, buf_span(&frame), lane_of(request), timeout_ms);
 	} else {
 		line_drop(l, c);
 		c = NULL;
@@ -357,13 +381,13 @@ line_make(struct line *l, struct msg_hello *out)
 		return TOCSIN_EINTERNAL;
 	err = begin_link(l, &frame);
 	if (err == TOCSIN_OK) {
-		send_frame(c, buf_span(&frame), ms);
+		send_frame(c, buf_span(&frame), NET_FIRST, ms);
 		err = await(c);
 	}
 	if (err == TOCSIN_OK)
 		err = finish_link(l, c, &frame);
 	if (err == TOCSIN_OK) {
-		send_frame(c, buf_span(&frame), ms);
+		send_frame(c, buf_span(&frame), NET_FIRST, ms);
 		err = outcome(c, await(c), &fields, &retry);
 	}
 	if (err == TOCSIN_OK)
@@ -420,6 +444,17 @@ line_count(struct line *l)
 	return n;
 }
 
+unsigned
+line_connections(struct line *l)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&l->lock);
+	n = l->connections;
+	pthread_mutex_unlock(&l->lock);
+	return n;
+}
+
 /* ---- life ---- */
 
 static void
@@ -427,6 +462,9 @@ on_connection(void *arg)
 {
 	struct line *l = arg;
 
+	pthread_mutex_lock(&l->lock);
+	l->connections++;
+	pthread_mutex_unlock(&l->lock);
 	desk_wake(l->p.desk);
 }
 

@@ -10,7 +10,9 @@
  * What does not come sealed over the link is a hint and no more (PROTOCOL.md
  * 4.1): error frames and nonsense end the link and read as UNAVAILABLE, or as
  * BUSY. So a reason that is none of these two, nor TIMEOUT, is the broker's
- * word. When nothing came in time, the connection is dropped too.
+ * word. When nothing came in time, the connection is dropped too. A link is not
+ * bound to a connection: it goes on over the next one, and what was out is
+ * UNAVAILABLE.
  */
 #ifndef TOCSIN_CLIENT_LINE_H
 #define TOCSIN_CLIENT_LINE_H
@@ -34,8 +36,9 @@ bool line_up(struct line *l);
 
 bool line_refused(struct line *l); /* nobody listens there */
 
-/* Counts the links. */
+/* Counts the links, and the connections, each when it begins and ends. */
 unsigned line_count(struct line *l);
+unsigned line_connections(struct line *l);
 
 /*
  * Makes a new link in place of what there is. Only the handle's own thread.

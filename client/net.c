@@ -1,50 +1,71 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/net.h"
 
+#include "client/backoff.h"
+#include "crypto/buf.h"
 #include "crypto/frame.h"
 
-#include <nng/nng.h>
-#include <nng/protocol/reqrep0/req.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
-#define SLOTS_MAX 1024	  /* requests out at once */
-#define RECONNECT_MIN 200 /* ms; the limit also tames nng's back-off */
-#define RECONNECT_MAX 5000
-#define RESET_MS 2000 /* in which nng gets rid of a connection, or never */
-#define NEVER INT64_MAX
+#define CALLS_MAX 1024 /* requests out at once */
+#define ADDRESSES 8
+#define TRIES 3 /* connects under way at once */
 
-enum slot_state { IDLE, SENDING, RECEIVING };
-
-struct hose;
+/* In ms. A connect that hears nothing is tried beside the next one. */
+#define CONNECT_STEP 1000
+#define CONNECT_STEP_LONG 5000 /* when the broker is away for longer */
+#define AWAY_LONG 60000
+#define REDIAL_MIN 200
+#define REDIAL_MAX 5000
+#define RESOLVE_STEP 30000
+#define RESOLVE_FIRST 2000 /* as long as no address is known */
 
 /*
- * One nng context. Its call ends for the caller when it is answered or late;
- * the slot itself is busy until nng is done with it, because cancelling a
- * receive while the request is being sent crashes nng 1.5.
+ * When the kernel gives a connection up: after DEAD_MS in which what we sent,
+ * or its own question after IDLE_S of silence, was not acknowledged at all. A
+ * slow link acknowledges little by little, and stays.
  */
-struct slot {
-	struct slot *next;
-	struct hose *hose;
-	nng_ctx ctx;
-	nng_aio *aio;
-	enum slot_state state;
-	net_reply_fn *fn; /* NULL: the caller was told already */
+#define DEAD_MS 4000
+#define IDLE_S 2
+#define IDLE_EVERY_S 1
+#define UNSENT_MAX 16384 /* bytes that the kernel takes ahead of sending */
+
+#define HEAD 12 /* u64 length, u32 id, before the frame */
+#define ID_FIRST UINT32_C(0x80000000)
+#define NEVER INT64_MAX
+
+struct call {
+	struct call *next;
+	uint32_t id;
+	enum net_lane lane;
+	net_reply_fn *fn; /* NULL: who called was told, but it is half sent */
 	void *arg;
 	int64_t deadline;
+	size_t sent, n;
+	uint8_t bytes[];
 };
 
-/* A socket that dials, with its contexts. Nothing of it is ever freed. */
-struct hose {
-	struct net *net;
-	nng_socket sock;
-	nng_dialer dialer;
-	nng_pipe pipe; /* id 0: not connected */
-	int gone;      /* id of the last pipe that was removed */
-	struct slot *slots;
-	size_t nslot;
+struct list {
+	struct call *first, **end;
+};
+
+struct
+try {
+	int fd;
+	int64_t since;
 };
 
 struct watcher {
@@ -55,180 +76,100 @@ struct watcher {
 struct net {
 	struct net *next;
 	char *url;
-	pthread_mutex_t lock; /* of all below, hose and slots included */
+	char host[256], port[8];
+	int wake;
+	pthread_t thread;
+	pthread_mutex_t lock; /* of all below */
+
 	pthread_cond_t quiet; /* no watcher is being called */
-	pthread_cond_t sooner;
 	unsigned calling;
 	struct watcher *watcher;
 	size_t nwatcher;
-	struct hose *hose;
-	int64_t reset_at; /* the pipe has to be gone by then */
-	int64_t wake_at;  /* when the timer looks next */
-	pthread_t timer;
+
+	struct list wait[NET_LANES]; /* to be sent */
+	struct call *sending;	     /* a part of it is gone */
+	struct list out;	     /* waits for an answer */
+	uint32_t last_id;
+	unsigned ncall;
+	bool reset; /* somebody wants the connection to end */
+
+	int fd; /* -1: none */
+	bool greeted;
+	bool lively;   /* a message has come over it */
+	bool refused;  /* the last try was */
+	struct buf in; /* the thread's alone */
+	struct try try[TRIES];
+	struct sockaddr_storage address[ADDRESSES];
+	socklen_t address_len[ADDRESSES];
+	unsigned naddress, ntry;
+	bool resolving;
+	int64_t resolved_at, down_at, dial_at;
+	uint32_t redial; /* ms, the last pause */
 };
 
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct net *all;
 
-static int64_t
-now_ms(void)
+static void
+wake(struct net *n)
 {
-	struct timespec t;
+	const uint64_t one = 1;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	while (write(n->wake, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
 }
 
-/* ---- calls ---- */
+/* ---- lists of calls; the lock is held ---- */
 
-/* Takes the caller out of a slot, so that it is told once. */
 static void
-tell(struct slot *s, enum tocsin_err err, struct span answer)
+list_init(struct list *l)
 {
-	struct net *n = s->hose->net;
-	net_reply_fn *fn;
-	void *arg;
+	l->first = NULL;
+	l->end = &l->first;
+}
 
-	pthread_mutex_lock(&n->lock);
-	fn = s->fn;
-	arg = s->arg;
-	s->fn = NULL;
+static void
+list_add(struct list *l, struct call *c)
+{
+	c->next = NULL;
+	*l->end = c;
+	l->end = &c->next;
+}
+
+static void
+list_remove(struct list *l, struct call **at)
+{
+	struct call *c = *at;
+
+	*at = c->next;
+	if (c->next == NULL)
+		l->end = at;
+	c->next = NULL;
+}
+
+static struct call *
+list_take(struct list *l)
+{
+	struct call *c = l->first;
+
+	if (c != NULL)
+		list_remove(l, &l->first);
+	return c;
+}
+
+/* ---- telling; the lock is held, and given up meanwhile ---- */
+
+static void
+tell(struct net *n, struct call *c, enum tocsin_err err, struct span answer)
+{
+	n->ncall--;
 	pthread_mutex_unlock(&n->lock);
-	if (fn != NULL)
-		fn(arg, err, answer);
-}
-
-static void
-set_state(struct slot *s, enum slot_state state)
-{
-	pthread_mutex_lock(&s->hose->net->lock);
-	s->state = state;
-	pthread_mutex_unlock(&s->hose->net->lock);
-}
-
-static void
-sent(struct slot *s)
-{
-	if (nng_aio_result(s->aio) == 0) {
-		set_state(s, RECEIVING);
-		nng_ctx_recv(s->ctx, s->aio);
-		return;
-	}
-	nng_msg_free(nng_aio_get_msg(s->aio));
-	nng_aio_set_msg(s->aio, NULL);
-	tell(s, TOCSIN_EUNAVAILABLE, (struct span){ 0 });
-	set_state(s, IDLE);
-}
-
-static void
-received(struct slot *s)
-{
-	nng_msg *m;
-
-	if (nng_aio_result(s->aio) != 0) {
-		tell(s, TOCSIN_EUNAVAILABLE, (struct span){ 0 });
-	} else {
-		m = nng_aio_get_msg(s->aio);
-		nng_aio_set_msg(s->aio, NULL);
-		tell(s, TOCSIN_OK,
-		    (struct span){ nng_msg_body(m), nng_msg_len(m) });
-		nng_msg_free(m);
-	}
-	set_state(s, IDLE);
-}
-
-static void
-slot_done(void *arg)
-{
-	struct slot *s = arg;
-
-	if (s->state == SENDING)
-		sent(s);
-	else
-		received(s);
-}
-
-static struct slot *
-slot_new(struct hose *h)
-{
-	struct slot *s = calloc(1, sizeof(*s));
-
-	if (s == NULL || nng_ctx_open(&s->ctx, h->sock) != 0) {
-		free(s);
-		return NULL;
-	}
-	s->hose = h;
-	if (nng_ctx_set_ms(
-		s->ctx, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE) != 0 ||
-	    nng_aio_alloc(&s->aio, slot_done, s) != 0) {
-		nng_ctx_close(s->ctx);
-		free(s);
-		return NULL;
-	}
-	s->next = h->slots;
-	h->slots = s;
-	h->nslot++;
-	return s;
-}
-
-/* A slot for a call, with the lock held. */
-static struct slot *
-free_slot(struct hose *h)
-{
-	struct slot *s;
-
-	for (s = h->slots; s != NULL; s = s->next)
-		if (s->state == IDLE && s->fn == NULL)
-			return s;
-	return h->nslot < SLOTS_MAX ? slot_new(h) : NULL;
-}
-
-static struct slot *
-claim(struct net *n, net_reply_fn *fn, void *arg, unsigned timeout_ms)
-{
-	struct slot *s;
-
+	if (c->fn != NULL)
+		c->fn(c->arg, err, answer);
+	free(c);
 	pthread_mutex_lock(&n->lock);
-	s = free_slot(n->hose);
-	if (s != NULL) {
-		s->state = SENDING;
-		s->fn = fn;
-		s->arg = arg;
-		s->deadline = now_ms() + timeout_ms;
-		if (s->deadline < n->wake_at) {
-			n->wake_at = s->deadline;
-			pthread_cond_signal(&n->sooner);
-		}
-	}
-	pthread_mutex_unlock(&n->lock);
-	return s;
 }
 
-void
-net_call(struct net *n, struct span frame, unsigned timeout_ms,
-    net_reply_fn *fn, void *arg)
-{
-	nng_msg *m = NULL;
-	struct slot *s;
-
-	if (frame.n > FRAME_MAX) { /* the broker would cut the connection */
-		fn(arg, TOCSIN_ETOOLARGE, (struct span){ 0 });
-		return;
-	}
-	if (nng_msg_alloc(&m, 0) != 0 ||
-	    nng_msg_append(m, frame.p, frame.n) != 0 ||
-	    (s = claim(n, fn, arg, timeout_ms)) == NULL) {
-		nng_msg_free(m);
-		fn(arg, TOCSIN_EBUSY, (struct span){ 0 });
-		return;
-	}
-	nng_aio_set_msg(s->aio, m);
-	nng_ctx_send(s->ctx, s->aio);
-}
-
-/* ---- connections ---- */
-
-/* With the lock held, which is given up meanwhile. */
 static void
 call_watchers(struct net *n)
 {
@@ -246,33 +187,567 @@ call_watchers(struct net *n)
 		pthread_cond_broadcast(&n->quiet);
 }
 
-/* nng may tell of an end before it is through telling of the begin. */
-static void
-pipe_changed(nng_pipe p, nng_pipe_ev ev, void *arg)
+/* A call of the list that is late; NULL: none. *next: when one will be. */
+static struct call *
+late(struct list *l, int64_t now, int64_t *next)
 {
-	struct hose *h = arg;
-	struct net *n = h->net;
-	int id = nng_pipe_id(p);
+	struct call **at, *c;
+
+	for (at = &l->first; (c = *at) != NULL; at = &c->next) {
+		if (c->deadline <= now) {
+			list_remove(l, at);
+			return c;
+		}
+		if (c->deadline < *next)
+			*next = c->deadline;
+	}
+	return NULL;
+}
+
+/* Half a message can't be taken back: its caller is told, the rest is sent. */
+static void
+tell_late_half(struct net *n, int64_t now, int64_t *next)
+{
+	struct call *c = n->sending;
+	net_reply_fn *fn;
+
+	if (c == NULL || c->fn == NULL)
+		return;
+	if (c->deadline > now) {
+		if (c->deadline < *next)
+			*next = c->deadline;
+		return;
+	}
+	fn = c->fn;
+	c->fn = NULL;
+	pthread_mutex_unlock(&n->lock);
+	fn(c->arg, TOCSIN_ETIMEOUT, (struct span){ 0 });
+	pthread_mutex_lock(&n->lock);
+}
+
+/* Tells those who are late; when the next one will be. */
+static int64_t
+tell_late(struct net *n, int64_t now)
+{
+	int64_t next = NEVER;
+	struct call *c;
+	unsigned lane;
+
+	tell_late_half(n, now, &next);
+	while ((c = late(&n->out, now, &next)) != NULL)
+		tell(n, c, TOCSIN_ETIMEOUT, (struct span){ 0 });
+	for (lane = 0; lane < NET_LANES; lane++)
+		while ((c = late(&n->wait[lane], now, &next)) != NULL)
+			tell(n, c, TOCSIN_ETIMEOUT, (struct span){ 0 });
+	return next;
+}
+
+/* ---- names ---- */
+
+struct resolving {
+	struct net *n;
+	char host[256], port[8];
+};
+
+static void
+take_addresses(struct net *n, const struct addrinfo *found)
+{
+	const struct addrinfo *a;
+
+	n->naddress = 0;
+	for (a = found; a != NULL && n->naddress < ADDRESSES; a = a->ai_next) {
+		memcpy(&n->address[n->naddress], a->ai_addr, a->ai_addrlen);
+		n->address_len[n->naddress++] = a->ai_addrlen;
+	}
+}
+
+/* In a thread of its own: a name server may be long in answering. */
+static void *
+resolve(void *arg)
+{
+	struct resolving *r = arg;
+	const struct addrinfo hints = { .ai_flags = AI_NUMERICSERV,
+		.ai_socktype = SOCK_STREAM };
+	struct addrinfo *found = NULL;
+	struct net *n = r->n;
+	int rc = getaddrinfo(r->host, r->port, &hints, &found);
 
 	pthread_mutex_lock(&n->lock);
-	if (ev == NNG_PIPE_EV_REM_POST) {
-		h->gone = id;
-		if (nng_pipe_id(h->pipe) == id)
-			h->pipe = (nng_pipe)NNG_PIPE_INITIALIZER;
-	} else if (id != h->gone) {
-		h->pipe = p;
-	}
-	if (n->hose == h) {
-		n->reset_at = NEVER;
-		call_watchers(n);
-	}
+	if (rc == 0) /* else what was known may still be right */
+		take_addresses(n, found);
+	n->resolving = false;
+	n->resolved_at = backoff_now();
 	pthread_mutex_unlock(&n->lock);
+	if (rc == 0)
+		freeaddrinfo(found);
+	wake(n);
+	free(r);
+	return NULL;
+}
+
+static void
+begin_resolving(struct net *n)
+{
+	struct resolving *r = calloc(1, sizeof(*r));
+	pthread_t t;
+
+	n->resolved_at = backoff_now();
+	if (r == NULL)
+		return;
+	r->n = n;
+	memcpy(r->host, n->host, sizeof(r->host));
+	memcpy(r->port, n->port, sizeof(r->port));
+	if (pthread_create(&t, NULL, resolve, r) != 0) {
+		free(r);
+		return;
+	}
+	pthread_detach(t);
+	n->resolving = true;
+}
+
+/* Numbers need nobody. */
+static bool
+take_number(struct net *n)
+{
+	const struct addrinfo hints = { .ai_flags =
+					    AI_NUMERICHOST | AI_NUMERICSERV,
+		.ai_socktype = SOCK_STREAM };
+	struct addrinfo *found = NULL;
+
+	if (getaddrinfo(n->host, n->port, &hints, &found) != 0)
+		return false;
+	take_addresses(n, found);
+	freeaddrinfo(found);
+	n->resolved_at = NEVER; /* for good */
+	return true;
+}
+
+/* ---- connecting ---- */
+
+static void
+set_int(int fd, int level, int name, int value)
+{
+	(void)setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+/* BBR, where it is allowed, because losses of a thin link mean nothing. */
+static void
+set_options(int fd)
+{
+	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, IDLE_S);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, IDLE_EVERY_S);
+	set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, DEAD_MS);
+	set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_MAX);
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "bbr", 3);
+}
+
+static void
+close_tries(struct net *n)
+{
+	unsigned i;
+
+	for (i = 0; i < TRIES; i++) {
+		if (n->try[i].fd >= 0)
+			close(n->try[i].fd);
+		n->try[i].fd = -1;
+	}
+}
+
+/* The next pause after a try that failed at once; half of it is chance. */
+static void
+redial_later(struct net *n, int64_t now)
+{
+	uint32_t ms = n->redial * 2;
+
+	if (ms < REDIAL_MIN)
+		ms = REDIAL_MIN;
+	if (ms > REDIAL_MAX)
+		ms = REDIAL_MAX;
+	n->redial = ms;
+	n->dial_at = now + ms / 2 + randombytes_uniform(ms / 2 + 1);
+}
+
+static void
+connected(struct net *n, int fd)
+{
+	static const uint8_t head[8] = { 0, 'S', 'P', 0, 0, 0x30, 0, 0 };
+
+	close_tries(n);
+	n->refused = false;
+	/* The first bytes of a connection always find room. */
+	if (send(fd, head, sizeof(head), MSG_NOSIGNAL) != sizeof(head)) {
+		close(fd);
+		redial_later(n, backoff_now());
+		return;
+	}
+	n->fd = fd;
+	n->greeted = n->lively = false;
+	n->reset = false;
+	buf_cut(&n->in, 0);
+	call_watchers(n);
+}
+
+/* Nobody listens at one address: the others are asked before a pause. */
+static void
+try_failed(struct net *n, int error, int64_t now)
+{
+	n->refused = error == ECONNREFUSED;
+	if (n->naddress > 0 && n->ntry % n->naddress != 0)
+		n->dial_at = now;
+	else
+		redial_later(n, now);
+}
+
+static void
+begin_try(struct net *n, int64_t now)
+{
+	unsigned which = n->ntry++ % n->naddress, i, oldest = 0;
+	const struct sockaddr *a =
+	    (const struct sockaddr *)(const void *)&n->address[which];
+	int fd =
+	    socket(a->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	n->dial_at = now + (now - n->down_at < AWAY_LONG ? CONNECT_STEP
+							 : CONNECT_STEP_LONG);
+	if (fd < 0)
+		return;
+	set_options(fd);
+	if (connect(fd, a, n->address_len[which]) == 0) {
+		connected(n, fd);
+		return;
+	}
+	if (errno != EINPROGRESS) {
+		try_failed(n, errno, now);
+		close(fd);
+		return;
+	}
+	for (i = 1; i < TRIES; i++)
+		if (n->try[oldest].fd >= 0 &&
+		    (n->try[i].fd < 0 ||
+			n->try[i].since < n->try[oldest].since))
+			oldest = i;
+	if (n->try[oldest].fd >= 0)
+		close(n->try[oldest].fd);
+	n->try[oldest] = (struct try){ fd, now };
+}
+
+/* When there is something to do about a connection. */
+static int64_t
+dial(struct net *n, int64_t now)
+{
+	const int64_t step = n->naddress > 0 ? RESOLVE_STEP : RESOLVE_FIRST;
+
+	if (n->fd >= 0)
+		return NEVER;
+	if (!n->resolving && n->resolved_at != NEVER &&
+	    now - n->resolved_at >= step)
+		begin_resolving(n);
+	if (n->naddress == 0)
+		return n->resolving ? NEVER : n->resolved_at + step;
+	if (now >= n->dial_at)
+		begin_try(n, now);
+	return n->fd >= 0 ? now : n->dial_at;
+}
+
+static void
+try_ended(struct net *n, unsigned i)
+{
+	int error = 0, fd = n->try[i].fd;
+	socklen_t len = sizeof(error);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+		error = errno;
+	n->try[i].fd = -1;
+	if (error == 0) {
+		connected(n, fd);
+	} else {
+		close(fd);
+		try_failed(n, error, backoff_now());
+	}
+}
+
+/* ---- a connection ---- */
+
+/* What was out is answered by nobody; what was not sent waits for the next. */
+static void
+hang_up(struct net *n)
+{
+	struct list lost = n->out;
+	struct call *c;
+
+	close(n->fd);
+	n->fd = -1;
+	n->reset = false;
+	n->down_at = n->dial_at = backoff_now();
+	if (!n->lively) /* one that ends at once is not dialled in a loop */
+		redial_later(n, n->down_at);
+	if (lost.first == NULL)
+		list_init(&lost);
+	list_init(&n->out);
+	if (n->sending != NULL) {
+		list_add(&lost, n->sending);
+		n->sending = NULL;
+	}
+	while ((c = list_take(&lost)) != NULL)
+		tell(n, c, TOCSIN_EUNAVAILABLE, (struct span){ 0 });
+	call_watchers(n);
+}
+
+static struct call *
+next_to_send(struct net *n)
+{
+	struct call *c = NULL;
+	unsigned lane;
+
+	for (lane = 0; c == NULL && lane < NET_LANES; lane++)
+		c = list_take(&n->wait[lane]);
+	return c;
 }
 
 static bool
-is_up(const struct hose *h)
+has_to_send(const struct net *n)
 {
-	return nng_pipe_id(h->pipe) > 0;
+	unsigned lane;
+
+	for (lane = 0; lane < NET_LANES; lane++)
+		if (n->wait[lane].first != NULL)
+			return true;
+	return n->sending != NULL;
+}
+
+/* False: it is over. */
+static bool
+write_some(struct net *n)
+{
+	struct call *c;
+	ssize_t put;
+
+	for (;;) {
+		if (n->sending == NULL)
+			n->sending = next_to_send(n);
+		c = n->sending;
+		if (c == NULL)
+			return true;
+		put = send(n->fd, c->bytes + c->sent, c->n - c->sent,
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (put < 0)
+			return errno == EAGAIN || errno == EINTR;
+		c->sent += (size_t)put;
+		if (c->sent < c->n)
+			return true; /* it has enough for now */
+		n->sending = NULL;
+		if (c->fn != NULL)
+			list_add(&n->out, c);
+		else
+			tell(n, c, TOCSIN_ETIMEOUT, (struct span){ 0 });
+	}
+}
+
+static void
+take_message(struct net *n, struct span payload)
+{
+	struct rd r = rd_init(payload);
+	uint32_t id = rd_u32(&r);
+	struct call **at;
+
+	n->lively = true;
+	n->redial = 0;
+	for (at = &n->out.first; *at != NULL; at = &(*at)->next)
+		if ((*at)->id == id) {
+			struct call *c = *at;
+
+			list_remove(&n->out, at);
+			tell(n, c, TOCSIN_OK, rd_rest(&r));
+			return;
+		}
+}
+
+/* All whole messages of what has come; false: it is no broker. */
+static bool
+take_messages(struct net *n)
+{
+	static const uint8_t head[8] = { 0, 'S', 'P', 0, 0, 0x31, 0, 0 };
+	struct rd r = rd_init(buf_span(&n->in));
+	struct span rest = r.rest;
+	struct span payload;
+	uint64_t len;
+
+	if (!n->greeted && rest.n >= sizeof(head)) {
+		if (!span_eq(rd_span(&r, sizeof(head)), SPAN(head)))
+			return false;
+		n->greeted = true;
+		rest = r.rest;
+	}
+	while (n->greeted && rest.n >= 8) {
+		len = rd_u64(&r);
+		if (len < 4 || len > FRAME_MAX + 4)
+			return false;
+		if (r.rest.n < len)
+			break;
+		payload = rd_span(&r, (size_t)len);
+		rest = r.rest;
+		take_message(n, payload);
+	}
+	if (rest.n > 0)
+		memmove(n->in.p, rest.p, rest.n);
+	buf_cut(&n->in, rest.n);
+	return true;
+}
+
+/* False: it is over. */
+static bool
+read_some(struct net *n)
+{
+	size_t had = n->in.n;
+	uint8_t *room = buf_grow(&n->in, 65536);
+	ssize_t got;
+
+	if (room == NULL)
+		return false;
+	got = recv(n->fd, room, 65536, MSG_DONTWAIT);
+	buf_cut(&n->in, had + (got > 0 ? (size_t)got : 0));
+	if (got < 0)
+		return errno == EAGAIN || errno == EINTR;
+	return got > 0 && take_messages(n);
+}
+
+/* ---- the thread ---- */
+
+static nfds_t
+poll_list(const struct net *n, struct pollfd *p)
+{
+	nfds_t k = 0;
+	unsigned i;
+
+	p[k++] = (struct pollfd){ n->wake, POLLIN, 0 };
+	if (n->fd >= 0)
+		p[k++] = (struct pollfd){ n->fd,
+			(short)(has_to_send(n) ? POLLIN | POLLOUT : POLLIN),
+			0 };
+	for (i = 0; n->fd < 0 && i < TRIES; i++)
+		if (n->try[i].fd >= 0)
+			p[k++] = (struct pollfd){ n->try[i].fd, POLLOUT, 0 };
+	return k;
+}
+
+static void
+on_events(struct net *n, const struct pollfd *p, nfds_t k)
+{
+	uint64_t drop;
+	bool good = true;
+	unsigned i;
+	nfds_t at;
+
+	if (p[0].revents != 0 && read(n->wake, &drop, sizeof(drop)) < 0)
+		drop = 0; /* somebody else's wake-up: nothing to do */
+	if (n->fd >= 0) {
+		for (at = 1; at < k; at++) {
+			if (p[at].fd != n->fd)
+				continue;
+			if (p[at].revents & ~POLLOUT)
+				good = read_some(n);
+		}
+		if (good && !n->reset)
+			good = write_some(n);
+		if (!good || n->reset)
+			hang_up(n);
+		return;
+	}
+	for (at = 1; at < k && n->fd < 0; at++)
+		for (i = 0; p[at].revents != 0 && i < TRIES && n->fd < 0; i++)
+			if (n->try[i].fd == p[at].fd)
+				try_ended(n, i);
+}
+
+static void *
+run(void *arg)
+{
+	struct net *n = arg;
+	struct pollfd p[TRIES + 2];
+	int64_t now, next, then;
+	nfds_t k;
+
+	pthread_mutex_lock(&n->lock);
+	for (;;) {
+		now = backoff_now();
+		next = tell_late(n, now);
+		then = dial(n, now);
+		next = then < next ? then : next;
+		now = backoff_now();
+		k = poll_list(n, p);
+		pthread_mutex_unlock(&n->lock);
+		then = next <= now ? 0 : next - now;
+		(void)poll(p, k,
+		    next == NEVER ? -1 : (int)(then < 60000 ? then : 60000));
+		pthread_mutex_lock(&n->lock);
+		on_events(n, p, k);
+	}
+	return NULL;
+}
+
+/* ---- what others call ---- */
+
+static struct call *
+call_new(struct span frame)
+{
+	struct call *c = calloc(1, sizeof(*c) + HEAD + frame.n);
+	unsigned i;
+
+	if (c == NULL)
+		return NULL;
+	c->n = HEAD + frame.n;
+	for (i = 0; i < 8; i++)
+		c->bytes[i] =
+		    (uint8_t)((uint64_t)(frame.n + 4) >> (56 - 8 * i));
+	if (frame.n > 0)
+		memcpy(c->bytes + HEAD, frame.p, frame.n);
+	return c;
+}
+
+static bool
+enqueue(struct net *n, struct call *c)
+{
+	unsigned i;
+	bool room;
+
+	pthread_mutex_lock(&n->lock);
+	room = n->ncall < CALLS_MAX;
+	if (room) {
+		n->ncall++;
+		c->id = ID_FIRST | ++n->last_id;
+		for (i = 0; i < 4; i++)
+			c->bytes[8 + i] = (uint8_t)(c->id >> (24 - 8 * i));
+		list_add(&n->wait[c->lane], c);
+	}
+	pthread_mutex_unlock(&n->lock);
+	return room;
+}
+
+void
+net_call(struct net *n, struct span frame, enum net_lane lane,
+    unsigned timeout_ms, net_reply_fn *fn, void *arg)
+{
+	struct call *c;
+
+	if (frame.n > FRAME_MAX) { /* the broker would cut the connection */
+		fn(arg, TOCSIN_ETOOLARGE, (struct span){ 0 });
+		return;
+	}
+	c = call_new(frame);
+	if (c != NULL) {
+		c->lane = lane;
+		c->fn = fn;
+		c->arg = arg;
+		c->deadline = backoff_now() + timeout_ms;
+	}
+	if (c == NULL || !enqueue(n, c)) {
+		free(c);
+		fn(arg, TOCSIN_EBUSY, (struct span){ 0 });
+		return;
+	}
+	wake(n);
 }
 
 bool
@@ -281,40 +756,29 @@ net_connected(struct net *n)
 	bool up;
 
 	pthread_mutex_lock(&n->lock);
-	up = is_up(n->hose) && n->reset_at == NEVER;
+	up = n->fd >= 0 && !n->reset;
 	pthread_mutex_unlock(&n->lock);
 	return up;
-}
-
-/* nng tells of a dialer's failures in its statistics only. */
-static uint64_t
-count_refused(nng_dialer d)
-{
-	nng_stat *all_stats = NULL, *s;
-	uint64_t n = 0;
-
-	if (nng_stats_get(&all_stats) != 0)
-		return 0;
-	s = nng_stat_find_dialer(all_stats, d);
-	for (s = s != NULL ? nng_stat_child(s) : NULL; s != NULL;
-	     s = nng_stat_next(s))
-		if (strcmp(nng_stat_name(s), "refused") == 0)
-			n = nng_stat_value(s);
-	nng_stats_free(all_stats);
-	return n;
 }
 
 bool
 net_refused(struct net *n)
 {
-	nng_dialer d;
-	bool up;
+	bool refused;
 
 	pthread_mutex_lock(&n->lock);
-	up = is_up(n->hose);
-	d = n->hose->dialer;
+	refused = n->fd < 0 && n->refused;
 	pthread_mutex_unlock(&n->lock);
-	return !up && count_refused(d) > 0;
+	return refused;
+}
+
+void
+net_reset(struct net *n)
+{
+	pthread_mutex_lock(&n->lock);
+	n->reset = n->fd >= 0;
+	pthread_mutex_unlock(&n->lock);
+	wake(n);
 }
 
 enum tocsin_err
@@ -348,206 +812,77 @@ net_unwatch(struct net *n, net_watch_fn *fn, void *arg)
 	pthread_mutex_unlock(&n->lock);
 }
 
-void
-net_reset(struct net *n)
-{
-	nng_pipe p;
-	bool close;
-
-	pthread_mutex_lock(&n->lock);
-	p = n->hose->pipe;
-	close = is_up(n->hose) && n->reset_at == NEVER;
-	if (close) {
-		n->reset_at = now_ms() + RESET_MS;
-		pthread_cond_signal(&n->sooner);
-	}
-	pthread_mutex_unlock(&n->lock);
-	if (close)
-		nng_pipe_close(p);
-}
-
-/* ---- sockets ---- */
-
-static int
-set_options(struct hose *h)
-{
-	int rc;
-
-	rc = nng_socket_set_ms(
-	    h->sock, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
-	if (rc == 0)
-		rc = nng_socket_set_size(
-		    h->sock, NNG_OPT_RECVMAXSZ, FRAME_MAX + 64);
-	if (rc == 0)
-		rc = nng_socket_set_ms(
-		    h->sock, NNG_OPT_RECONNMINT, RECONNECT_MIN);
-	if (rc == 0)
-		rc = nng_socket_set_ms(
-		    h->sock, NNG_OPT_RECONNMAXT, RECONNECT_MAX);
-	if (rc == 0)
-		rc = nng_pipe_notify(
-		    h->sock, NNG_PIPE_EV_ADD_POST, pipe_changed, h);
-	if (rc == 0)
-		rc = nng_pipe_notify(
-		    h->sock, NNG_PIPE_EV_REM_POST, pipe_changed, h);
-	return rc;
-}
-
-static int
-dial(struct hose *h)
-{
-	nng_dialer d;
-	int rc = nng_dialer_create(&d, h->sock, h->net->url);
-
-	if (rc != 0)
-		return rc;
-	pthread_mutex_lock(&h->net->lock);
-	h->dialer = d;
-	pthread_mutex_unlock(&h->net->lock);
-	(void)nng_dialer_set_bool(d, NNG_OPT_TCP_KEEPALIVE, true);
-	(void)nng_dialer_set_bool(d, NNG_OPT_TCP_NODELAY, true);
-	return nng_dialer_start(d, NNG_FLAG_NONBLOCK);
-}
-
-/* One that has a socket stays, even if it is of no use: closing may hang. */
-static int
-hose_new(struct hose **out, struct net *n)
-{
-	struct hose *h = calloc(1, sizeof(*h));
-	int rc;
-
-	if (h == NULL)
-		return NNG_ENOMEM;
-	h->net = n;
-	rc = nng_req0_open(&h->sock);
-	if (rc != 0) {
-		free(h);
-		return rc;
-	}
-	*out = h;
-	return set_options(h);
-}
-
-/* nng does not let go of the pipe: all that waits there has waited for nothing.
- */
-static void
-replace_hose(struct net *n)
-{
-	struct hose *old = n->hose, *h = NULL;
-	struct slot *s;
-	bool good;
-
-	n->reset_at = now_ms() + RESET_MS; /* try again if this fails */
-	pthread_mutex_unlock(&n->lock);
-	good = hose_new(&h, n) == 0;
-	pthread_mutex_lock(&n->lock);
-	if (!good || n->reset_at == NEVER) /* it is gone after all */
-		return;
-	n->hose = h;
-	n->reset_at = NEVER;
-	for (s = old->slots; s != NULL; s = s->next) {
-		pthread_mutex_unlock(&n->lock);
-		tell(s, TOCSIN_EUNAVAILABLE, (struct span){ 0 });
-		pthread_mutex_lock(&n->lock);
-	}
-	pthread_mutex_unlock(&n->lock);
-	(void)dial(h); /* its events take the lock */
-	pthread_mutex_lock(&n->lock);
-}
-
-/* ---- the timer ---- */
-
-/* Tells those who are late; when the next one will be. */
-static int64_t
-tell_late(struct net *n)
-{
-	int64_t now = now_ms(), next = NEVER;
-	struct slot *s;
-
-	for (s = n->hose->slots; s != NULL; s = s->next) {
-		net_reply_fn *fn = s->fn;
-
-		if (fn == NULL)
-			continue;
-		if (s->deadline > now) {
-			next = s->deadline < next ? s->deadline : next;
-			continue;
-		}
-		s->fn = NULL;
-		pthread_mutex_unlock(&n->lock);
-		fn(s->arg, TOCSIN_ETIMEOUT, (struct span){ 0 });
-		pthread_mutex_lock(&n->lock);
-	}
-	return next;
-}
-
-static void
-wait_until(struct net *n, int64_t ms)
-{
-	struct timespec t = { ms / 1000, (ms % 1000) * 1000000 };
-
-	if (ms < n->wake_at)
-		n->wake_at = ms;
-	if (n->wake_at == NEVER)
-		pthread_cond_wait(&n->sooner, &n->lock);
-	else if (n->wake_at == ms) /* else a call came that is due sooner */
-		pthread_cond_timedwait(&n->sooner, &n->lock, &t);
-}
-
-static void *
-keep_time(void *arg)
-{
-	struct net *n = arg;
-	int64_t next;
-
-	pthread_mutex_lock(&n->lock);
-	for (;;) {
-		n->wake_at = NEVER; /* what is claimed from now on lowers it */
-		next = tell_late(n);
-		if (n->reset_at <= now_ms())
-			replace_hose(n);
-		else
-			wait_until(n, next < n->reset_at ? next : n->reset_at);
-	}
-	return NULL;
-}
-
 /* ---- one for each URL ---- */
 
-static void
-init_locks(struct net *n)
+/* tcp://HOST:PORT, with an IPv6 address in brackets. */
+static bool
+take_url(struct net *n, const char *url)
 {
-	pthread_condattr_t attr;
+	static const char scheme[] = "tcp://";
+	const char *host = url + strlen(scheme), *colon = strrchr(url, ':');
+	size_t len;
+
+	if (strncmp(url, scheme, strlen(scheme)) != 0 || colon < host)
+		return false;
+	len = (size_t)(colon - host);
+	if (len > 2 && host[0] == '[' && host[len - 1] == ']') {
+		host++;
+		len -= 2;
+	}
+	if (len == 0 || len >= sizeof(n->host) || strlen(colon + 1) == 0 ||
+	    strlen(colon + 1) >= sizeof(n->port) ||
+	    strspn(colon + 1, "0123456789") != strlen(colon + 1))
+		return false;
+	memcpy(n->host, host, len);
+	snprintf(n->port, sizeof(n->port), "%s", colon + 1);
+	return true;
+}
+
+static void
+init_state(struct net *n)
+{
+	unsigned i;
 
 	pthread_mutex_init(&n->lock, NULL);
 	pthread_cond_init(&n->quiet, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&n->sooner, &attr);
-	pthread_condattr_destroy(&attr);
+	for (i = 0; i < NET_LANES; i++)
+		list_init(&n->wait[i]);
+	list_init(&n->out);
+	for (i = 0; i < TRIES; i++)
+		n->try[i].fd = -1;
+	n->fd = -1;
+	n->down_at = backoff_now();
+	n->resolved_at = n->down_at - RESOLVE_STEP;
 }
 
 static enum tocsin_err
 make(struct net **out, const char *url)
 {
 	struct net *n = calloc(1, sizeof(*n));
-	int rc;
+	enum tocsin_err err = TOCSIN_EINTERNAL;
 
-	if (n == NULL || (n->url = strdup(url)) == NULL) {
-		free(n);
-		return TOCSIN_EINTERNAL;
+	if (n == NULL || (n->url = strdup(url)) == NULL)
+		goto out;
+	if (!take_url(n, url)) {
+		err = TOCSIN_EUSAGE;
+		goto out;
 	}
-	n->reset_at = n->wake_at = NEVER;
-	init_locks(n);
-	/* From here on the socket exists for good, and so does its struct. */
-	if (hose_new(&n->hose, n) != 0 ||
-	    pthread_create(&n->timer, NULL, keep_time, n) != 0)
-		return TOCSIN_EINTERNAL;
-	rc = dial(n->hose);
-	if (rc == NNG_EINVAL || rc == NNG_ENOTSUP || rc == NNG_EADDRINVAL)
-		return TOCSIN_EUSAGE;
+	init_state(n);
+	(void)take_number(n);
+	n->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (n->wake < 0)
+		goto out;
+	if (pthread_create(&n->thread, NULL, run, n) != 0) {
+		close(n->wake);
+		goto out;
+	}
 	*out = n;
-	return rc == 0 ? TOCSIN_OK : TOCSIN_EINTERNAL;
+	return TOCSIN_OK;
+out:
+	if (n != NULL)
+		free(n->url);
+	free(n);
+	return err;
 }
 
 enum tocsin_err

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * net.h - the only part of the client that includes nng
+ * net.h - the client's way to a broker: a connection that is kept
  *
  * Frames go to a broker's URL and answers come back, several at a time. What is
- * in them is not known here.
+ * in them is not known here. It speaks the requests of Scalability Protocols
+ * over TCP (PROTOCOL.md 3.1), with the socket in its own hands: what is urgent
+ * leaves before what waits, little is ever given to the kernel ahead of its
+ * time, and a link that is silent is given up and dialled anew within a second,
+ * while one that is only slow is left alone. None of this can be had through
+ * nng, which the broker's side of the same wire uses.
  *
- * A struct net is the one way of this process to a URL, a REQ socket. It is
- * made by the first net_get() and kept until the process ends: nng 1.5 may hang
- * when a socket is closed, and a broker that is asked once is asked again. nng
- * never repeats a request here; who asked does.
+ * A struct net is the one way of this process to a URL, with a thread. It is
+ * made by the first net_get() and kept until the process ends. Nothing is ever
+ * repeated here; who asked does.
  *
- * nng makes threads that do not survive a fork(): a program forks before it
- * opens its first handle, or execs at once.
+ * The thread does not survive a fork(): a program forks before it opens its
+ * first handle, or execs at once.
  */
 #ifndef TOCSIN_CLIENT_NET_H
 #define TOCSIN_CLIENT_NET_H
@@ -21,6 +25,7 @@
 
 struct net;
 
+/* EUSAGE: it is no tcp:// URL. */
 enum tocsin_err MUST_USE net_get(struct net **out, const char *url);
 
 /* Whether a connection stands, as far as is known. */
@@ -29,11 +34,17 @@ bool net_connected(struct net *n);
 /* Whether there is none, and a try to get one was refused: nobody listens. */
 bool net_refused(struct net *n);
 
-/* Told of connects and disconnects, in one of nng's threads. */
+/* Told of connects and disconnects, in the thread of the net. */
 typedef void net_watch_fn(void *arg);
 enum tocsin_err MUST_USE net_watch(struct net *n, net_watch_fn *fn, void *arg);
 /* After it returns, fn is not running and will not be called again. */
 void net_unwatch(struct net *n, net_watch_fn *fn, void *arg);
+
+/*
+ * What waits to be sent goes in this order, and in that of the calls within
+ * one. BULK is what may take long: ranges of bodies and parts.
+ */
+enum net_lane { NET_FIRST, NET_USUAL, NET_BULK, NET_LANES };
 
 /*
  * Send a frame. fn is called exactly once, in another thread, and must not
@@ -41,14 +52,10 @@ void net_unwatch(struct net *n, net_watch_fn *fn, void *arg);
  * connection was lost, TIMEOUT after timeout_ms, BUSY if memory is short.
  */
 typedef void net_reply_fn(void *arg, enum tocsin_err err, struct span answer);
-void net_call(struct net *n, struct span frame, unsigned timeout_ms,
-    net_reply_fn *fn, void *arg);
+void net_call(struct net *n, struct span frame, enum net_lane lane,
+    unsigned timeout_ms, net_reply_fn *fn, void *arg);
 
-/*
- * Drop the connection, because nothing comes over it; a new one is dialled. If
- * nng does not get rid of it (1.5 can't where half a message is on the way), it
- * is left to itself with its socket, and another socket dials.
- */
+/* Drop the connection, because nothing comes over it; a new one is dialled. */
 void net_reset(struct net *n);
 
 #endif

@@ -49,8 +49,9 @@ struct sync {
 	uint64_t round;	 /* that this catching up is for */
 	bool stale;	 /* there may be something that no park will bring */
 	bool stranger;	 /* the broker does not know our link's key */
-	uint64_t roster; /* the newest serial at the broker */
-	uint64_t stamp;	 /* of the belief that all held was judged with */
+	unsigned connections; /* line_connections() when we last looked */
+	uint64_t roster;      /* the newest serial at the broker */
+	uint64_t stamp;	      /* of the belief that all held was judged with */
 	struct backoff linking, announcing, fetching, parking, judging;
 };
 
@@ -156,6 +157,19 @@ note_part_max(struct sync *s, uint64_t part_max)
 		return; /* it is said again with the next link */
 }
 
+/* Over a new connection everything is tried at once. */
+static void
+begin_anew(struct sync *s)
+{
+	s->connections = line_connections(s->line);
+	s->stale = true;
+	backoff_reset(&s->announcing);
+	backoff_reset(&s->fetching);
+	backoff_reset(&s->parking);
+	outbox_restart(&s->out);
+	set_trouble(s, LINK, TOCSIN_OK);
+}
+
 /*
  * A link that is made and lost at once must not be made in a loop: only what
  * comes over it ends the back-off (see caught_up()).
@@ -166,8 +180,11 @@ have_link(struct sync *s)
 	struct msg_hello hello;
 	enum tocsin_err err;
 
-	if (line_connected(s->line) && line_up(s->line))
+	if (line_connected(s->line) && line_up(s->line)) {
+		if (s->connections != line_connections(s->line))
+			begin_anew(s);
 		return true;
+	}
 	if (!line_connected(s->line)) {
 		set_trouble(s, LINK, TOCSIN_EUNAVAILABLE);
 		return false;
@@ -183,12 +200,8 @@ have_link(struct sync *s)
 	s->told = 0;
 	note_part_max(s, hello.part_max);
 	drop_parks(s);
-	s->stale = true;
 	s->stranger = false;
-	backoff_reset(&s->announcing);
-	backoff_reset(&s->fetching);
-	backoff_reset(&s->parking);
-	outbox_restart(&s->out);
+	begin_anew(s);
 	return true;
 }
 
