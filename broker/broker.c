@@ -4,6 +4,7 @@
 #include "broker/clock.h"
 #include "broker/log.h"
 #include "broker/mark.h"
+#include "broker/mend.h"
 #include "broker/rate.h"
 #include "broker/relay.h"
 #include "broker/signer.h"
@@ -180,6 +181,9 @@ start(struct broker *b, enum tocsin_err *err)
 	*err = relay_start(&b->relay, b);
 	if (*err)
 		return "the relay cannot be started";
+	*err = mend_start(&b->mend, b);
+	if (*err)
+		return "out of memory or threads";
 	*err = net_listen(b->net);
 	return *err ? "the sockets cannot be listened on" : NULL;
 }
@@ -228,6 +232,8 @@ broker_free(struct broker *b)
 		return;
 	if (b->net)
 		net_pause(b->net);
+	if (b->mend)
+		mend_stop(b->mend);
 	if (b->relay)
 		relay_stop(b->relay);
 	if (b->parks)
@@ -235,6 +241,7 @@ broker_free(struct broker *b)
 	if (b->writer)
 		writer_stop(b->writer);
 	net_close(b->net);
+	mend_free(b->mend);
 	relay_free(b->relay);
 	parks_free(b->parks);
 	writer_free(b->writer);

@@ -90,6 +90,7 @@ struct broker {
 	struct parks *parks;
 	struct net *net;
 	struct relay *relay;
+	struct mend *mend;
 	struct rates *rates;	 /* posts, by member */
 	struct rates *announces; /* of strangers, all together */
 	struct signer *signer;	 /* the newest checkpoint, signed once */

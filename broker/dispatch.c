@@ -35,6 +35,8 @@ static const struct op ops[] = {
 	[MSG_RELAY_OPEN] = { "relay.open", BROKER,            op_relay_open },
 	[MSG_RELAY_WAIT] = { "relay.wait", BROKER,            op_relay_wait },
 	[MSG_RELAY_KEYS] = { "relay.keys", BROKER,            op_relay_keys },
+	[MSG_ENTRY_GET]  = { "entry.get",  BROKER,            op_entry_get },
+	[MSG_ENTRY_LIST] = { "entry.list", BROKER,            op_entry_list },
 };
 /* clang-format on */
 #define OPS (sizeof(ops) / sizeof(ops[0]))

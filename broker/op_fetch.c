@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "broker/dispatch.h"
 #include "broker/log.h"
+#include "broker/mend.h"
 #include "broker/receipts.h"
 #include "broker/value.h"
 
@@ -69,8 +70,10 @@ page_add(struct page *p, const struct store_entry *s)
 }
 
 static enum tocsin_err
-page_fill(struct page *p, struct store_rx *rx, struct span member)
+page_fill(
+    struct page *p, struct broker *b, struct store_rx *rx, struct span member)
 {
+	static struct log_limit limit = LOG_LIMIT(20, 60000);
 	enum tocsin_err err = TOCSIN_OK;
 	struct store_entry e;
 	uint64_t seq;
@@ -84,9 +87,14 @@ page_fill(struct page *p, struct store_rx *rx, struct span member)
 			return TOCSIN_OK;
 		err = store_get(rx, seq, &e);
 		if (err) {
-			log_event(LOG_ERROR, "entry-damaged", LOG_U("seq", seq),
-			    LOG_ERR(err), LOG_END);
-			return p->n > 0 ? TOCSIN_OK : TOCSIN_EINTERNAL;
+			log_limited(&limit, LOG_ERROR, "entry-damaged",
+			    LOG_U("seq", seq), LOG_ERR(err));
+			if (mend_is_lost(b->mend, seq)) {
+				p->last = seq;
+				p->more = false;
+				continue;
+			}
+			return p->n > 0 ? TOCSIN_OK : TOCSIN_EBUSY;
 		}
 		if (!page_add(p, &e))
 			return TOCSIN_OK;
@@ -114,7 +122,7 @@ read_page(struct page *p, struct request *r, uint64_t from)
 	p->last = from < store_head(rx) ? from : store_head(rx);
 	msg_accept(&p->reply);
 	p->mark = msg_entries_begin(&p->reply, epochs_wire(p->epochs, p->last));
-	err = page_fill(p, rx, span_of(r->who.member));
+	err = page_fill(p, r->b, rx, span_of(r->who.member));
 	store_read_end(rx);
 	msg_entries_end(&p->reply, p->mark, p->more, p->n);
 	if (!err && !buf_ok(&p->reply))

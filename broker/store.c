@@ -724,7 +724,7 @@ entry_ok(const struct store_entry *e)
 	       e->member.n <= STORE_NAME_MAX && e->via.n <= STORE_NAME_MAX;
 }
 
-static void
+void
 record_encode(struct buf *b, uint64_t seq, const struct store_entry *e)
 {
 	buf_u64(b, seq);
@@ -741,7 +741,7 @@ record_encode(struct buf *b, uint64_t seq, const struct store_entry *e)
 	buf_add(b, e->body);
 }
 
-static bool
+bool
 record_decode(struct store_entry *out, struct span record)
 {
 	struct store_entry e = { 0 };
@@ -913,8 +913,8 @@ entry_row_get(struct store_rx *rx, uint64_t seq, struct entry_row *row,
 	return record_find(rx, row, record);
 }
 
-enum tocsin_err
-store_get(struct store_rx *rx, uint64_t seq, struct store_entry *out)
+static enum tocsin_err
+record_get(struct store_rx *rx, uint64_t seq, struct store_entry *out)
 {
 	uint8_t check[CHECK_LEN];
 	struct entry_row row;
@@ -922,8 +922,6 @@ store_get(struct store_rx *rx, uint64_t seq, struct store_entry *out)
 	struct span record;
 	enum tocsin_err err;
 
-	if (seq == 0 || seq > store_head(rx))
-		return TOCSIN_ENOTFOUND;
 	err = entry_row_get(rx, seq, &row, &record);
 	if (err) /* below the head nothing may be missing */
 		return err == TOCSIN_ENOTFOUND ? TOCSIN_EBODYMISMATCH : err;
@@ -933,4 +931,21 @@ store_get(struct store_rx *rx, uint64_t seq, struct store_entry *out)
 		return TOCSIN_EBODYMISMATCH;
 	*out = e;
 	return TOCSIN_OK;
+}
+
+enum tocsin_err
+store_get(struct store_rx *rx, uint64_t seq, struct store_entry *out)
+{
+	enum tocsin_err err;
+
+	if (seq == 0 || seq > store_head(rx))
+		return TOCSIN_ENOTFOUND;
+	err = record_get(rx, seq, out);
+	if (err != TOCSIN_EBODYMISMATCH)
+		return err;
+	err = amended_get(rx, seq, out);
+	if (err == TOCSIN_OK)
+		return err;
+	damaged_note(rx->s, seq);
+	return TOCSIN_EBODYMISMATCH;
 }

@@ -140,6 +140,13 @@ void store_abort(struct store_tx *tx);
 enum tocsin_err MUST_USE store_append(
     struct store_tx *tx, const struct store_entry *e, uint64_t *seq);
 
+/*
+ * Put a damaged entry back. TOCSIN_EBODYMISMATCH if the id is not that of the
+ * leaf, TOCSIN_EDUPLICATE if the entry is in order. `e->seq` says which.
+ */
+enum tocsin_err MUST_USE store_mend(
+    struct store_tx *tx, const struct store_entry *e);
+
 /* Put an entry into a member's mailbox; "*" is everybody's. */
 enum tocsin_err MUST_USE store_mail(
     struct store_tx *tx, struct span member, uint64_t seq);
@@ -187,6 +194,17 @@ enum tocsin_err MUST_USE store_get(
     struct store_rx *rx, uint64_t seq, struct store_entry *out);
 enum tocsin_err MUST_USE store_find(
     struct store_rx *rx, const uint8_t id[32], uint64_t *seq);
+
+/*
+ * Entries that were found damaged since the store was opened, and are still:
+ * up to STORE_DAMAGED_MAX of them, in no order. Returns how many.
+ */
+#define STORE_DAMAGED_MAX 256
+size_t store_damaged(struct store *s, uint64_t seqs[STORE_DAMAGED_MAX]);
+
+/* The id of an entry, also of one that is damaged; it is looked for. */
+enum tocsin_err MUST_USE store_id(
+    struct store_rx *rx, uint64_t seq, uint8_t id[32]);
 
 /* The next entry for `member` or everybody after `after`; NOTFOUND: none. */
 enum tocsin_err MUST_USE store_mail_next(

@@ -54,6 +54,7 @@ enum table {
 	T_PARTS,    /* hash -> struct part_row */
 	T_CHUNKS,   /* part number, index -> bytes and their check */
 	T_GARBAGE,  /* part number -> chunks that are left of a dropped part */
+	T_AMENDS,   /* seq -> the record, in place of one that is damaged */
 	TABLES
 };
 
@@ -122,6 +123,10 @@ struct store {
 	bool broken; /* a commit is in doubt: nothing is written any more */
 
 	struct store_tx tx;
+
+	pthread_mutex_t damaged_lock;
+	size_t ndamaged;
+	uint64_t damaged[STORE_DAMAGED_MAX];
 
 	pthread_mutex_t pool_lock;
 	struct store_rx *pool; /* snapshots to be renewed */
@@ -192,6 +197,15 @@ enum tocsin_err raw_put(
 /* The first row with a key >= `key`, with its check; ENOTFOUND at the end. */
 enum tocsin_err row_seek(const struct store_rx *rx, enum table t,
     struct span key, struct span *found, struct span *stored);
+
+/* An entry as bytes, and back; spans alias. */
+void record_encode(struct buf *b, uint64_t seq, const struct store_entry *e);
+bool record_decode(struct store_entry *out, struct span record);
+
+/* store_amend.c: the record that stands in for a damaged one; NOTFOUND. */
+enum tocsin_err amended_get(
+    struct store_rx *rx, uint64_t seq, struct store_entry *out);
+void damaged_note(struct store *s, uint64_t seq);
 
 /* Keys "name 00 ...", which is why a name holds no NUL (name_ok). */
 #define KEY_MAX (STORE_NAME_MAX + 1 + 1 + 8)

@@ -27,7 +27,7 @@
 #define NAME_LOCK "lock"
 #define LOCK_SUFFIX "-lock" /* the engine's, for its readers */
 
-#define FORMAT "tocsin store 3"
+#define FORMAT "tocsin store 4"
 
 #define GROW_STEP (8 * 1024 * 1024)
 
@@ -53,6 +53,7 @@ static const struct {
 	[T_PARTS]    = { "parts",    0 },
 	[T_CHUNKS]   = { "chunks",   0 },
 	[T_GARBAGE]  = { "garbage",  MDB_INTEGERKEY },
+	[T_AMENDS]   = { "amends",   MDB_INTEGERKEY },
 };
 
 /*
@@ -676,6 +677,7 @@ store_new(void)
 	s->tx.view.s = s;
 	s->tx.view.tx = &s->tx;
 	pthread_mutex_init(&s->pool_lock, NULL);
+	pthread_mutex_init(&s->damaged_lock, NULL);
 	return s;
 }
 
@@ -770,6 +772,7 @@ store_close(struct store *s)
 	if (s->dir >= 0)
 		close(s->dir);
 	pthread_mutex_destroy(&s->pool_lock);
+	pthread_mutex_destroy(&s->damaged_lock);
 	free(s);
 }
 

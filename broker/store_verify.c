@@ -203,6 +203,18 @@ verify_out(struct walk *w, enum table t, struct span key, struct span value)
 }
 
 static void
+verify_amend(struct walk *w, enum table t, struct span key, struct span value)
+{
+	uint64_t seq = 0;
+
+	if (key.n == sizeof(seq))
+		memcpy(&seq, key.p, sizeof(seq));
+	if (!row_open(t, key, &value) || seq == 0 || seq > w->head)
+		report(w, seq, "what stands in for an entry is damaged",
+		    FETCH_AGAIN);
+}
+
+static void
 verify_small(struct walk *w, enum table t, struct span key, struct span value)
 {
 	if (!row_open(t, key, &value))
@@ -313,6 +325,7 @@ static const struct {
 	    struct walk *w, enum table t, struct span key, struct span value);
 } rows[] = {
 	{ T_META, verify_small },
+	{ T_AMENDS, verify_amend },
 	{ T_MAILBOX, verify_mail },
 	{ T_OUTBOX, verify_out },
 	{ T_COUNTERS, verify_small },

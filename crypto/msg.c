@@ -286,6 +286,27 @@ msg_have_decode(struct msg_have *out, struct span rest)
 }
 
 void
+msg_ids_encode(struct buf *out, uint64_t next, struct span ids)
+{
+	buf_u64(out, next);
+	buf_add(out, ids);
+}
+
+enum tocsin_err
+msg_ids_decode(uint64_t *next, struct span *ids, struct span rest)
+{
+	struct rd r = rd_init(rest);
+	uint64_t at = rd_u64(&r);
+	struct span all = rd_rest(&r);
+
+	if (!rd_done(&r) || all.n % 32 != 0 || all.n > (size_t)MSG_IDS_MAX * 32)
+		return TOCSIN_EMALFORMED;
+	*next = at;
+	*ids = all;
+	return TOCSIN_OK;
+}
+
+void
 msg_get_encode(struct buf *out, const struct msg_get *m)
 {
 	buf_u8(out, MSG_GET);

@@ -40,6 +40,8 @@ enum msg_op {
 	MSG_RELAY_OPEN = 16,
 	MSG_RELAY_WAIT = 17,
 	MSG_RELAY_KEYS = 18,
+	MSG_ENTRY_GET = 19, /* as MSG_GET */
+	MSG_ENTRY_LIST = 20,
 };
 
 /* The operation of a request, 0 if there is none; *body is what follows. */
@@ -155,6 +157,12 @@ enum tocsin_err MUST_USE msg_get_decode(struct msg_get *out, struct span body);
 void msg_range_encode(struct buf *out, const struct msg_range *m);
 enum tocsin_err MUST_USE msg_range_decode(
     struct msg_range *out, struct span rest);
+
+/* entry.list: where to go on, 0: that was all, and ids of 32 bytes. */
+#define MSG_IDS_MAX 1024
+void msg_ids_encode(struct buf *out, uint64_t next, struct span ids);
+enum tocsin_err MUST_USE msg_ids_decode(
+    uint64_t *next, struct span *ids, struct span rest);
 
 /* roster: bytes of the note of roster `serial`; 0 asks for the current one. */
 struct msg_roster {

@@ -544,7 +544,9 @@ test_damage(void)
 	struct merkle_store tree;
 	struct store_entry got;
 	struct store_rx *rx;
-	uint8_t mark[64], leaf[32];
+	uint64_t seqs[STORE_DAMAGED_MAX];
+	uint8_t mark[64], leaf[32], id[32];
+	struct made m;
 	char file[600];
 	int found = 0;
 
@@ -562,10 +564,35 @@ test_damage(void)
 	    "a damaged entry is never handed out");
 	ok(is_entry(rx, 3, 3, 500), "its neighbours are");
 	store_read_end(rx);
+	is_int((long long)store_damaged(s, seqs), 1, "and noted");
+	tx = begin(s);
+	is_int(store_id(store_tx_view(tx), 2, id), TOCSIN_OK,
+	    "its id is still known");
+	entry(&m, 0x5a, 2900);
+	ok(memcmp(id, m.e.id, 32) == 0, "and right");
+	m.e.seq = 3;
+	is_int(store_mend(tx, &m.e), TOCSIN_EDUPLICATE,
+	    "an entry that is in order is not replaced");
+	entry(&m, 9, 2900);
+	m.e.seq = 2;
+	is_int(store_mend(tx, &m.e), TOCSIN_EBODYMISMATCH,
+	    "nor a damaged one by another");
+	store_abort(tx);
 	ok(store_verify(s, count_finding, &found, NULL) ==
 		    TOCSIN_EBODYMISMATCH &&
 		found == 1,
 	    "verify names it");
+	tx = begin(s);
+	entry(&m, 0x5a, 2900);
+	m.e.seq = 2;
+	ok(store_mend(tx, &m.e) == TOCSIN_OK && store_commit(tx) == TOCSIN_OK,
+	    "but by itself");
+	is_int((long long)store_damaged(s, seqs), 0, "then it is mended");
+	rx = look(s);
+	ok(is_entry(rx, 2, 0x5a, 2900), "and handed out again");
+	store_read_end(rx);
+	is_int(store_verify(s, NULL, NULL, NULL), TOCSIN_OK,
+	    "verify has nothing to say");
 	rx = look(s);
 	if (store_get(rx, 1, &got) != TOCSIN_OK)
 		abort();

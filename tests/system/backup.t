@@ -17,6 +17,11 @@ run() # COMMAND [OPERAND...]: of the broker sg
 	tocsind "$run_command" --config "$(conf sg)" "$@"
 }
 
+has_seen() # HOME ID
+{
+	at "$1" inbox --json | grep -q "$2"
+}
+
 # ---- backup ----
 
 spawn storm "$fed/homes/singcert-desk1" mycert@my >"$fed/acked"
@@ -73,6 +78,20 @@ ok 'a ticket posted afterwards crosses the border' \
 back=$(post mycert-night singcert@sg --tlp GREEN --subject 'and back')
 ok 'one comes back, past the cursor of a desk that was further' \
 	wait_until 30 shows singcert-desk1 "$back" 'and back'
+pulled()
+{
+	grep -q 'event=restore-pulled.*peer=my.*reason=ok' "$fed/sg/log"
+}
+ok 'what the peer still had was asked for' wait_until 20 pulled
+entries=$(run verify | sed -n 's/ entries.*//p')
+ok 'and came back' [ "$entries" -gt "$in_backup" ]
+fed_device singcert@sg desk2
+fed_trust singcert-desk2
+must at singcert-desk1 keys publish --card "$fed/devices/singcert-desk2" \
+	>/dev/null
+ok 'a device that is new sees what was lost: sent from here' \
+	wait_until 20 has_seen singcert-desk2 "$lost"
+ok 'and from afar' wait_until 20 has_seen singcert-desk2 "$from_my"
 ok 'nobody is barred' eval '! run status | grep -q barred'
 is "$(at mycert-night inbox --json | json id | sort | uniq -d)" '' \
 	'nobody has anything twice'

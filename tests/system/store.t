@@ -16,6 +16,8 @@ verify() # BROKER
 }
 # ---- verify ----
 
+# No peer has this one.
+own=$(post singcert-desk1 singcert@sg --tlp GREEN --subject 'our own')
 for i in 1 2 3 4 5; do
 	must post singcert-desk1 mycert@my --tlp GREEN --subject "hello $i" \
 		>/dev/null
@@ -31,10 +33,14 @@ refuses 'not-found|No such' 'a folder that is not there' \
 	tocsind verify --store "$fed/nowhere"
 
 cp -rp "$fed/sg/store" "$fed/kept"
+put_back() # by hand, which a broker that has gone on would notice
+{
+	rm -rf "$fed/sg/store" "$fed/sg/head"
+	cp -rp "$fed/kept" "$fed/sg/store"
+}
 harm() # PERL: of the file's bytes in $_
 {
-	rm -rf "$fed/sg/store"
-	cp -rp "$fed/kept" "$fed/sg/store"
+	put_back
 	perl -0777 -i -pe "$1" "$fed/sg/store/log.mdb"
 }
 told() # WORDS SENTENCE
@@ -54,9 +60,35 @@ told 'does not begin as a store.*restore' 'or does not begin as one'
 harm 'my $n = length; for (my $i = 8192; $i < $n; $i += 4096) {
 	substr($_, $i + 12, 2) = "\xff\x7f" if substr($_, $i + 10, 2) eq "\x02\0" }'
 told 'restore' 'and pages of which the engine itself dies'
-rm -rf "$fed/sg/store"
-cp -rp "$fed/kept" "$fed/sg/store"
+put_back
 ok 'what was put back is clean' verify sg
+
+# ---- a damaged entry comes back from a peer ----
+
+harm 's/age-encryption.org\/v1/age-encryption.org\/v2/g'
+damaged=$(verify sg | grep -c 'the entry is damaged')
+ok 'several entries are damaged' [ "$damaged" -gt 1 ]
+fed_start sg
+# Whoever reads finds them: here a device that has nothing yet.
+fed_device singcert@sg desk2
+fed_trust singcert-desk2
+must at singcert-desk1 keys publish --card "$fed/devices/singcert-desk2" \
+	>/dev/null
+at singcert-desk2 inbox >/dev/null 2>&1
+mended()
+{
+	at singcert-desk2 inbox >/dev/null 2>&1
+	[ "$(grep -c event=entry-mended "$fed/sg/log")" -ge $((damaged - 1)) ]
+}
+ok 'a reader finds them, and they come back from a peer' wait_until 30 mended
+is "$(verify sg | grep -c ^problem:)" 1 \
+	'but for the one that no peer has, the store is clean'
+ok 'which the log says' grep -q 'event=entry-not-mended.*not-found' \
+	"$fed/sg/log"
+is "$(at singcert-desk2 inbox --json | grep -c "$own")" 0 \
+	'it is not handed out, and holds nobody up'
+fed_stop sg
+put_back
 
 # ---- a file that is cut under a running broker ----
 
@@ -71,6 +103,5 @@ ok 'and says what to do' grep -q \
 	'event=store-damaged .*tocsind verify.*tocsind restore' "$fed/sg/log"
 refuses 'is cut.*restore' 'it does not start on it again' \
 	tocsind run --config "$(conf sg)"
-rm -rf "$fed/sg/store"
-cp -rp "$fed/kept" "$fed/sg/store"
+put_back
 done_testing

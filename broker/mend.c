@@ -1,0 +1,716 @@
+/* SPDX-License-Identifier: ISC */
+#include "broker/mend.h"
+
+#include "broker/broker.h"
+#include "broker/clock.h"
+#include "broker/intake.h"
+#include "broker/item.h"
+#include "broker/log.h"
+#include "broker/value.h"
+#include "crypto/link.h"
+#include "crypto/msg.h"
+#include "crypto/receipt.h"
+#include "crypto/ticket.h"
+
+#include <pthread.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_MS 500   /* after the start: the peers are dialled then */
+#define LOOK_MS 1000   /* from one look at what is damaged to the next */
+#define AGAIN_MS 30000 /* until it is asked for again in vain */
+#define CALL_MS 5000
+#define ITEM_MAX (4 * 1024 * 1024)
+
+/* What peers were asked for in vain. */
+struct trial {
+	uint64_t seq;
+	int64_t again; /* ms */
+	bool lost;     /* each of them has said that it is not there */
+};
+
+struct mend {
+	struct broker *b;
+	pthread_t thread;
+	bool running;
+
+	pthread_mutex_t lock; /* what follows */
+	pthread_cond_t wake;
+	bool stop;
+	bool answered;
+	enum tocsin_err err;
+	struct buf answer;
+	size_t ntrial;
+	struct trial trial[STORE_DAMAGED_MAX];
+};
+
+/* A link to a peer, made when it is needed. */
+struct way {
+	struct mend *m;
+	struct trust *trust;
+	const struct roster_broker *peer;
+	struct link link;
+	bool open;
+};
+
+/* ---- asking, and waiting for the answer ---- */
+
+static void
+on_answer(void *arg, enum tocsin_err err, struct span frame)
+{
+	struct mend *m = arg;
+
+	pthread_mutex_lock(&m->lock);
+	buf_release(&m->answer);
+	buf_add(&m->answer, frame);
+	m->err = err || buf_ok(&m->answer) ? err : TOCSIN_EBUSY;
+	m->answered = true;
+	pthread_cond_signal(&m->wake);
+	pthread_mutex_unlock(&m->lock);
+}
+
+/* net_call() always calls back, at the latest after its time. */
+static enum tocsin_err
+call(struct way *w, const struct buf *frame, struct buf *answer)
+{
+	struct mend *m = w->m;
+	enum tocsin_err err;
+
+	if (!buf_ok(frame))
+		return TOCSIN_EBUSY;
+	pthread_mutex_lock(&m->lock);
+	m->answered = false;
+	pthread_mutex_unlock(&m->lock);
+	net_call(
+	    m->b->net, w->peer->name, buf_span(frame), CALL_MS, on_answer, m);
+	pthread_mutex_lock(&m->lock);
+	while (!m->answered)
+		pthread_cond_wait(&m->wake, &m->lock);
+	err = m->stop && !m->err ? TOCSIN_EUNAVAILABLE : m->err;
+	*answer = m->answer;
+	m->answer = (struct buf){ 0 };
+	pthread_mutex_unlock(&m->lock);
+	return err;
+}
+
+/* The hello, and the finish with a first request inside. */
+static enum tocsin_err
+begin(struct way *w, struct span request, struct buf *answer)
+{
+	const struct broker *b = w->m->b;
+	struct buf prologue = { 0 }, hello = { 0 }, greeting = { 0 };
+	struct buf finish = { 0 };
+	enum tocsin_err err;
+
+	noise_prologue(&prologue, span_of(b->conf.federation),
+	    span_of(w->peer->name), trust_genesis(w->trust));
+	err = link_hello(&w->link, b->conf.noise_sk, w->peer->noise,
+	    buf_span(&prologue), &hello);
+	if (!err)
+		err = call(w, &hello, &greeting);
+	if (!err)
+		err = link_finish(
+		    &w->link, buf_span(&greeting), request, &finish);
+	if (!err)
+		err = call(w, &finish, answer);
+	w->open = !err;
+	buf_release(&prologue);
+	buf_release(&hello);
+	buf_release(&greeting);
+	buf_release(&finish);
+	return err;
+}
+
+/* *fields alias *plain. */
+static enum tocsin_err
+ask(struct way *w, const struct buf *request, struct buf *plain,
+    struct span *fields)
+{
+	struct buf answer = { 0 }, frame = { 0 };
+	struct msg_reply reply;
+	uint64_t number = 0;
+	uint32_t retry_ms;
+	enum tocsin_err err;
+
+	if (!w->open || link_spent(&w->link)) {
+		err = begin(w, buf_span(request), &answer);
+	} else {
+		err = link_ask(&w->link, buf_span(request), &frame, &number);
+		if (!err)
+			err = call(w, &frame, &answer);
+	}
+	if (!err)
+		err = link_answer(
+		    &w->link, number, buf_span(&answer), plain, &retry_ms);
+	if (err)
+		w->open = false;
+	if (!err)
+		err = msg_reply_decode(&reply, buf_span(plain));
+	if (!err)
+		err = reply.code;
+	if (!err)
+		*fields = reply.rest;
+	buf_release(&answer);
+	buf_release(&frame);
+	return err;
+}
+
+/* A whole entry: its kind, and the bytes of an item. */
+static enum tocsin_err
+fetch(struct way *w, const uint8_t id[32], struct buf *out)
+{
+	struct msg_get m = { .max = MSG_RANGE_MAX };
+	struct msg_range range = { .total = 1 };
+	struct span fields;
+	enum tocsin_err err = TOCSIN_OK;
+
+	memcpy(m.id, id, sizeof(m.id));
+	out->max = ITEM_MAX;
+	while (!err && out->n < range.total) {
+		struct buf request = { 0 }, plain = { 0 };
+
+		m.offset = out->n;
+		msg_get_encode(&request, &m);
+		if (buf_ok(&request))
+			request.p[0] = MSG_ENTRY_GET;
+		err = ask(w, &request, &plain, &fields);
+		if (!err)
+			err = msg_range_decode(&range, fields);
+		if (!err && range.bytes.n == 0)
+			err = TOCSIN_EMALFORMED;
+		buf_add(out, range.bytes);
+		if (!err && !buf_ok(out))
+			err = TOCSIN_ETOOLARGE;
+		range.bytes = (struct span){ 0 };
+		buf_release(&request);
+		buf_release(&plain);
+	}
+	return err;
+}
+
+/* ---- putting a damaged entry back ---- */
+
+struct patch {
+	struct job job;
+	struct store_entry e;
+	char member[MEMBER_MAX + 1];
+};
+
+static enum tocsin_err
+patch_apply(struct job *job, struct batch *batch)
+{
+	struct patch *p = (struct patch *)job;
+
+	p->e.time = batch->now;
+	return store_mend(batch->tx, &p->e);
+}
+
+static void
+patch_member(struct patch *p, struct span member)
+{
+	if (member.n > MEMBER_MAX)
+		member.n = MEMBER_MAX;
+	memcpy(p->member, member.p, member.n);
+	p->e.member = span_of(p->member);
+}
+
+static enum tocsin_err
+patch_ticket(struct patch *p, struct way *w, struct span body)
+{
+	const char *nation = w->m->b->conf.nation;
+	struct ticket t;
+	struct note n;
+	enum tocsin_err err = ticket_parse(&t, &n, p->e.note);
+
+	if (!err)
+		err = ticket_check_body(&t, body);
+	if (err)
+		return err;
+	patch_member(p, t.from);
+	if (!span_is(member_nation(t.from), nation))
+		p->e.via = span_of(w->peer->name);
+	p->e.detached = p->e.note.n + body.n > MSG_ENVELOPE_MAX;
+	if (!p->e.detached) /* else the part is where it was */
+		p->e.body = body;
+	return TOCSIN_OK;
+}
+
+/* Whose tickets it is about is known by the first of them. */
+static enum tocsin_err
+patch_receipt(struct patch *p, struct way *w)
+{
+	struct receipt *r = malloc(sizeof(*r));
+	struct store_rx *rx = NULL;
+	struct store_entry e;
+	struct note n;
+	uint64_t seq;
+	enum tocsin_err err = r ? TOCSIN_OK : TOCSIN_EBUSY;
+
+	if (!err)
+		err = note_parse(&n, p->e.note, TEXT_MAX);
+	if (!err)
+		err = receipt_parse(r, n.text);
+	if (!err)
+		err = store_read(w->m->b->store, &rx);
+	if (!err)
+		err = store_find(rx, r->line[0].id, &seq);
+	if (!err)
+		err = store_get(rx, seq, &e);
+	if (!err)
+		patch_member(p, e.member);
+	if (!err && strcmp(r->broker, w->peer->name) == 0)
+		p->e.via = span_of(w->peer->name);
+	if (rx)
+		store_read_end(rx);
+	free(r);
+	return err;
+}
+
+static enum tocsin_err
+patch_keys(struct patch *p)
+{
+	struct keys *k = NULL;
+	enum tocsin_err err = keys_parse(&k, p->e.note);
+
+	if (!err)
+		patch_member(p, span_of(k->member));
+	keys_free(k);
+	return err;
+}
+
+static enum tocsin_err
+patch_make(struct patch *p, struct way *w, struct span bytes)
+{
+	struct item_entry item;
+	struct note n;
+	uint8_t id[ID_LEN];
+	enum tocsin_err err;
+
+	if (bytes.n == 0)
+		return TOCSIN_EMALFORMED;
+	p->e.kind = (enum store_kind)bytes.p[0];
+	err = item_entry_parse(&item, span_cut(bytes, 1, bytes.n));
+	if (!err)
+		err = note_parse(&n, item.note, ITEM_MAX);
+	if (err)
+		return err;
+	note_id(id, n.text);
+	if (memcmp(id, p->e.id, sizeof(id)) != 0)
+		return TOCSIN_EBODYMISMATCH;
+	p->e.note = item.note;
+	switch (p->e.kind) {
+	case STORE_TICKET:
+		return patch_ticket(p, w, item.body);
+	case STORE_RECEIPT:
+		return patch_receipt(p, w);
+	case STORE_KEYS:
+		return patch_keys(p);
+	case STORE_ROSTER:
+		return TOCSIN_OK;
+	}
+	return TOCSIN_EMALFORMED;
+}
+
+static enum tocsin_err
+mend_one(struct way *w, uint64_t seq, const uint8_t id[32])
+{
+	struct patch p = { .job = { .posts = 1, .apply = patch_apply },
+		.e = { .seq = seq } };
+	struct buf bytes = { 0 };
+	enum tocsin_err err;
+
+	memcpy(p.e.id, id, sizeof(p.e.id));
+	err = fetch(w, id, &bytes);
+	if (!err)
+		err = patch_make(&p, w, buf_span(&bytes));
+	p.job.weight = bytes.n;
+	if (!err)
+		err = writer_call(w->m->b->writer, &p.job);
+	if (!err)
+		log_event(LOG_WARN, "entry-mended", LOG_U("seq", seq),
+		    LOG_X("id", SPAN(p.e.id)), LOG_Z("peer", w->peer->name),
+		    LOG_END);
+	buf_release(&bytes);
+	return err;
+}
+
+/* ---- peers ---- */
+
+static bool
+can_ask(const struct broker *b, const struct roster_broker *peer)
+{
+	return strcmp(peer->name, b->conf.name) != 0 &&
+	       strcmp(peer->rpc, "-") != 0;
+}
+
+static bool
+stopping(struct mend *m)
+{
+	bool stop;
+
+	pthread_mutex_lock(&m->lock);
+	stop = m->stop;
+	pthread_mutex_unlock(&m->lock);
+	return stop;
+}
+
+static enum tocsin_err
+mend_at_peers(
+    struct mend *m, struct trust *t, uint64_t seq, const uint8_t id[32])
+{
+	const struct roster *r = trust_roster(t);
+	enum tocsin_err all = TOCSIN_ENOTFOUND, err = all;
+	size_t i;
+
+	for (i = 0; i < r->nbroker && err && !stopping(m); i++) {
+		struct way w = { .m = m, .trust = t, .peer = &r->broker[i] };
+
+		if (!can_ask(m->b, w.peer))
+			continue;
+		err = mend_one(&w, seq, id);
+		link_wipe(&w.link);
+		if (err != TOCSIN_ENOTFOUND)
+			all = err;
+	}
+	return err ? all : TOCSIN_OK;
+}
+
+/* Under the lock; NULL: it was not tried, or, with `add`, there is no room. */
+static struct trial *
+trial_of(struct mend *m, uint64_t seq, bool add)
+{
+	size_t i;
+
+	for (i = 0; i < m->ntrial; i++)
+		if (m->trial[i].seq == seq)
+			return &m->trial[i];
+	if (!add || i == STORE_DAMAGED_MAX)
+		return NULL;
+	m->trial[m->ntrial] = (struct trial){ .seq = seq };
+	return &m->trial[m->ntrial++];
+}
+
+static void
+tried(struct mend *m, uint64_t seq, bool lost)
+{
+	struct trial *t;
+
+	pthread_mutex_lock(&m->lock);
+	t = trial_of(m, seq, true);
+	if (t) {
+		t->again = clock_ms() + AGAIN_MS;
+		t->lost = lost;
+	}
+	pthread_mutex_unlock(&m->lock);
+}
+
+static bool
+is_due(struct mend *m, uint64_t seq)
+{
+	struct trial *t;
+	bool due;
+
+	pthread_mutex_lock(&m->lock);
+	t = trial_of(m, seq, false);
+	due = !t || clock_ms() >= t->again;
+	pthread_mutex_unlock(&m->lock);
+	return due;
+}
+
+bool
+mend_is_lost(struct mend *m, uint64_t seq)
+{
+	struct trial *t;
+	bool lost;
+
+	pthread_mutex_lock(&m->lock);
+	t = trial_of(m, seq, false);
+	lost = t && t->lost;
+	pthread_mutex_unlock(&m->lock);
+	return lost;
+}
+
+static void
+mend_damaged(struct mend *m, struct trust *t)
+{
+	static struct log_limit limit = LOG_LIMIT(20, 600000);
+	uint64_t seqs[STORE_DAMAGED_MAX];
+	size_t n = store_damaged(m->b->store, seqs), i;
+	uint8_t id[32];
+
+	for (i = 0; i < n && !stopping(m); i++) {
+		struct store_rx *rx = NULL;
+		enum tocsin_err err;
+
+		if (!is_due(m, seqs[i]))
+			continue;
+		err = store_read(m->b->store, &rx);
+		if (!err)
+			err = store_id(rx, seqs[i], id);
+		if (rx)
+			store_read_end(rx);
+		if (!err)
+			err = mend_at_peers(m, t, seqs[i], id);
+		if (!err)
+			continue;
+		tried(m, seqs[i], err == TOCSIN_ENOTFOUND);
+		log_limited(&limit, LOG_ERROR, "entry-not-mended",
+		    LOG_U("seq", seqs[i]), LOG_ERR(err));
+	}
+}
+
+/* ---- after a restore ---- */
+
+struct arrival {
+	struct job job;
+	struct intake *in;
+};
+
+static enum tocsin_err
+arrival_apply(struct job *job, struct batch *batch)
+{
+	struct arrival *a = (struct arrival *)job;
+	uint64_t seq;
+	enum tocsin_err err = intake_apply(a->in, batch, &seq);
+
+	return err == TOCSIN_EDUPLICATE ? TOCSIN_OK : err;
+}
+
+/*
+ * As if the peer had relayed it. What our own nation sent comes back from it as
+ * from a broker of ours.
+ */
+static enum tocsin_err
+take_in(struct way *w, struct span bytes)
+{
+	struct broker *b = w->m->b;
+	struct trust_who who = { .kind = TRUST_BROKER };
+	struct intake_source src = { .kind = INTAKE_PEER, .who = &who };
+	struct arrival a = { .job = { .posts = 1, .apply = arrival_apply } };
+	const char *nation = w->peer->nation;
+	struct item_entry item;
+	struct ticket t;
+	struct note n;
+	enum store_kind kind;
+	enum tocsin_err err;
+
+	err = bytes.n > 0 ? item_entry_parse(&item, span_cut(bytes, 1, bytes.n))
+			  : TOCSIN_EMALFORMED;
+	if (err)
+		return err;
+	kind = (enum store_kind)bytes.p[0];
+	if (kind == STORE_TICKET &&
+	    ticket_parse(&t, &n, item.note) == TOCSIN_OK &&
+	    span_is(member_nation(t.from), b->conf.nation))
+		nation = b->conf.nation;
+	memcpy(who.broker, w->peer->name, strlen(w->peer->name));
+	memcpy(who.nation, nation, strlen(nation));
+	err = intake_judge(&a.in, b, w->trust, &src, kind, item.note, item.body,
+	    clock_now(), NULL);
+	if (err)
+		return err;
+	a.job.weight = intake_weight(a.in);
+	err = writer_call(b->writer, &a.job);
+	intake_free(a.in);
+	return err;
+}
+
+struct tally {
+	uint64_t had, taken, refused;
+};
+
+static enum tocsin_err
+pull_one(struct way *w, const uint8_t id[32], struct tally *n)
+{
+	struct buf bytes = { 0 };
+	struct store_rx *rx = NULL;
+	uint64_t seq;
+	enum tocsin_err err = store_read(w->m->b->store, &rx);
+
+	if (err)
+		return err;
+	err = store_find(rx, id, &seq);
+	store_read_end(rx);
+	if (err != TOCSIN_ENOTFOUND) {
+		n->had++;
+		return TOCSIN_OK;
+	}
+	err = fetch(w, id, &bytes);
+	if (!err && take_in(w, buf_span(&bytes)) == TOCSIN_OK)
+		n->taken++;
+	else if (!err || err == TOCSIN_ENOTFOUND)
+		n->refused++;
+	buf_release(&bytes);
+	return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
+}
+
+static enum tocsin_err
+pull_page(struct way *w, uint64_t *after, struct tally *n)
+{
+	struct buf request = { 0 }, plain = { 0 };
+	struct span fields, ids;
+	enum tocsin_err err;
+
+	buf_u8(&request, MSG_ENTRY_LIST);
+	buf_u64(&request, *after);
+	err = ask(w, &request, &plain, &fields);
+	if (!err)
+		err = msg_ids_decode(after, &ids, fields);
+	for (; !err && ids.n > 0 && !stopping(w->m);
+	     ids = span_cut(ids, 32, ids.n))
+		err = pull_one(w, ids.p, n);
+	buf_release(&request);
+	buf_release(&plain);
+	return err;
+}
+
+struct pulled {
+	struct job job;
+	const char *peer;
+};
+
+static enum tocsin_err
+pulled_apply(struct job *job, struct batch *batch)
+{
+	struct pulled *p = (struct pulled *)job;
+
+	return value_put_u64(
+	    batch->tx, batch->b->epochs.n, "pulled/%s", p->peer);
+}
+
+static enum tocsin_err
+pull(struct way *w)
+{
+	struct pulled done = { .job = { .weight = 64, .apply = pulled_apply },
+		.peer = w->peer->name };
+	struct tally n = { 0 };
+	uint64_t after = 0;
+	enum tocsin_err err;
+
+	do
+		err = pull_page(w, &after, &n);
+	while (!err && after > 0 && !stopping(w->m));
+	if (!err && !stopping(w->m))
+		err = writer_call(w->m->b->writer, &done.job);
+	log_event(LOG_INFO, "restore-pulled", LOG_Z("peer", w->peer->name),
+	    LOG_U("had", n.had), LOG_U("taken", n.taken),
+	    LOG_U("refused", n.refused), LOG_ERR(err), LOG_END);
+	return err;
+}
+
+static bool
+is_pulled(const struct broker *b, const char *peer)
+{
+	struct store_rx *rx = NULL;
+	uint64_t epoch = 0;
+	enum tocsin_err err = store_read(b->store, &rx);
+
+	if (!err)
+		err = value_get_u64(rx, &epoch, "pulled/%s", peer);
+	if (rx)
+		store_read_end(rx);
+	return !err && epoch == b->epochs.n;
+}
+
+static int64_t
+pull_restored(struct mend *m, struct trust *t)
+{
+	const struct roster *r = trust_roster(t);
+	int64_t wait = LOOK_MS;
+	size_t i;
+
+	for (i = 0; i < r->nbroker && m->b->epochs.n > 0; i++) {
+		struct way w = { .m = m, .trust = t, .peer = &r->broker[i] };
+
+		if (stopping(m) || !can_ask(m->b, w.peer) ||
+		    is_pulled(m->b, w.peer->name))
+			continue;
+		if (pull(&w) != TOCSIN_OK)
+			wait = 10 * LOOK_MS;
+		link_wipe(&w.link);
+	}
+	return wait;
+}
+
+/* ---- life ---- */
+
+static void
+pause_ms(struct mend *m, int64_t ms)
+{
+	int64_t at = clock_ms() + ms;
+	struct timespec t = { .tv_sec = (time_t)(at / 1000),
+		.tv_nsec = (long)(at % 1000) * 1000000 };
+
+	pthread_mutex_lock(&m->lock);
+	while (!m->stop && pthread_cond_timedwait(&m->wake, &m->lock, &t) == 0)
+		;
+	pthread_mutex_unlock(&m->lock);
+}
+
+static void *
+mend_main(void *arg)
+{
+	struct mend *m = arg;
+	int64_t wait = FIRST_MS;
+
+	for (;;) {
+		struct trust *t;
+
+		pause_ms(m, wait);
+		if (stopping(m))
+			return NULL;
+		t = trust_get(m->b->trust);
+		mend_damaged(m, t);
+		wait = pull_restored(m, t);
+		trust_put(t);
+	}
+}
+
+enum tocsin_err
+mend_start(struct mend **out, struct broker *b)
+{
+	struct mend *m = calloc(1, sizeof(*m));
+	pthread_condattr_t attr;
+
+	if (!m)
+		return TOCSIN_EINTERNAL;
+	m->b = b;
+	pthread_mutex_init(&m->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&m->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	if (pthread_create(&m->thread, NULL, mend_main, m) != 0) {
+		mend_free(m);
+		return TOCSIN_EINTERNAL;
+	}
+	m->running = true;
+	*out = m;
+	return TOCSIN_OK;
+}
+
+void
+mend_stop(struct mend *m)
+{
+	pthread_mutex_lock(&m->lock);
+	m->stop = true;
+	pthread_cond_signal(&m->wake);
+	pthread_mutex_unlock(&m->lock);
+	if (m->running)
+		pthread_join(m->thread, NULL);
+	m->running = false;
+}
+
+void
+mend_free(struct mend *m)
+{
+	if (!m)
+		return;
+	if (m->running)
+		mend_stop(m);
+	buf_release(&m->answer);
+	pthread_cond_destroy(&m->wake);
+	pthread_mutex_destroy(&m->lock);
+	free(m);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * mend.h - getting back from peers what the store lost
+ *
+ *	damaged		an entry whose record is not what its check says, as
+ *			readers found it (store_damaged): the id is known by
+ *			the index and the tree, so the peers are asked for it by
+ *			entry.get, and it stands in for the damaged one
+ *	restored	after `tocsind restore` each peer is asked once for the
+ *			ids of all that it exchanged with our nation
+ *			(entry.list), and what is missing is fetched and taken
+ *			in as if it had been relayed
+ *
+ * One thread, with links of its own, which asks one thing at a time and nothing
+ * while all is well. Values: pulled/PEER is the epoch (epochs.h) in which the
+ * peer's ids were gone through.
+ *
+ * A peer answers only for what its own rules let our nation have; what it gives
+ * is believed as far as its hash is the id that was asked for.
+ */
+#ifndef TOCSIN_BROKER_MEND_H
+#define TOCSIN_BROKER_MEND_H
+
+#include "crypto/wire.h"
+
+struct broker;
+struct mend;
+
+MUST_USE enum tocsin_err mend_start(struct mend **out, struct broker *b);
+/*
+ * A damaged entry that each peer was asked for and none has: nobody needs to
+ * wait for it. Until that is known, a reader waits, so that it misses nothing.
+ */
+bool mend_is_lost(struct mend *m, uint64_t seq);
+
+void mend_stop(struct mend *m); /* waits for a call that is out */
+void mend_free(struct mend *m);
+
+#endif
