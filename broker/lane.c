@@ -367,10 +367,26 @@ lane_rx_open(
 		struct lane_rx_lane *l = &rx->lane[i];
 
 		l->durable = cursor_of(durable, i);
-		if (i != LANE_BULK) /* nothing of a partial entry is kept */
+		if (i != LANE_BULK) /* until lane_rx_resume() */
 			l->durable.offset = 0;
 		l->head = l->told = l->durable;
 	}
+}
+
+void
+lane_rx_resume(struct lane_rx *rx, unsigned lane, uint8_t kind, uint64_t total,
+    uint64_t offset, struct buf *bytes)
+{
+	struct lane_rx_lane *l = &rx->lane[lane];
+
+	l->kind = kind;
+	l->total = total;
+	l->durable.offset = offset;
+	l->head = l->told = l->durable;
+	if (lane == LANE_BULK)
+		return;
+	l->part = *bytes;
+	*bytes = (struct buf){ 0 };
 }
 
 void
@@ -481,7 +497,7 @@ take_bytes(struct lane_rx *rx, struct lane_rx_lane *l, struct lane_take *out)
 	buf_add(&l->part, out->bytes);
 	if (!buf_ok(&l->part)) {
 		buf_release(&l->part);
-		l->head.offset = 0;
+		l->head.offset = l->durable.offset = 0;
 		return LANE_DROPPED;
 	}
 	l->head.offset += out->bytes.n;
@@ -587,6 +603,10 @@ lane_rx_durable(
 
 	forget(rx, bytes);
 	rx->fresh += bytes;
+	/* The beginning of an entry is of use while it is in hand, too. */
+	if (lane != LANE_BULK && pos.offset > 0 &&
+	    (l->head.item != pos.item || l->head.offset < pos.offset))
+		return;
 	if (lane_cmp(pos, l->durable) > 0)
 		l->durable = pos;
 	if (lane_cmp(l->head, pos) >= 0)
@@ -605,8 +625,10 @@ lane_rx_reset(struct lane_rx *rx, unsigned lane, uint64_t bytes)
 
 	forget(rx, bytes);
 	buf_release(&l->part);
-	if (l->head.item != l->durable.item)
+	if (l->head.item != l->durable.item || lane != LANE_BULK)
 		l->total = 0;
+	if (lane != LANE_BULK)
+		l->durable.offset = 0;
 	l->head = l->durable;
 	l->gap = LANE_GAP_SEEN;
 }
@@ -638,6 +660,15 @@ int64_t
 lane_rx_due(const struct lane_rx *rx)
 {
 	return untold(rx) ? rx->told_at + LANE_DELAY : INT64_MAX;
+}
+
+bool
+lane_rx_keep(const struct lane_rx *rx, unsigned lane)
+{
+	const struct lane_rx_lane *l = &rx->lane[lane];
+
+	return lane != LANE_BULK && l->head.item == l->durable.item &&
+	       l->head.offset >= l->durable.offset + LANE_KEEP;
 }
 
 struct msg_relay_at

@@ -156,6 +156,7 @@ struct lane_pos lane_tx_place(const struct lane_tx *tx, unsigned lane);
 #define LANE_ITEM_MAX (3u << 20) /* bytes of an item that is assembled */
 #define LANE_DELAY 50		 /* ms from one word to the next, unless it */
 				 /* is about many bytes, or a loss */
+#define LANE_KEEP (64u << 10)	 /* bytes of an entry worth a write */
 #define LANE_HOLD 4		 /* windows that are kept in memory at most */
 
 enum lane_got {
@@ -205,6 +206,14 @@ void lane_rx_open(
     struct lane_rx *rx, const struct msg_cursors *durable, uint32_t window);
 void lane_rx_release(struct lane_rx *rx);
 
+/*
+ * Of the item after the lane's cursor, of that kind and size, the beginning is
+ * on disk; of an entry these are its bytes, which are moved. Right after
+ * lane_rx_open(), which takes the bytes of an entry for lost.
+ */
+void lane_rx_resume(struct lane_rx *rx, unsigned lane, uint8_t kind,
+    uint64_t total, uint64_t offset, struct buf *bytes);
+
 /* A new link: what is safe, and what is in hand. No gap is open. */
 void lane_rx_relink(
     struct lane_rx *rx, struct msg_cursors *at, struct msg_cursors *from);
@@ -232,6 +241,12 @@ void lane_rx_reset(struct lane_rx *rx, unsigned lane, uint64_t bytes);
  */
 bool lane_rx_news(const struct lane_rx *rx, uint32_t bytes, int64_t now);
 int64_t lane_rx_due(const struct lane_rx *rx);
+
+/*
+ * Of the entry that is coming in this lane so much more is here than on disk
+ * that it is worth to be kept: from durable.offset to head.offset of .part.
+ */
+bool lane_rx_keep(const struct lane_rx *rx, unsigned lane);
 
 /* Tell it. A gap is told once a round. */
 struct msg_relay_at lane_rx_tell(struct lane_rx *rx, int64_t now);

@@ -2,6 +2,7 @@
 #include "broker/relay_in.h"
 
 #include "broker/clock.h"
+#include "broker/cursor.h"
 #include "broker/intake.h"
 #include "broker/item.h"
 #include "broker/lane.h"
@@ -52,10 +53,24 @@ struct item {
 	struct lane_pos reached;
 };
 
+/* The beginning of an entry, on its way to the disk. */
+struct keep {
+	struct job job;
+	struct in_peer *peer;
+	unsigned lane;
+	uint64_t item;
+	uint8_t kind;
+	uint64_t total;
+	uint64_t from;
+	struct buf bytes;
+	struct lane_pos reached; /* by apply */
+};
+
 struct in_lane {
 	struct item *first;
 	struct item **last;
 	bool busy; /* somebody judges: one at a time, to keep the order */
+	struct keep *keep; /* the beginning of an entry goes to disk */
 };
 
 /* A broker that sends to us. Once made, it stays. */
@@ -81,56 +96,6 @@ struct relay_in {
 	struct in_peer *peers;
 	atomic_uint_fast64_t trust_rounds; /* how often what waits was freed */
 };
-
-/* ---- cursors in the store ---- */
-
-struct cursor {
-	struct lane_pos at;
-	uint8_t hash[ITEM_HASH]; /* of a part that is not whole */
-	uint64_t total;
-};
-
-static enum tocsin_err
-cursor_get(
-    struct cursor *c, struct store_rx *rx, const char *peer, unsigned lane)
-{
-	struct span s;
-	struct rd r;
-	enum tocsin_err err = value_get(rx, &s, "relay/%s/%u", peer, lane);
-
-	memset(c, 0, sizeof(*c));
-	if (err == TOCSIN_ENOTFOUND)
-		return TOCSIN_OK;
-	if (err)
-		return err;
-	r = rd_init(s);
-	c->at.item = rd_u64(&r);
-	c->at.offset = rd_u64(&r);
-	if (c->at.offset > 0) {
-		rd_copy(&r, c->hash, sizeof(c->hash));
-		c->total = rd_u64(&r);
-	}
-	return rd_done(&r) ? TOCSIN_OK : TOCSIN_EINTERNAL;
-}
-
-static enum tocsin_err
-cursor_put(const struct cursor *c, struct store_tx *tx, const char *peer,
-    unsigned lane)
-{
-	struct buf b = { 0 };
-	enum tocsin_err err = TOCSIN_EINTERNAL;
-
-	buf_u64(&b, c->at.item);
-	buf_u64(&b, c->at.offset);
-	if (c->at.offset > 0) {
-		buf_add(&b, SPAN(c->hash));
-		buf_u64(&b, c->total);
-	}
-	if (buf_ok(&b))
-		err = value_put(tx, buf_span(&b), "relay/%s/%u", peer, lane);
-	buf_release(&b);
-	return err;
-}
 
 /* ---- items ---- */
 
@@ -322,6 +287,7 @@ write_range(struct item *it, struct batch *batch, struct cursor *c)
 
 	if (from == 0) {
 		memcpy(c->hash, bytes.p, ITEM_HASH);
+		c->kind = RELAY_PART;
 		c->total = it->total;
 		bytes = span_cut(bytes, ITEM_HASH, bytes.n);
 		from = ITEM_HASH;
@@ -390,6 +356,8 @@ item_apply(struct job *job, struct batch *batch)
 		return TOCSIN_EBUSY;
 	err = it->lane == LANE_BULK ? apply_range(it, batch, &c)
 				    : apply_entry(it, batch);
+	if (!err && it->lane != LANE_BULK)
+		err = cursor_drop(&c, batch->tx); /* it is here as a whole */
 	if (err)
 		return err;
 	c.at = it->reached;
@@ -456,6 +424,94 @@ tell_due(struct in_peer *p, int64_t now_ms)
 	pthread_mutex_unlock(&p->lock);
 	tell(p, now, false, &link);
 	return at;
+}
+
+/* ---- beginnings of entries ---- */
+
+/* Nothing to do: the entry is whole already, or the lane elsewhere. */
+static enum tocsin_err
+keep_apply(struct job *job, struct batch *batch)
+{
+	struct keep *k = (struct keep *)job;
+	const char *peer = k->peer->who.broker;
+	struct cursor c;
+	enum tocsin_err err = cursor_get(&c, batch->view, peer, k->lane);
+
+	k->reached = c.at;
+	if (err || c.at.item != k->item - 1)
+		return err;
+	err = cursor_begin(&c, batch->tx, peer, k->lane, k->kind, k->total,
+	    k->from, buf_span(&k->bytes));
+	if (err)
+		return err;
+	k->reached = c.at;
+	return cursor_put(&c, batch->tx, peer, k->lane);
+}
+
+static void
+keep_free(struct keep *k)
+{
+	if (!k)
+		return;
+	buf_release(&k->bytes);
+	free(k);
+}
+
+/* If it failed, the next bytes bring it about again. */
+static void
+keep_done(struct job *job, enum tocsin_err err)
+{
+	struct keep *k = (struct keep *)job;
+	struct in_peer *p = k->peer;
+
+	pthread_mutex_lock(&p->lock);
+	p->lane[k->lane].keep = NULL;
+	if (!err)
+		lane_rx_durable(&p->rx, k->lane, k->reached, 0);
+	pthread_mutex_unlock(&p->lock);
+	keep_free(k);
+}
+
+/* Under the peer's lock: what is to be written now, or NULL. */
+static struct keep *
+keep_make(struct in_peer *p, unsigned lane)
+{
+	const struct lane_rx_lane *l = &p->rx.lane[lane];
+	struct keep *k;
+
+	if (p->lane[lane].keep || !lane_rx_keep(&p->rx, lane))
+		return NULL;
+	k = calloc(1, sizeof(*k));
+	if (!k)
+		return NULL;
+	k->peer = p;
+	k->lane = lane;
+	k->item = l->head.item + 1;
+	k->kind = l->kind;
+	k->total = l->total;
+	k->from = l->durable.offset;
+	buf_add(&k->bytes,
+	    span_cut(buf_span(&l->part), (size_t)k->from, l->part.n));
+	k->job = (struct job){ .weight = k->bytes.n + 256,
+		.apply = keep_apply,
+		.done = keep_done };
+	if (!buf_ok(&k->bytes)) {
+		keep_free(k);
+		return NULL;
+	}
+	p->lane[lane].keep = k;
+	return k;
+}
+
+static void
+keep_send(struct in_peer *p, struct keep *k)
+{
+	if (!k || writer_submit(p->in->b->writer, &k->job) == TOCSIN_OK)
+		return;
+	pthread_mutex_lock(&p->lock);
+	p->lane[k->lane].keep = NULL;
+	pthread_mutex_unlock(&p->lock);
+	keep_free(k);
 }
 
 /* ---- from the callback to the writer ---- */
@@ -685,6 +741,7 @@ take_frame(struct broker *b, struct in_peer *p, const struct relay_frame *f)
 	struct name link = { .n = RELAY_LINK };
 	uint8_t key[32];
 	bool fresh, ready = false, now = false, later = false;
+	struct keep *keep = NULL;
 	enum tocsin_err err;
 
 	pthread_mutex_lock(&p->lock);
@@ -702,11 +759,13 @@ take_frame(struct broker *b, struct in_peer *p, const struct relay_frame *f)
 	if (memcmp(p->link, f->link, RELAY_LINK) == 0 &&
 	    window_mark(&p->window, f->counter) == WINDOW_NEW) {
 		ready = take_piece(p, &piece);
+		keep = keep_make(p, piece.lane);
 		now = tell_now(p, clock_ms(), &later);
 		link = link_name(p);
 		count_waste(b, &p->rx);
 	}
 	pthread_mutex_unlock(&p->lock);
+	keep_send(p, keep);
 	if (ready)
 		lane_run(p, piece.lane);
 	tell(p, now, later, &link);
@@ -730,25 +789,46 @@ relay_frame(struct broker *b, struct span frame)
 
 /* ---- relay.open ---- */
 
+/* One that cannot be read has to come again; its cursor says so then. */
+static enum tocsin_err
+resume(struct in_peer *p, struct store_rx *rx, unsigned lane,
+    const struct cursor *c)
+{
+	struct buf bytes = { .max = LANE_ITEM_MAX };
+	enum tocsin_err err = TOCSIN_OK;
+
+	if (c->at.offset == 0)
+		return TOCSIN_OK;
+	if (lane != LANE_BULK)
+		err = cursor_beginning(c, rx, &bytes);
+	if (!err)
+		lane_rx_resume(
+		    &p->rx, lane, c->kind, c->total, c->at.offset, &bytes);
+	buf_release(&bytes);
+	return err == TOCSIN_EINTERNAL ? err : TOCSIN_OK;
+}
+
 static enum tocsin_err
 load_cursors(struct in_peer *p, const char *name)
 {
 	struct msg_cursors at = { 0 };
+	struct cursor c[LANE_COUNT];
 	struct store_rx *rx;
-	struct cursor c;
 	unsigned i;
 	enum tocsin_err err = store_read(p->in->b->store, &rx);
 
 	if (err)
 		return err;
 	for (i = 0; i < LANE_COUNT && !err; i++) {
-		err = cursor_get(&c, rx, name, i);
-		at.item[i] = c.at.item;
-		at.offset[i] = c.at.offset;
+		err = cursor_get(&c[i], rx, name, i);
+		at.item[i] = c[i].at.item;
+		at.offset[i] = c[i].at.offset;
 	}
-	store_read_end(rx);
 	if (!err)
 		lane_rx_open(&p->rx, &at, p->in->b->conf.relay_window);
+	for (i = 0; i < LANE_COUNT && !err; i++)
+		err = resume(p, rx, i, &c[i]);
+	store_read_end(rx);
 	return err;
 }
 
@@ -1077,11 +1157,13 @@ relay_in_free(struct relay_in *in)
 		return;
 	for (p = in->peers; p; p = next) {
 		next = p->next;
-		for (i = 0; i < LANE_COUNT; i++)
+		for (i = 0; i < LANE_COUNT; i++) {
+			keep_free(p->lane[i].keep);
 			for (it = p->lane[i].first; it; it = after) {
 				after = it->next;
 				item_free(it);
 			}
+		}
 		lane_rx_release(&p->rx);
 		pthread_mutex_destroy(&p->lock);
 		sodium_memzero(p, sizeof(*p));

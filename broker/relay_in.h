@@ -12,10 +12,8 @@
  * Entries of a lane are stored in its order. One that cannot be believed yet
  * for lack of a roster or announcement waits, and its lane behind it, up to 30
  * seconds; one that is refused for good is passed over, logged, and told to the
- * sender's nation in a receipt. PROTOCOL.md 6.
- *
- * Values in the store: relay/PEER/LANE is u64 item, u64 offset, and in lane 4
- * the hash and total size of the part at hand, 32 bytes and u64.
+ * sender's nation in a receipt. What of a lane is on disk: cursor.h.
+ * PROTOCOL.md 6.
  */
 #ifndef TOCSIN_BROKER_RELAY_IN_H
 #define TOCSIN_BROKER_RELAY_IN_H

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MUST(x)                                                              \
 	do {                                                                 \
@@ -437,6 +438,93 @@ test_part(struct peer *p)
 	buf_release(&item);
 }
 
+/* ---- entries in two halves ---- */
+
+static void
+finding(void *arg, const struct store_finding *f)
+{
+	(void)arg;
+	diag("%s", f->what);
+}
+
+static size_t
+parts_in_store(void)
+{
+	struct store_walked walked;
+
+	MUST(store_verify(my->store, finding, NULL, &walked) == TOCSIN_OK);
+	return walked.parts;
+}
+
+static void
+test_beginning(struct peer *p)
+{
+	struct fx_ticket t;
+	struct buf item = { 0 };
+	uint64_t n = ++p->item[LANE_PRIORITY], have;
+	size_t parts = parts_in_store();
+
+	fed.text_bytes = 300000;
+	fixture_ticket(&t, &fed, "singcert@sg/desk1", "mycert@my", 8,
+	    fed.genesis, NULL, NULL);
+	fed.text_bytes = 0;
+	item_head_entry(&item, buf_span(&t.note), t.body.n);
+	buf_add(&item, buf_span(&t.body));
+	send_range(
+	    p, LANE_PRIORITY, n, RELAY_TICKET, buf_span(&item), 0, 150000);
+	ok(comes_to(p, LANE_PRIORITY, n - 1, 150000),
+	    "the first half of a large ticket has come");
+	while (parts_in_store() == parts)
+		usleep(1000);
+	restart(p);
+	have = p->relay.at.offset[LANE_PRIORITY];
+	ok(have >= LANE_KEEP && have <= 150000,
+	    "of which %llu bytes outlive the broker", (unsigned long long)have);
+	send_range(p, LANE_PRIORITY, n, RELAY_TICKET, buf_span(&item),
+	    (size_t)have, item.n);
+	ok(comes_to(p, LANE_PRIORITY, n, 0) && stored(t.id),
+	    "so that the rest makes it whole");
+	is_int((long long)parts_in_store(), (long long)parts + 1,
+	    "its body is a part, and the beginning is none any more");
+	fx_ticket_release(&t);
+	buf_release(&item);
+}
+
+/* The sender has put an old store back: its item is another. */
+static void
+test_other_item(struct peer *p)
+{
+	struct fx_ticket t;
+	static uint8_t junk[200000];
+	uint64_t n = ++p->item[LANE_PRIORITY];
+	struct msg_relay_at at;
+	struct buf item = { 0 };
+	size_t parts = parts_in_store();
+
+	send_range(p, LANE_PRIORITY, n, RELAY_TICKET, SPAN(junk), 0, 100000);
+	ok(comes_to(p, LANE_PRIORITY, n - 1, 100000), "an item has begun");
+	while (parts_in_store() == parts)
+		usleep(1000);
+	restart(p);
+	fixture_ticket(&t, &fed, "singcert@sg/desk1", "mycert@my", 9,
+	    fed.genesis, NULL, NULL);
+	item_head_entry(&item, buf_span(&t.note), t.body.n);
+	buf_add(&item, buf_span(&t.body));
+	send_range(
+	    p, LANE_PRIORITY, n, RELAY_TICKET, buf_span(&item), 100, item.n);
+	ok(ask_wait(p, 10000, &at) == TOCSIN_OK && at.missing &&
+		at.from.item[LANE_PRIORITY] == n - 1 &&
+		at.from.offset[LANE_PRIORITY] == 0,
+	    "when another comes in its place, it has to come whole");
+	send_range(
+	    p, LANE_PRIORITY, n, RELAY_TICKET, buf_span(&item), 0, item.n);
+	ok(comes_to(p, LANE_PRIORITY, n, 0) && stored(t.id), "and it is taken");
+	is_int((long long)parts_in_store(), (long long)parts,
+	    "nothing is left of the other");
+	fx_ticket_release(&t);
+	buf_release(&item);
+}
+
 /* ---- links ---- */
 
 static void
@@ -486,6 +574,8 @@ main(void)
 	test_gap(&p);
 	test_forged(&p);
 	test_part(&p);
+	test_beginning(&p);
+	test_other_item(&p);
 	test_links(&p);
 	peer_close(&p);
 	broker_free(my);
