@@ -185,7 +185,11 @@ enum tocsin_err row_del(struct store_tx *tx, enum table t, struct span key);
 /* Takes the check off a stored value; false if it is not right. */
 bool row_open(enum table t, struct span key, struct span *value);
 
-/* The check of a record or range; `name` keeps one from another's place. */
+/*
+ * The check of a record or range: XXH64, a hash without a secret. It finds what
+ * disks and memory do to bytes, not what an attacker does, whom the hashes in
+ * signed texts are for. `name` keeps one from another's place.
+ */
 void bytes_check(uint8_t check[CHECK_LEN], struct span name, struct span bytes);
 
 /* Rows without one: what they point to or hold has its own. */
