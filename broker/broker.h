@@ -21,6 +21,13 @@
 
 struct relay;
 
+/* What is said about one peer. */
+#define BROKER_PEERS 64
+struct peer_config {
+	char name[LABEL_MAX + 1];
+	uint64_t rate; /* bytes per second to it; 0: no limit */
+};
+
 struct broker_config {
 	char federation[FEDERATION_MAX + 1];
 	char name[LABEL_MAX + 1];
@@ -45,6 +52,8 @@ struct broker_config {
 	uint64_t staged_bytes;	 /* of one of them; 1 MiB */
 	unsigned staged_seconds; /* then they are dropped; a day */
 	uint32_t relay_window;	 /* bytes on the way to us, per peer */
+	size_t npeer;
+	struct peer_config peer[BROKER_PEERS];
 };
 
 /* Everything but names, folders and keys. */

@@ -26,6 +26,7 @@ enum type {
 	COUNT,
 	SIZE,
 	TIME,
+	RATE,
 };
 
 #define K UINT64_C(1024)
@@ -36,6 +37,9 @@ enum type {
 #define MINUTE (60 * SECOND)
 #define HOUR (60 * MINUTE)
 #define DAY (24 * HOUR)
+#define KBIT UINT64_C(1000)
+#define MBIT (1000 * KBIT)
+#define GBIT (1000 * MBIT)
 
 struct row {
 	const char *section;
@@ -131,6 +135,15 @@ static const struct row rows[] = {
 
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
 
+/* Of a section "peer NAME"; `at` is within struct config_peer. */
+static const struct row peer_rows[] = {
+	{ "peer NAME", "rate", RATE, "0", 0, 1000 * GBIT,
+	    offsetof(struct config_peer, rate),
+	    "Bits per second that go to that broker, 0: any number." },
+};
+
+enum { PEER_ROWS = sizeof(peer_rows) / sizeof(peer_rows[0]) };
+
 static const char *const levels[] = { "debug", "info", "warn", "error" };
 
 static const struct {
@@ -148,6 +161,10 @@ static const struct {
 	{ TIME, "s", SECOND },
 	{ TIME, "ms", 1 },
 	{ COUNT, "", 1 },
+	{ RATE, "gbit", GBIT },
+	{ RATE, "mbit", MBIT },
+	{ RATE, "kbit", KBIT },
+	{ RATE, "bit", 1 },
 };
 
 enum { UNITS = sizeof(units) / sizeof(units[0]) };
@@ -166,23 +183,23 @@ fault_set(struct config_fault *f, const char *fmt, ...)
 /* ---- values ---- */
 
 static char *
-text_at(struct config *c, const struct row *r)
+text_at(void *base, const struct row *r)
 {
-	return (char *)c + r->at;
+	return (char *)base + r->at;
 }
 
 static void
-number_set(struct config *c, const struct row *r, uint64_t v)
+number_set(void *base, const struct row *r, uint64_t v)
 {
-	memcpy((char *)c + r->at, &v, sizeof(v));
+	memcpy((char *)base + r->at, &v, sizeof(v));
 }
 
 static uint64_t
-number_get(const struct config *c, const struct row *r)
+number_get(const void *base, const struct row *r)
 {
 	uint64_t v;
 
-	memcpy(&v, (const char *)c + r->at, sizeof(v));
+	memcpy(&v, (const char *)base + r->at, sizeof(v));
 	return v;
 }
 
@@ -236,15 +253,15 @@ static const struct string_type {
 /* clang-format on */
 
 static enum tocsin_err
-string_parse(struct config *c, const struct row *r, const char *value,
-    struct config_fault *f)
+string_parse(
+    void *base, const struct row *r, const char *value, struct config_fault *f)
 {
 	const struct string_type *t = &string_types[r->type];
 
 	if (!t->is(span_of(value)))
 		return fault_set(f, "[%s] %s: \"%.80s\" is not %s", r->section,
 		    r->key, value, t->what);
-	snprintf(text_at(c, r), t->size, "%s", value);
+	snprintf(text_at(base, r), t->size, "%s", value);
 	return TOCSIN_OK;
 }
 
@@ -271,7 +288,7 @@ number_parse(enum type type, const char *value, uint64_t *v)
 
 	if (!num_parse((struct span){ (const uint8_t *)value, n }, v))
 		return false;
-	if (type == TIME && strcmp(value, "0") == 0)
+	if ((type == TIME || type == RATE) && strcmp(value, "0") == 0)
 		return true;
 	for (i = 0; i < UNITS; i++)
 		if (units[i].type == type &&
@@ -313,8 +330,8 @@ range_fault(const struct row *r, const char *value, struct config_fault *f)
 }
 
 static enum tocsin_err
-value_parse(struct config *c, const struct row *r, const char *value,
-    struct config_fault *f)
+value_parse(
+    void *base, const struct row *r, const char *value, struct config_fault *f)
 {
 	static const char *const what[] = {
 		[LEVEL] = "debug, info, warn or error",
@@ -322,18 +339,19 @@ value_parse(struct config *c, const struct row *r, const char *value,
 		[COUNT] = "a number",
 		[SIZE] = "a size, such as 64k, 16m or 2g",
 		[TIME] = "a duration, such as 500ms, 30s, 5m, 12h or 1d",
+		[RATE] = "a rate, such as 64kbit, 2mbit or 1gbit",
 	};
 	uint64_t v;
 
 	if (r->type <= URL)
-		return string_parse(c, r, value, f);
+		return string_parse(base, r, value, f);
 	if (!(r->type <= YESNO ? word_parse(r, value, &v)
 			       : number_parse(r->type, value, &v)))
 		return fault_set(f, "[%s] %s: \"%.80s\" is not %s", r->section,
 		    r->key, value, what[r->type]);
 	if (r->type >= COUNT && (v < r->min || v > r->max))
 		return range_fault(r, value, f);
-	number_set(c, r, v);
+	number_set(base, r, v);
 	return TOCSIN_OK;
 }
 
@@ -397,13 +415,70 @@ unknown_key(const char *section, const char *key, struct config_fault *f)
 	    key, section, near->key, near->section);
 }
 
+/* ---- [peer NAME] ---- */
+
+static const char *
+peer_of(const char *section)
+{
+	return strncmp(section, "peer ", 5) == 0 ? section + 5 : NULL;
+}
+
+static struct config_peer *
+peer_find(struct config *c, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < c->npeer; i++)
+		if (strcmp(c->peer[i].name, name) == 0)
+			return &c->peer[i];
+	return NULL;
+}
+
+static const struct row *
+peer_row(const char *key)
+{
+	size_t i;
+
+	for (i = 0; i < PEER_ROWS; i++)
+		if (strcmp(peer_rows[i].key, key) == 0)
+			return &peer_rows[i];
+	return NULL;
+}
+
+static enum tocsin_err
+peer_set(struct config *c, const char *name, const char *key, const char *value,
+    struct config_fault *f)
+{
+	const struct row *r = peer_row(key);
+	struct config_peer *p = peer_find(c, name);
+
+	if (!name_broker(span_of(name)))
+		return fault_set(f, "[peer %.64s]: that is not %s", name,
+		    string_types[LABEL].what);
+	if (!r)
+		return fault_set(f,
+		    "there is no key \"%.64s\" in [peer %.64s]; there is %s",
+		    key, name, peer_rows[0].key);
+	if (!p && c->npeer == CONFIG_PEERS)
+		return fault_set(
+		    f, "[peer %.64s]: more than %d peers", name, CONFIG_PEERS);
+	if (!p) {
+		p = &c->peer[c->npeer++];
+		snprintf(p->name, sizeof(p->name), "%s", name);
+	}
+	return value_parse(p, r, value, f);
+}
+
 enum tocsin_err
 config_set(struct config *c, const char *section, const char *key,
     const char *value, struct config_fault *f)
 {
 	const struct row *r = row_find(section, key);
+	const char *peer = peer_of(section);
 
 	f->line = 0;
+	if (peer)
+		return peer_set(c, peer, key, value, f);
 	return r ? value_parse(c, r, value, f) : unknown_key(section, key, f);
 }
 
@@ -431,6 +506,7 @@ struct reading {
 	struct span rest;
 	unsigned line;
 	bool seen[ROWS];
+	bool seen_peer[CONFIG_PEERS][PEER_ROWS];
 	bool bad;
 };
 
@@ -472,22 +548,51 @@ next_line(char *out, int size, void *arg)
 	return out;
 }
 
+/* Where it is noted that a key was given; NULL: there is no such key. */
+static bool *
+note_of(struct reading *in, const char *section, const char *key)
+{
+	const char *name = peer_of(section);
+	const struct row *r = name ? peer_row(key) : row_find(section, key);
+	struct config_peer *p = name ? peer_find(in->c, name) : NULL;
+
+	if (!r || (name && !p))
+		return NULL;
+	return name ? &in->seen_peer[p - in->c->peer][r - peer_rows]
+		    : &in->seen[r - rows];
+}
+
+static bool
+seen(struct reading *in, const char *section, const char *key)
+{
+	const bool *note = note_of(in, section, key);
+
+	return note && *note;
+}
+
+static void
+mark_seen(struct reading *in, const char *section, const char *key)
+{
+	bool *note = note_of(in, section, key);
+
+	if (note)
+		*note = true;
+}
+
 static int
 take(void *arg, const char *section, const char *key, const char *value)
 {
 	struct reading *in = arg;
-	const struct row *r = row_find(section, key);
 	enum tocsin_err err;
 
 	if (in->bad)
 		return 0;
-	if (r && in->seen[r - rows])
+	if (seen(in, section, key))
 		err =
 		    fault_set(in->fault, "[%s] %s: given twice", section, key);
 	else
 		err = config_set(in->c, section, key, value, in->fault);
-	if (r)
-		in->seen[r - rows] = true;
+	mark_seen(in, section, key);
 	spoil(in, err);
 	return err == TOCSIN_OK;
 }
@@ -549,14 +654,14 @@ config_check(const struct config *c, struct config_fault *f)
 }
 
 static void
-row_print(struct buf *b, const struct row *r, const struct config *c)
+row_print(struct buf *b, const struct row *r, const void *base)
 {
 	struct buf value = { 0 };
 
 	if (r->type <= URL)
-		buf_addz(&value, (const char *)c + r->at);
+		buf_addz(&value, (const char *)base + r->at);
 	else
-		number_print(&value, r->type, number_get(c, r));
+		number_print(&value, r->type, number_get(base, r));
 	buf_addf(b, "\n# %s\n", r->help);
 	if (r->preset)
 		buf_addf(b, "# Default: %s\n", r->preset);
@@ -571,11 +676,24 @@ row_print(struct buf *b, const struct row *r, const struct config *c)
 	buf_release(&value);
 }
 
+/* How it would look, as a comment. */
+static void
+peer_print_none(struct buf *b)
+{
+	const struct config_peer none = { .rate = 0 };
+	const struct row *r;
+
+	buf_addz(b, "\n#[peer NAME]\n");
+	for (r = peer_rows; r < peer_rows + PEER_ROWS; r++)
+		row_print(b, r, &none);
+}
+
 void
 config_print(struct buf *b, const struct config *c)
 {
 	const char *section = "";
 	const struct row *r;
+	size_t i;
 
 	buf_addz(b, "# Configuration of tocsind(8); see tocsind.conf(5).\n"
 		    "# After a change: tocsind check, and restart.\n");
@@ -584,6 +702,13 @@ config_print(struct buf *b, const struct config *c)
 			buf_addf(b, "\n[%s]\n", r->section);
 		section = r->section;
 		row_print(b, r, c);
+	}
+	if (c->npeer == 0)
+		peer_print_none(b);
+	for (i = 0; i < c->npeer; i++) {
+		buf_addf(b, "\n[peer %s]\n", c->peer[i].name);
+		for (r = peer_rows; r < peer_rows + PEER_ROWS; r++)
+			row_print(b, r, &c->peer[i]);
 	}
 }
 
@@ -599,9 +724,10 @@ config_path(
 bool
 config_key(size_t i, struct config_key *out)
 {
-	if (i >= ROWS)
+	const struct row *r = i < ROWS ? &rows[i] : &peer_rows[i - ROWS];
+
+	if (i >= ROWS + PEER_ROWS)
 		return false;
-	*out = (struct config_key){ rows[i].section, rows[i].key,
-		rows[i].preset, rows[i].help };
+	*out = (struct config_key){ r->section, r->key, r->preset, r->help };
 	return true;
 }

@@ -12,7 +12,8 @@
  * one. Nothing is guessed: a broker does not start on half of what was meant.
  *
  * Sizes are bytes, or 64k, 16m, 2g (powers of 1024). Durations are 500ms, 30s,
- * 5m, 12h or 1d, kept in milliseconds. Yes and no are written yes and no.
+ * 5m, 12h or 1d, kept in milliseconds. Rates are 64kbit, 2mbit or 1gbit (powers
+ * of 1000), kept in bits per second. Yes and no are written yes and no.
  */
 #ifndef TOCSIN_BROKER_CONFIG_H
 #define TOCSIN_BROKER_CONFIG_H
@@ -22,6 +23,13 @@
 #define CONFIG_PATH_MAX 511
 #define CONFIG_DEFAULT_FILE "/etc/tocsin/tocsind.conf"
 #define CONFIG_FILE_MAX (64 * 1024)
+
+/* [peer NAME]: what is said about one other broker. */
+#define CONFIG_PEERS 64
+struct config_peer {
+	char name[LABEL_MAX + 1];
+	uint64_t rate; /* bits per second; 0: no limit */
+};
 
 /* Strings are empty where nothing was said and there is no default. */
 struct config {
@@ -64,6 +72,9 @@ struct config {
 
 	/* [relay] */
 	uint64_t window;
+
+	size_t npeer;
+	struct config_peer peer[CONFIG_PEERS];
 };
 
 struct config_fault {

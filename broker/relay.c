@@ -34,6 +34,18 @@ find(struct relay *r, const char *name)
 	return NULL;
 }
 
+static uint64_t
+rate_to(const struct relay *r, const char *name)
+{
+	const struct broker_config *c = &r->b->conf;
+	size_t i;
+
+	for (i = 0; i < c->npeer; i++)
+		if (strcmp(c->peer[i].name, name) == 0)
+			return c->peer[i].rate;
+	return 0;
+}
+
 static struct relay_peer *
 add(struct relay *r, const char *name)
 {
@@ -43,6 +55,7 @@ add(struct relay *r, const char *name)
 		return NULL;
 	copy_z(p->name, sizeof(p->name), name);
 	copy_z(p->trim.peer, sizeof(p->trim.peer), name);
+	cap_init(&p->cap, rate_to(r, name), clock_ms());
 	pthread_mutex_lock(&r->lock);
 	p->next = r->peers;
 	r->peers = p;
@@ -290,30 +303,59 @@ redial(struct relay *r, struct relay_peer *p, int64_t now)
 	p->redial_at = now + REDIAL_MS;
 }
 
-/* True if there is more to send at once. */
-static bool
+static void
 serve(struct relay *r, struct relay_peer *p, int64_t now)
 {
 	if (p->state == PEER_DOWN) {
 		redial(r, p, now);
 		if (p->listed && now >= p->retry_at)
 			link_begin(r, p, now);
-		return false;
+		return;
 	}
 	if (p->state != PEER_UP)
-		return false;
+		return;
 	if (link_is_dead(r, p, now)) {
 		link_down(p, TOCSIN_ETIMEOUT, now);
 		net_redial(r->b->net, p->name, true);
 		p->retry_at = p->redial_at = now + REDIAL_MS;
-		return false;
+		return;
 	}
 	if (lane_tx_timer(&p->tx, now))
 		send_probe(r, p, now);
 	send_beat(r, p, now);
 	trim(r, p, now);
 	roster_ask(r, p);
-	return send_pump(r, p, now);
+}
+
+/*
+ * All peers share our line. So what is urgent goes first, whoever it is for,
+ * each peer has a quantum a round, and another one is first each time. True if
+ * there is more to send at once.
+ */
+static bool
+pump(struct relay *r, int64_t now)
+{
+	unsigned lane, n = 0, i;
+	struct relay_peer *p, *first = r->peers;
+	bool more = false;
+
+	for (p = r->peers; p; p = p->next) {
+		p->quantum = SEND_QUANTUM;
+		n++;
+	}
+	if (n == 0)
+		return false;
+	for (i = r->turn++ % n; i > 0; i--)
+		first = first->next;
+	for (lane = 0; lane < LANE_COUNT; lane++) {
+		more = false;
+		for (i = 0, p = first; i < n; i++) {
+			if (send_pump(r, p, lane, now))
+				more = true;
+			p = p->next ? p->next : r->peers;
+		}
+	}
+	return more;
 }
 
 static int64_t
@@ -364,13 +406,13 @@ round_of(struct relay *r, struct relay_mail *m)
 {
 	int64_t now = clock_ms(), at;
 	struct relay_peer *p;
-	bool more = false;
+	bool more;
 
 	at = relay_in_look(r->in, m->trust_changed, now);
 	mail_read(r, m, now);
 	for (p = r->peers; p; p = p->next)
-		if (serve(r, p, now))
-			more = true;
+		serve(r, p, now);
+	more = pump(r, now);
 	pthread_mutex_lock(&r->lock);
 	for (p = r->peers; p; p = p->next) {
 		show(p, now);

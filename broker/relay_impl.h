@@ -9,6 +9,7 @@
 #ifndef TOCSIN_BROKER_RELAY_IMPL_H
 #define TOCSIN_BROKER_RELAY_IMPL_H
 
+#include "broker/cap.h"
 #include "broker/item.h"
 #include "broker/lane.h"
 #include "broker/relay.h"
@@ -86,6 +87,8 @@ struct relay_peer {
 	uint8_t key[32];
 	uint64_t counter; /* of the next frame */
 	struct lane_tx tx;
+	struct cap cap;	  /* what the operator allows */
+	unsigned quantum; /* frames that it may still have in this round */
 	struct source source[LANE_COUNT];
 	int64_t pump_at; /* reading failed: try again then */
 	int64_t beat_at; /* when to say something, if there is nothing */
@@ -141,6 +144,7 @@ struct relay {
 	/* the thread's; peers are added at the front and never freed, and the
 	 * list is changed under the lock */
 	struct relay_peer *peers;
+	unsigned turn; /* who is first in the next round */
 	struct trust *trust;
 	struct relay_mail mail;
 };
@@ -184,8 +188,13 @@ void roster_answered(
     struct relay *r, struct relay_peer *p, const struct answer *a);
 void roster_forget(struct relay_peer *p);
 
-/* relay_send.c: publish what may be sent; true if there is more. */
-bool send_pump(struct relay *r, struct relay_peer *p, int64_t now);
+/*
+ * relay_send.c: publish what may be sent in lanes up to that, within the
+ * peer's quantum; true if there is more.
+ */
+#define SEND_QUANTUM 32
+bool send_pump(
+    struct relay *r, struct relay_peer *p, unsigned lane, int64_t now);
 
 /* A loss at the end shows by nothing else, before the time-out. */
 void send_probe(struct relay *r, struct relay_peer *p, int64_t now);

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define BURST 64 /* frames of one peer out of one snapshot */
+#define WIRE_BYTES 80 /* of headers below, per frame, about */
 #define RETRY_MS 20
 #define BEAT_MS 10000
 
@@ -222,6 +222,7 @@ publish(struct relay *r, struct relay_peer *p, const struct relay_piece *piece,
 		p->counter++;
 		p->frames_out++;
 		p->bytes_out += frame.n;
+		cap_take(&p->cap, frame.n + WIRE_BYTES);
 		p->beat_at = now + BEAT_MS;
 		net_publish(r->b->net, p->name, buf_span(&frame));
 	}
@@ -278,26 +279,37 @@ send_one(struct relay *r, struct relay_peer *p, struct store_rx *rx,
 	return err;
 }
 
+static bool
+may_send(const struct relay_peer *p, unsigned lane, struct lane_want *want)
+{
+	return p->quantum > 0 && lane_tx_pick(&p->tx, want) &&
+	       want->lane <= lane;
+}
+
 bool
-send_pump(struct relay *r, struct relay_peer *p, int64_t now)
+send_pump(struct relay *r, struct relay_peer *p, unsigned lane, int64_t now)
 {
 	struct store_rx *rx = NULL;
 	struct lane_want want;
 	enum tocsin_err err = TOCSIN_OK;
-	unsigned n = 0;
+	int64_t wait = 0;
 
 	if (p->state != PEER_UP || now < p->pump_at)
 		return false;
-	while (!err && n++ < BURST && lane_tx_pick(&p->tx, &want)) {
+	p->pump_at = 0;
+	while (!err && may_send(p, lane, &want) &&
+	       (wait = cap_wait(&p->cap, now)) == 0) {
 		if (rx == NULL)
 			err = store_read(r->b->store, &rx);
 		if (!err)
 			err = send_one(r, p, rx, &want, now);
+		p->quantum--;
 	}
 	if (rx != NULL)
 		store_read_end(rx);
-	p->pump_at = err ? now + RETRY_MS : 0;
-	return !err && lane_tx_pick(&p->tx, &want);
+	if (err || wait > 0)
+		p->pump_at = now + (err ? RETRY_MS : wait);
+	return !err && wait == 0 && lane_tx_pick(&p->tx, &want);
 }
 
 static bool

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "broker/setup.h"
 
+_Static_assert((int)CONFIG_PEERS == (int)BROKER_PEERS, "one limit");
+
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +22,8 @@ setup_paths(struct setup *s, const struct config *c)
 static void
 setup_broker(struct broker_config *b, const struct config *c)
 {
+	size_t i;
+
 	memcpy(b->federation, c->federation, sizeof(b->federation));
 	memcpy(b->name, c->name, sizeof(b->name));
 	memcpy(b->nation, c->nation, sizeof(b->nation));
@@ -42,6 +46,12 @@ setup_broker(struct broker_config *b, const struct config *c)
 	b->staged_max = (unsigned)c->staged;
 	b->staged_seconds = (unsigned)(c->staged_for / 1000);
 	b->relay_window = (uint32_t)c->window;
+	b->npeer = c->npeer;
+	for (i = 0; i < c->npeer; i++) {
+		memcpy(
+		    b->peer[i].name, c->peer[i].name, sizeof(b->peer[i].name));
+		b->peer[i].rate = (c->peer[i].rate + 7) / 8;
+	}
 }
 
 static void

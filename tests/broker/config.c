@@ -135,6 +135,27 @@ test_prefixes(void)
 	is_int((long long)bad, 0, "no beginning of a file is enough");
 }
 
+static void
+test_peers(void)
+{
+	is_int(parse(NAMES "[peer my]\nrate = 2mbit\n[peer la]\n"
+			   "rate = 64kbit\n"),
+	    TOCSIN_OK, "peers have sections of their own");
+	ok(c.npeer == 2 && strcmp(c.peer[0].name, "my") == 0 &&
+		c.peer[0].rate == 2000000 && c.peer[1].rate == 64000,
+	    "with rates in bits per second");
+	ok(parse(NAMES "[peer my]\nrate = 2m\n") == TOCSIN_EMALFORMED &&
+		strstr(fault.text, "2mbit"),
+	    "2m is no rate: %s", fault.text);
+	ok(parse(NAMES "[peer My]\nrate = 2mbit\n") == TOCSIN_EMALFORMED,
+	    "a name that no broker has: %s", fault.text);
+	ok(parse(NAMES "[peer my]\nspeed = 2mbit\n") == TOCSIN_EMALFORMED,
+	    "a key that there is not: %s", fault.text);
+	ok(parse(NAMES "[peer my]\nrate = 1mbit\nrate = 2mbit\n") ==
+		TOCSIN_EMALFORMED,
+	    "a rate that is given twice: %s", fault.text);
+}
+
 /* The written file is the table: every key, and the same values again. */
 static void
 test_print(void)
@@ -144,7 +165,8 @@ test_print(void)
 	char want[64];
 	size_t i, missing = 0;
 
-	if (parse(NAMES "[limits]\nidle = 90s\nparks = 5\n[store]\nmap = 3g"))
+	if (parse(NAMES "[limits]\nidle = 90s\nparks = 5\n[store]\nmap = 3g\n"
+			"[peer my]\nrate = 3mbit\n"))
 		ok(false, "%s", fault.text);
 	config_print(&first, &c);
 	buf_u8(&first, 0);
@@ -209,6 +231,7 @@ main(void)
 	test_good();
 	test_refused();
 	test_prefixes();
+	test_peers();
 	test_print();
 	test_defaults();
 	return tap_done();
