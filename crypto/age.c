@@ -400,43 +400,49 @@ stanza_at(struct stanza *st, const struct header *h, size_t i)
 	return take_stanza(&r, st);
 }
 
-/* The stanza at `hint` first, then the others; *found is which one opens. */
 static enum tocsin_err
-try_stanzas(uint8_t fk[FILE_KEY], const struct header *h,
-    const struct keypair *own, size_t hint, size_t *found)
+try_at(uint8_t fk[FILE_KEY], const struct header *h, const struct keypair *own,
+    size_t i)
 {
 	struct stanza st;
+
+	if (!stanza_at(&st, h, i))
+		return TOCSIN_EMALFORMED;
+	return try_stanza(fk, &st, own);
+}
+
+/* The stanza at `hint` first, then the others. */
+static enum tocsin_err
+try_all(uint8_t fk[FILE_KEY], const struct header *h, const struct keypair *own,
+    size_t hint)
+{
 	enum tocsin_err err;
-	size_t i, k;
+	size_t i;
 
 	if (hint >= h->count)
 		hint = 0;
-	for (k = 0; k < h->count; k++) {
-		i = k == 0 ? hint : k <= hint ? k - 1 : k;
-		if (!stanza_at(&st, h, i))
-			return TOCSIN_EMALFORMED;
-		err = try_stanza(fk, &st, own);
-		*found = i;
-		if (err != TOCSIN_ENOTRECIPIENT)
-			return err;
-	}
-	return TOCSIN_ENOTRECIPIENT;
+	err = try_at(fk, h, own, hint);
+	for (i = 0; i < h->count && err == TOCSIN_ENOTRECIPIENT; i++)
+		if (i != hint)
+			err = try_at(fk, h, own, i);
+	return err;
 }
 
+/* Where the rules name our place nothing else is tried: it costs one, always.
+ */
 static enum tocsin_err
 find_file_key(uint8_t fk[FILE_KEY], const struct header *h,
     const uint8_t sk[AGE_KEY], const struct age_rules *rules)
 {
 	struct keypair own = { .sk = sk };
-	size_t hint = rules != NULL ? rules->hint : 0, found;
-	enum tocsin_err err;
+	size_t hint = rules != NULL ? rules->hint : 0;
 
 	age_public(own.pk, sk);
-	err = try_stanzas(fk, h, &own, hint, &found);
-	if (err == TOCSIN_OK && rules != NULL && rules->exact_stanzas > 0 &&
-	    found != hint)
-		return TOCSIN_ERECIPIENTMISMATCH;
-	return err;
+	if (rules == NULL || rules->exact_stanzas == 0)
+		return try_all(fk, h, &own, hint);
+	if (hint >= h->count)
+		return TOCSIN_ENOTRECIPIENT;
+	return try_at(fk, h, &own, hint);
 }
 
 static enum tocsin_err

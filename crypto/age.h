@@ -18,7 +18,7 @@
  * Reasons:
  *	malformed	    not an age v1 header, a payload or armor cut short
  *	unsupported	    another version; a scrypt that needs over 1 GiB
- *	not-recipient	    no stanza opens with the key that was given
+ *	not-recipient	    no stanza that is tried opens with the key given
  *	recipient-mismatch  not the stanzas that the rules ask for
  *	passphrase	    the wrong one
  *	body-mismatch	    a header or chunk that was altered
@@ -93,8 +93,10 @@ struct age_rules {
 	size_t hint; /* which stanza is ours, from 0: it is tried first */
 
 	/*
-	 * If not 0: there are exactly so many stanzas, all of them X25519, and
-	 * the one that opens is the one at `hint`. Else recipient-mismatch.
+	 * If not 0: there are exactly so many stanzas, all of them X25519, else
+	 * recipient-mismatch; and the one at `hint` is ours, else
+	 * not-recipient. No other is tried, so that opening costs the same
+	 * however many there are.
 	 */
 	size_t exact_stanzas;
 };

@@ -110,8 +110,11 @@ test_rules(void)
 	}
 	is_int((long long)good, MANY, "each of 250 opens its own stanza");
 	rules.hint = 7;
-	is_int(open_as(buf_span(&file), 8, &rules, plain),
-	    TOCSIN_ERECIPIENTMISMATCH, "another's place is noticed");
+	is_int(open_as(buf_span(&file), 8, &rules, plain), TOCSIN_ENOTRECIPIENT,
+	    "another's place is noticed");
+	rules.hint = MANY;
+	is_int(open_as(buf_span(&file), 0, &rules, plain), TOCSIN_ENOTRECIPIENT,
+	    "and one beyond the last is nobody's");
 	rules.exact_stanzas = 0;
 	is_int(open_as(buf_span(&file), 249, &rules, plain), TOCSIN_OK,
 	    "without the rule it opens, wherever the stanza is");
@@ -130,6 +133,28 @@ test_rules(void)
 	    "who is not a recipient is told so");
 	buf_release(&file);
 	buf_release(&one);
+}
+
+/*
+ * A share of zeros has no secret in common with anybody: who tries that stanza
+ * calls the file malformed.
+ */
+static void
+test_own_only(void)
+{
+	struct span plain = span_of("x");
+	struct buf file = sealed(plain, 3);
+	struct age_rules rules = { .hint = 2, .exact_stanzas = 3 };
+
+	memset(file.p + strlen("age-encryption.org/v1\n-> X25519 "), 'A', 43);
+	is_int(open_as(buf_span(&file), 1, NULL, plain), TOCSIN_EMALFORMED,
+	    "without a rule all stanzas are tried, from the first");
+	is_int(open_as(buf_span(&file), 1, &rules, plain), TOCSIN_ENOTRECIPIENT,
+	    "with it our own alone, which does not open");
+	rules.hint = 0;
+	is_int(open_as(buf_span(&file), 1, &rules, plain), TOCSIN_EMALFORMED,
+	    "or cannot");
+	buf_release(&file);
 }
 
 static void
@@ -507,6 +532,7 @@ main(void)
 	test_sizes();
 	test_payload_sizes();
 	test_rules();
+	test_own_only();
 	test_foreign_stanzas();
 	test_limits();
 	test_low_order();

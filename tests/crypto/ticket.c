@@ -677,6 +677,10 @@ test_trust(void)
 	is_err(judge(note, &t), TOCSIN_EKEYSEXPIRED,
 	    "the announcement of another member");
 	t = trust_now();
+	world.fx.keys[0]->federation[0]++;
+	is_err(judge(note, &t), TOCSIN_EKEYSEXPIRED,
+	    "the announcement of the same name in another federation");
+	world.fx.keys[0]->federation[0]--;
 	m->suspended = true;
 	is_err(judge(note, &t), TOCSIN_ESUSPENDED, "a suspended member");
 	m->suspended = false;
