@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* Drafts to sealed messages: tocsin_post() and tocsin_ack(). */
+/* Drafts to sealed messages: tocsin_post(), tocsin_ack(), tocsin_commit_post().
+ */
 #include "client/handle.h"
 #include "client/incident.h"
 #include "client/parts.h"
+#include "client/reader.h"
 #include "client/vocab.h"
 
 #include <sodium.h>
@@ -15,7 +17,7 @@
 struct composing {
 	struct tocsin *t;
 	const struct tocsin_draft *draft;
-	const char *answer, *reason; /* of an ack */
+	const char *reason; /* of an ack, as RFC 6545 writes it */
 	int64_t now;
 
 	struct ticket header;
@@ -474,7 +476,7 @@ write_content(struct composing *c)
 		.severity = c->severity[0] != '\0' ? c->severity : NULL,
 		.classification =
 		    c->classification[0] != '\0' ? c->classification : NULL,
-		.answer = c->answer,
+		.answer = d->answer,
 		.reason = c->reason,
 		.json = d->json,
 		.attachment = c->attachment,
@@ -721,12 +723,12 @@ forget(struct composing *c)
 
 /* Lock, then transaction: the order of all who need both. */
 static enum tocsin_err
-begin(struct composing *c, bool writes, struct desk_tx **tx)
+begin(struct tocsin *t, bool writes, struct desk_tx **tx)
 {
-	struct desk *d = c->t->parts.desk;
+	struct desk *d = t->parts.desk;
 	enum tocsin_err err;
 
-	pthread_mutex_lock(&c->t->lock);
+	pthread_mutex_lock(&t->lock);
 	err = writes ? desk_write(d, tx) : desk_read(d, tx);
 	if (err != TOCSIN_OK)
 		fail(err, "the desk: %s", tocsin_err_text(err));
@@ -742,7 +744,7 @@ look_and_attach(struct composing *c)
 
 	if (c->draft->nattachments == 0)
 		return TOCSIN_OK;
-	err = begin(c, false, &tx);
+	err = begin(c->t, false, &tx);
 	if (err == TOCSIN_OK)
 		err = prepare(c, tx);
 	desk_end(tx);
@@ -751,24 +753,52 @@ look_and_attach(struct composing *c)
 	return err == TOCSIN_OK ? seal_attachments(c) : err;
 }
 
+/* Messages that are kept together or not at all, and a reader's step. */
+struct sending {
+	struct tocsin *t;
+	struct composing **c;
+	size_t n;
+	const char *reader; /* NULL: no step */
+	uint64_t number;
+	uint8_t (*raw)[ID_LEN];
+};
+
 static enum tocsin_err
-send_draft(struct composing *c, char id[TOCSIN_ID_TEXT])
+make_all(const struct sending *s, struct desk_tx *tx)
+{
+	enum tocsin_err err = TOCSIN_OK;
+	size_t i;
+
+	if (s->reader != NULL) {
+		err = reader_step(tx, s->reader, s->number);
+		if (err != TOCSIN_OK && err != TOCSIN_EDUPLICATE &&
+		    err != TOCSIN_EUSAGE)
+			fail(err, "the desk: %s", tocsin_err_text(err));
+	}
+	for (i = 0; err == TOCSIN_OK && i < s->n; i++) {
+		err = prepare(s->c[i], tx);
+		if (err == TOCSIN_OK)
+			err = write_content(s->c[i]);
+		if (err == TOCSIN_OK)
+			err = seal(s->c[i], tx, s->raw[i]);
+	}
+	return err;
+}
+
+static enum tocsin_err
+send_all(const struct sending *s)
 {
 	struct desk_tx *tx = NULL;
-	uint8_t raw[ID_LEN];
-	enum tocsin_err err;
+	enum tocsin_err err = TOCSIN_OK;
+	size_t i;
 
-	c->now = (int64_t)time(NULL);
-	err = look_and_attach(c);
+	for (i = 0; err == TOCSIN_OK && i < s->n; i++)
+		err = look_and_attach(s->c[i]);
 	if (err == TOCSIN_OK) {
-		err = begin(c, true, &tx);
+		err = begin(s->t, true, &tx);
 		if (err == TOCSIN_OK)
-			err = prepare(c, tx);
-		if (err == TOCSIN_OK)
-			err = write_content(c);
-		if (err == TOCSIN_OK)
-			err = seal(c, tx, raw);
-		pthread_mutex_unlock(&c->t->lock);
+			err = make_all(s, tx);
+		pthread_mutex_unlock(&s->t->lock);
 	}
 	if (err == TOCSIN_OK) {
 		err = desk_commit(tx);
@@ -777,33 +807,97 @@ send_draft(struct composing *c, char id[TOCSIN_ID_TEXT])
 			fail(err, "the desk: %s", tocsin_err_text(err));
 	}
 	desk_end(tx);
-	if (err == TOCSIN_OK)
-		id_print(id, raw);
-	else
-		drop_spooled(c);
+	for (i = 0; err != TOCSIN_OK && i < s->n; i++)
+		drop_spooled(s->c[i]);
 	return err;
 }
 
-static enum tocsin_err
-send(struct tocsin *t, const struct tocsin_draft *draft, const char *answer,
-    const char *reason, char id[TOCSIN_ID_TEXT])
+static void
+composing_free(struct composing *c)
 {
-	struct composing *c = calloc(1, sizeof(*c));
-	enum tocsin_err err;
-
 	if (c == NULL)
-		return fail(TOCSIN_EINTERNAL, "no memory");
-	c->t = t;
-	c->draft = draft;
-	c->answer = answer;
-	c->reason = reason;
-	err = send_draft(c, id);
+		return;
 	forget(c);
 	free(c->attachment);
 	free(c->sealed);
 	buf_release(&c->parts_age);
 	buf_release(&c->json);
 	free(c);
+}
+
+/* An ack says what the answer is, and nothing else does. */
+static enum tocsin_err
+good_answer(struct composing *c)
+{
+	static const char *const words[] = { "opened", "accepted", "deferred",
+		"refused", "invalid" };
+	const struct tocsin_draft *d = c->draft;
+	size_t i, n = sizeof(words) / sizeof(words[0]);
+
+	if (d->kind == NULL)
+		return fail(TOCSIN_EUSAGE, "say what kind of message it is");
+	if (strcmp(d->kind, "ack") != 0)
+		return d->answer == NULL && d->reason == NULL
+			   ? TOCSIN_OK
+			   : fail(TOCSIN_EUSAGE,
+				 "a %s has no answer in it, an ack has",
+				 d->kind);
+	for (i = 0; d->answer != NULL && i < n; i++)
+		if (strcmp(d->answer, words[i]) == 0)
+			break;
+	if (d->answer == NULL || i == n)
+		return fail(TOCSIN_EUSAGE,
+		    "%s is no answer: opened, accepted, deferred, refused or "
+		    "invalid",
+		    d->answer != NULL ? d->answer : "nothing");
+	c->reason = d->reason;
+	if (strcmp(d->answer, "refused") != 0)
+		return TOCSIN_OK;
+	c->reason =
+	    d->reason != NULL ? vocab_find(VOCAB_REFUSAL, d->reason) : NULL;
+	return c->reason != NULL
+		   ? TOCSIN_OK
+		   : wrong_word("reason to refuse",
+			 d->reason != NULL ? d->reason : "nothing",
+			 VOCAB_REFUSAL);
+}
+
+static enum tocsin_err
+compose(struct sending *s, size_t i, const struct tocsin_draft *draft)
+{
+	struct composing *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return fail(TOCSIN_EINTERNAL, "no memory");
+	s->c[i] = c;
+	c->t = s->t;
+	c->draft = draft;
+	c->now = (int64_t)time(NULL);
+	return good_answer(c);
+}
+
+/* One step, or a post of one. */
+static enum tocsin_err
+send(struct sending *s, const struct tocsin_draft *drafts,
+    char (*ids)[TOCSIN_ID_TEXT])
+{
+	enum tocsin_err err = TOCSIN_OK;
+	size_t i;
+
+	s->c = calloc(s->n + 1, sizeof(struct composing *));
+	s->raw = calloc(s->n + 1, sizeof(*s->raw));
+	if (s->c == NULL || s->raw == NULL)
+		err = fail(TOCSIN_EINTERNAL, "no memory");
+	for (i = 0; err == TOCSIN_OK && i < s->n; i++)
+		err = compose(s, i, &drafts[i]);
+	if (err == TOCSIN_OK)
+		err = send_all(s);
+	for (i = 0; err == TOCSIN_OK && ids != NULL && i < s->n; i++)
+		id_print(ids[i], s->raw[i]);
+	for (i = 0; s->c != NULL && i < s->n; i++)
+		composing_free(s->c[i]);
+	free(s->c);
+	free(s->raw);
 	return err;
 }
 
@@ -811,9 +905,9 @@ enum tocsin_err
 tocsin_post(
     struct tocsin *t, const struct tocsin_draft *draft, char id[TOCSIN_ID_TEXT])
 {
-	if (draft->kind == NULL || strcmp(draft->kind, "ack") == 0)
-		return fail(TOCSIN_EUSAGE, "say what kind of message it is");
-	return send(t, draft, NULL, NULL, id);
+	struct sending s = { .t = t, .n = 1 };
+
+	return send(&s, draft, (char(*)[TOCSIN_ID_TEXT])id);
 }
 
 enum tocsin_err
@@ -822,18 +916,23 @@ tocsin_ack(struct tocsin *t, const char *id, enum tocsin_answer answer,
 {
 	static const char *const words[] = { "opened", "accepted", "deferred",
 		"refused", "invalid" };
-	struct tocsin_draft d = { .kind = "ack", .thread = id, .text = text };
-	const char *word;
+	struct tocsin_draft d = {
+		.kind = "ack", .thread = id, .text = text, .reason = reason
+	};
 
 	if ((unsigned)answer > TOCSIN_INVALID)
 		return fail(TOCSIN_EUSAGE, "no such answer");
-	if (answer == TOCSIN_REFUSED) {
-		word =
-		    reason != NULL ? vocab_find(VOCAB_REFUSAL, reason) : NULL;
-		if (word == NULL)
-			return wrong_word("reason to refuse",
-			    reason != NULL ? reason : "nothing", VOCAB_REFUSAL);
-		reason = word;
-	}
-	return send(t, &d, words[answer], reason, ack);
+	d.answer = words[answer];
+	return tocsin_post(t, &d, ack);
+}
+
+enum tocsin_err
+tocsin_commit_post(struct tocsin *t, const char *reader, uint64_t number,
+    const struct tocsin_draft *drafts, size_t n, char (*ids)[TOCSIN_ID_TEXT])
+{
+	struct sending s = {
+		.t = t, .n = n, .reader = reader, .number = number
+	};
+
+	return send(&s, drafts, ids);
 }

@@ -5,6 +5,7 @@
  *	tocsin.c   open, close, sync, the last error
  *	compose.c  drafts to sealed messages
  *	read.c     sealed messages to what a caller sees
+ *	reader.c   how far each reader has come
  *	status.c   who has it
  *	save.c     attachments
  *	export.c   a message as files

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: ISC */
-#include "client/backoff.h"
 #include "client/handle.h"
 #include "client/incident.h"
 
@@ -7,9 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-#define READER_MAX 64
 
 /* A message and all its strings in one block of its own. */
 struct message {
@@ -250,107 +246,6 @@ tocsin_get(struct tocsin *t, const char *id, struct tocsin_message **out)
 		err = message_of(t, tx, number, out);
 	desk_end(tx);
 	return err;
-}
-
-/* The value that keeps its place. No two names may share one. */
-static enum tocsin_err
-reader_name(char out[96], const char *reader)
-{
-	size_t n = strnlen(reader, READER_MAX + 1);
-
-	if (n == 0 || n > READER_MAX)
-		return fail(TOCSIN_EUSAGE, "a reader's name has 1 to %d bytes",
-		    READER_MAX);
-	snprintf(out, 96, "reader/%s", reader);
-	return TOCSIN_OK;
-}
-
-/* The next that this device did not write; what it wrote it knows. */
-static enum tocsin_err
-next_other(struct tocsin *t, struct desk_tx *tx, const char *name,
-    struct tocsin_message **out)
-{
-	struct desk_message row;
-	uint64_t n = desk_u64_get(tx, name);
-	enum tocsin_err err;
-
-	while ((err = desk_next(tx, n, &n)) == TOCSIN_OK) {
-		err = desk_get(tx, n, &row);
-		if (err == TOCSIN_OK && row.own)
-			continue;
-		return message_of(t, tx, n, out); /* also what is damaged */
-	}
-	return err;
-}
-
-enum tocsin_err
-tocsin_next(struct tocsin *t, const char *reader, int timeout_ms,
-    struct tocsin_message **out)
-{
-	const int64_t end = backoff_now() + timeout_ms;
-	char name[96];
-	enum tocsin_err err = reader_name(name, reader);
-
-	if (err != TOCSIN_OK)
-		return err;
-	for (;;) {
-		uint64_t seen = desk_changes(t->parts.desk);
-		struct desk_tx *tx = NULL;
-		int64_t left = end - backoff_now();
-
-		err = begin_read(t, &tx);
-		if (err == TOCSIN_OK)
-			err = next_other(t, tx, name, out);
-		desk_end(tx);
-		if (err != TOCSIN_ENOTFOUND)
-			return err;
-		if (timeout_ms >= 0 && left <= 0)
-			return fail(TOCSIN_ETIMEOUT, "nothing new");
-		desk_wait(t->parts.desk, seen, timeout_ms < 0 ? -1 : (int)left);
-	}
-}
-
-/* A reader only moves on, unless it is sent back to the start. */
-static enum tocsin_err
-move_reader(struct tocsin *t, const char *reader, uint64_t number)
-{
-	struct desk_tx *tx;
-	char name[96];
-	enum tocsin_err err = reader_name(name, reader);
-
-	if (err != TOCSIN_OK)
-		return err;
-	err = desk_write(t->parts.desk, &tx);
-	if (err != TOCSIN_OK)
-		return fail(err, "the desk: %s", tocsin_err_text(err));
-	if (number > desk_last(tx)) {
-		desk_end(tx);
-		return fail(TOCSIN_EUSAGE,
-		    "there is no message %llu: what will have that number "
-		    "would not be seen",
-		    (unsigned long long)number);
-	}
-	if (number == 0 || number > desk_u64_get(tx, name))
-		err = desk_u64_put(tx, name, number);
-	if (err == TOCSIN_OK)
-		err = desk_commit(tx);
-	else
-		desk_end(tx);
-	return err == TOCSIN_OK
-		   ? err
-		   : fail(err, "the desk: %s", tocsin_err_text(err));
-}
-
-enum tocsin_err
-tocsin_commit(struct tocsin *t, const char *reader, uint64_t number)
-{
-	return number > 0 ? move_reader(t, reader, number) : TOCSIN_OK;
-}
-
-enum tocsin_err
-tocsin_rewind(struct tocsin *t, const char *reader)
-{
-	return move_reader(t, reader, 0);
 }
 
 static enum tocsin_err

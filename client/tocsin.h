@@ -73,7 +73,7 @@ struct tocsin_attachment {
 
 struct tocsin_draft {
 	const char *kind;	/* report request update query result escalate
-				   close recall share; ack is tocsin_ack() */
+				   close recall share ack */
 	const char *const *to;	/* members, "mycert@my"; NULL-terminated. In a
 				   thread NULL means its participants */
 	const char *tlp;	/* RED AMBER+STRICT AMBER GREEN CLEAR; needed.
@@ -91,6 +91,10 @@ struct tocsin_draft {
 	const char *json; /* an object whose members join ticket.json */
 	const struct tocsin_attachment *attachments;
 	size_t nattachments;
+
+	const char *answer; /* of an ack, and needed there: opened accepted
+			       deferred refused invalid */
+	const char *reason; /* of one that refuses; needed there */
 };
 
 /*
@@ -110,7 +114,7 @@ enum tocsin_answer {
 	TOCSIN_INVALID,
 };
 
-/* Answer a ticket. */
+/* Answer a ticket: the draft of an ack, posted. */
 TOCSIN_API enum tocsin_err tocsin_ack(struct tocsin *t, const char *id,
     enum tocsin_answer answer, const char *reason, const char *text,
     char ack[TOCSIN_ID_TEXT]) TOCSIN_MUST_USE;
@@ -166,7 +170,55 @@ TOCSIN_API enum tocsin_err tocsin_next(struct tocsin *t, const char *reader,
 TOCSIN_API enum tocsin_err tocsin_commit(
     struct tocsin *t, const char *reader, uint64_t number) TOCSIN_MUST_USE;
 
-/* The reader begins again with the oldest message. */
+/*
+ * Handled, and answered: the drafts are posted, `n` of them or none, and the
+ * reader moves on, in one change of the desk. Either all of it is on disk or
+ * nothing is; so what is answered with this call is answered once, whenever the
+ * process is killed. ids[i] is that of drafts[i]; NULL if nobody wants them.
+ * EDUPLICATE: the reader is beyond `number` already (another process has its
+ * name), and nothing was posted. Fails otherwise as tocsin_post() does.
+ */
+TOCSIN_API enum tocsin_err tocsin_commit_post(struct tocsin *t,
+    const char *reader, uint64_t number, const struct tocsin_draft *drafts,
+    size_t n, char (*ids)[TOCSIN_ID_TEXT]) TOCSIN_MUST_USE;
+
+/*
+ * For who acts outside of tocsin: say so before. *attempt counts how often that
+ * was said of this message, this time included; 1 means that nothing was done
+ * for it yet, more that it may have been. *left is how often it may still be
+ * said, of `most` (0: for ever). *attempt 0: none was left, nothing is noted.
+ * EDUPLICATE as above.
+ */
+TOCSIN_API enum tocsin_err tocsin_begin(struct tocsin *t, const char *reader,
+    uint64_t number, unsigned most, unsigned *attempt,
+    unsigned *left) TOCSIN_MUST_USE;
+
+/*
+ * The reader moves on without having handled the message, which is kept in a
+ * list of the reader's with `why`, some words; tocsin_again() makes it the
+ * reader's next. An answer or a commit takes it from the list.
+ */
+TOCSIN_API enum tocsin_err tocsin_set_aside(struct tocsin *t,
+    const char *reader, uint64_t number, const char *why) TOCSIN_MUST_USE;
+TOCSIN_API enum tocsin_err tocsin_again(
+    struct tocsin *t, const char *reader, const char *id) TOCSIN_MUST_USE;
+
+struct tocsin_aside {
+	struct tocsin_message *message;
+	int64_t since;
+	unsigned attempts;
+	bool again; /* it is the reader's next, or one of them */
+	const char *why;
+};
+struct tocsin_asides {
+	size_t n;
+	struct tocsin_aside *aside; /* in order of arrival */
+};
+TOCSIN_API enum tocsin_err tocsin_asides(struct tocsin *t, const char *reader,
+    struct tocsin_asides **out) TOCSIN_MUST_USE;
+TOCSIN_API void tocsin_asides_free(struct tocsin_asides *l);
+
+/* The reader begins again with the oldest message; nothing is aside then. */
 TOCSIN_API enum tocsin_err tocsin_rewind(
     struct tocsin *t, const char *reader) TOCSIN_MUST_USE;
 

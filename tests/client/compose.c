@@ -658,7 +658,11 @@ test_ack(void)
 	is_int(tocsin_ack(t, id, TOCSIN_REFUSED, "cannotprocess", NULL, ack),
 	    TOCSIN_OK, "then it is sent");
 	d.kind = "ack";
-	refused(&d, TOCSIN_EUSAGE, "kind", "a draft is no answer");
+	refused(&d, TOCSIN_EUSAGE, "no answer",
+	    "a draft of the kind ack says which answer");
+	d.kind = "report";
+	d.answer = "accepted";
+	refused(&d, TOCSIN_EUSAGE, "answer", "and no other has one");
 	end();
 }
 
