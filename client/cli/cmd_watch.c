@@ -1,14 +1,23 @@
 /* SPDX-License-Identifier: ISC */
+/* Messages as they come: printed, or each handled by a command. */
+#include "client/cli/action.h"
 #include "client/cli/cmds.h"
+#include "client/cli/exec.h"
 #include "client/cli/print.h"
 #include "client/cli/view.h"
 
 #include <errno.h>
 #include <jansson.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define SLICE_MS 500 /* how soon a signal is noticed */
+#define ATTEMPTS 5
+#define ATTEMPTS_MAX 1000000
+#define EXEC_SECONDS 60
+#define BACKOFF_MAX 60 /* seconds */
 
 struct watching {
 	struct cli *c;
@@ -16,6 +25,15 @@ struct watching {
 	const char *reader;
 	unsigned count; /* 0: for ever */
 	bool from_start;
+
+	char **command; /* NULL: print */
+	char home[512];
+	bool apply;
+	unsigned seconds, attempts;
+	struct held held;
+
+	bool aside; /* list what was set aside */
+	struct list retry;
 };
 
 static volatile sig_atomic_t stopped;
@@ -46,6 +64,181 @@ print_one(struct watching *w, const struct tocsin_message *m)
 	return err == TOCSIN_OK ? 0 : cli_error(w->t, err);
 }
 
+/* ---- a command for each ---- */
+
+/* Enough of a message to find it again. */
+static void
+name_it(char out[64], const struct tocsin_message *m)
+{
+	snprintf(out, 64, "message %llu (%.14s)", (unsigned long long)m->number,
+	    m->id);
+}
+
+static int
+committed(struct watching *w, const struct tocsin_message *m)
+{
+	enum tocsin_err err = tocsin_commit(w->t, w->reader, m->number);
+
+	return err == TOCSIN_OK ? 0 : cli_error(w->t, err);
+}
+
+/* What nobody may open is no command's business; the officer may ask why. */
+static int
+pass_over(struct watching *w, const struct tocsin_message *m)
+{
+	char name[64];
+
+	name_it(name, m);
+	cli_note("%s was not opened (%s) and is passed over; `tocsin why %s` "
+		 "says more",
+	    name, tocsin_err_name(m->refused), m->id);
+	return committed(w, m);
+}
+
+static void
+print_posted(struct watching *w, const char *id)
+{
+	struct tocsin_message *m = NULL;
+
+	if (tocsin_get(w->t, id, &m) != TOCSIN_OK)
+		return;
+	if (w->c->json)
+		print_json(view_message_json(m));
+	else
+		printf("%s %s\n", m->short_id, m->kind);
+	fflush(stdout);
+	tocsin_message_free(m);
+}
+
+/* What the command wants said and that it is done: one change, or none. */
+static bool
+apply(struct watching *w, const struct tocsin_message *m, struct exec_end *end)
+{
+	struct actions *a = calloc(1, sizeof(*a));
+	char ids[ACTIONS_MAX][TOCSIN_ID_TEXT];
+	enum tocsin_err err;
+	size_t i;
+
+	if (a == NULL)
+		return false;
+	end->handled = actions_parse(a, buf_span(&end->kept), m->id, end->why);
+	if (end->handled) {
+		err = tocsin_commit_post(
+		    w->t, w->reader, m->number, a->draft, a->n, ids);
+		end->handled = err == TOCSIN_OK;
+		if (err != TOCSIN_OK)
+			snprintf(end->why, sizeof(end->why),
+			    "what it wants is refused: %.400s [%s]",
+			    tocsin_error(w->t), tocsin_err_name(err));
+	}
+	for (i = 0; end->handled && i < a->n; i++)
+		print_posted(w, ids[i]);
+	actions_release(a);
+	free(a);
+	return end->handled;
+}
+
+static int
+set_aside(struct watching *w, const struct tocsin_message *m, const char *why)
+{
+	enum tocsin_err err;
+	char name[64];
+
+	err = tocsin_set_aside(w->t, w->reader, m->number, why);
+	if (err != TOCSIN_OK)
+		return cli_error(w->t, err);
+	name_it(name, m);
+	cli_note("%s is set aside; `tocsin watch --reader %s --retry %s` tries "
+		 "it again",
+	    name, w->reader, m->id);
+	return 0;
+}
+
+/* 1, 2, 4 ... seconds, or until a signal. */
+static void
+rest(unsigned failed)
+{
+	const struct timespec slice = { 0, 100 * 1000000L };
+	unsigned seconds = failed < 7 ? 1u << (failed - 1) : BACKOFF_MAX;
+	unsigned i;
+
+	for (i = 0; i < seconds * 10 && !stopped; i++)
+		nanosleep(&slice, NULL);
+}
+
+/* One start of the command, and what comes of it. */
+static int
+attempt(struct watching *w, const struct tocsin_message *m, unsigned n,
+    unsigned left, bool *handled)
+{
+	const struct exec x = { .argv = w->command,
+		.home = w->home,
+		.reader = w->reader,
+		.held = &w->held,
+		.seconds = w->seconds,
+		.keep = w->apply };
+	struct exec_end end;
+	char name[64];
+	int status = 0;
+
+	exec_run(&x, m, n, &end);
+	*handled = end.handled;
+	if (end.handled && w->apply)
+		*handled = apply(w, m, &end);
+	else if (end.handled)
+		status = committed(w, m);
+	if (!*handled) {
+		name_it(name, m);
+		cli_note("%s: %s: attempt %u failed: %s", name, w->command[0],
+		    n, end.why);
+		if (left == 0)
+			status = set_aside(w, m, end.why);
+	}
+	buf_release(&end.kept);
+	return status;
+}
+
+/* Until it is handled or set aside, or somebody stops us. */
+static int
+handle(struct watching *w, const struct tocsin_message *m, bool *done)
+{
+	unsigned n, left, failed = 0;
+	bool handled = false;
+	enum tocsin_err err;
+	int status = 0;
+
+	while (status == 0 && !*done && !stopped) {
+		err = tocsin_begin(
+		    w->t, w->reader, m->number, w->attempts, &n, &left);
+		if (err != TOCSIN_OK)
+			return cli_error(w->t, err);
+		if (n == 0) {
+			status = set_aside(w, m,
+			    "its command was started as often as it may be, "
+			    "and tocsin ended before it");
+			*done = status == 0;
+			break;
+		}
+		status = attempt(w, m, n, left, &handled);
+		*done = status == 0 && (handled || left == 0);
+		if (status == 0 && !*done)
+			rest(++failed);
+	}
+	return status;
+}
+
+static int
+one(struct watching *w, const struct tocsin_message *m, bool *done)
+{
+	int status;
+
+	if (w->command != NULL && m->refused == TOCSIN_OK)
+		return handle(w, m, done);
+	status = w->command != NULL ? pass_over(w, m) : print_one(w, m);
+	*done = status == 0;
+	return status;
+}
+
 static int
 next_one(struct watching *w, int64_t end, bool *got)
 {
@@ -60,8 +253,7 @@ next_one(struct watching *w, int64_t end, bool *got)
 	} while (err == TOCSIN_ETIMEOUT && !stopped &&
 		 !(w->c->wait_given && cli_now() >= end));
 	if (err == TOCSIN_OK) {
-		status = print_one(w, m);
-		*got = status == 0;
+		status = one(w, m, got);
 		tocsin_message_free(m);
 	} else if (err != TOCSIN_ETIMEOUT) {
 		status = cli_error(w->t, err);
@@ -81,10 +273,79 @@ watch(struct watching *w)
 		status = next_one(w, cli_now() + (int64_t)w->c->wait, &got);
 		seen += got;
 	}
+	/* What was answered may not wait for the next one to run. */
+	if (status == 0 && w->apply && cli_sync(w->c, w->t, 0) != TOCSIN_OK)
+		cli_note("not all answers are at the broker yet; they wait in "
+			 "the outbox");
 	if (status == 0 && !stopped && w->count > 0 && seen < w->count)
 		status = cli_fail(TOCSIN_ETIMEOUT,
 		    "%u of %u messages came in time", seen, w->count);
 	return status;
+}
+
+/* ---- what was set aside ---- */
+
+static void
+print_aside(const struct watching *w, const struct tocsin_aside *a)
+{
+	json_t *o;
+
+	if (w->c->json) {
+		o = view_message_json(a->message);
+		json_object_set_new(o, "attempts", json_integer(a->attempts));
+		json_object_set_new(o, "since", view_time(a->since));
+		json_object_set_new(o, "why", view_string(a->why));
+		json_object_set_new(o, "again", json_boolean(a->again));
+		print_json(o);
+		return;
+	}
+	view_brief(a->message);
+	printf("\n    %s %u attempt%s, since ",
+	    a->again ? "to be tried again;" : "set aside after", a->attempts,
+	    a->attempts == 1 ? "" : "s");
+	print_time(stdout, a->since);
+	fputs(": ", stdout);
+	safe_title(stdout, a->why, 200);
+	printf("\n    %s\n", a->message->id);
+}
+
+static int
+list_aside(struct watching *w)
+{
+	struct tocsin_asides *l = NULL;
+	enum tocsin_err err = tocsin_asides(w->t, w->reader, &l);
+	size_t i;
+
+	if (err != TOCSIN_OK)
+		return cli_error(w->t, err);
+	for (i = 0; i < l->n; i++)
+		print_aside(w, &l->aside[i]);
+	tocsin_asides_free(l);
+	return 0;
+}
+
+/* Whoever watches as this reader, now or later, takes them first. */
+static int
+retry(struct watching *w)
+{
+	enum tocsin_err err = TOCSIN_OK;
+	size_t i;
+
+	for (i = 0; err == TOCSIN_OK && i < w->retry.n; i++)
+		err = tocsin_again(w->t, w->reader, w->retry.word[i]);
+	return err == TOCSIN_OK ? 0 : cli_error(w->t, err);
+}
+
+/* ---- the command line ---- */
+
+static int
+hold(struct watching *w)
+{
+	int status = held_watch(&w->held, w->c, w->reader);
+
+	return status == 0 && w->command != NULL
+		   ? held_run(&w->held, w->c, w->reader, w->seconds, &stopped)
+		   : status;
 }
 
 static int
@@ -93,7 +354,14 @@ start(struct watching *w)
 	enum tocsin_err err = TOCSIN_OK;
 	int status = cli_open(w->c, &w->t);
 
-	if (status != 0)
+	if (status == 0 && w->retry.n > 0)
+		status = retry(w);
+	if (status == 0 && w->aside)
+		status = list_aside(w);
+	if (status != 0 || w->aside || (w->retry.n > 0 && w->command == NULL))
+		return status;
+	status = hold(w);
+	if (status != 0 || stopped)
 		return status;
 	if (w->from_start)
 		err = tocsin_rewind(w->t, w->reader);
@@ -105,33 +373,84 @@ start(struct watching *w)
 	return watch(w);
 }
 
+/* All that follows --exec is the command's, options too. */
+static int
+split_exec(struct watching *w, int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc; i++)
+		if (strcmp(argv[i], "--exec") == 0) {
+			w->command = argv + i + 1;
+			return i;
+		}
+	return argc;
+}
+
+static bool
+good_options(struct watching *w, const char *count, const char *timeout,
+    const char *attempts)
+{
+	if (w->reader == NULL)
+		w->reader = "watch";
+	if (!name_token(span_of(w->reader))) {
+		cli_usage("--reader: %s is no word of lower case, digits and "
+			  "'-'",
+		    w->reader);
+		return false;
+	}
+	if (w->command != NULL && w->command[0] == NULL) {
+		cli_usage("--exec needs a command, and ends the options");
+		return false;
+	}
+	if (w->command == NULL &&
+	    (w->apply || timeout != NULL || attempts != NULL)) {
+		cli_usage("%s is for --exec", w->apply ? "--apply"
+					      : timeout != NULL
+						  ? "--exec-timeout"
+						  : "--attempts");
+		return false;
+	}
+	return (count == NULL ||
+		   cli_number("-n", count, 1, 1000000000, &w->count)) &&
+	       (timeout == NULL || cli_number("--exec-timeout", timeout, 1,
+				       86400, &w->seconds)) &&
+	       (attempts == NULL || cli_number("--attempts", attempts, 1,
+					ATTEMPTS_MAX, &w->attempts));
+}
+
 int
 cmd_watch(struct cli *c, int argc, char **argv)
 {
-	struct watching w = { .c = c };
+	struct watching w = { .c = c,
+		.seconds = EXEC_SECONDS,
+		.attempts = ATTEMPTS,
+		.held = held_none };
 	struct sigaction act = { .sa_handler = on_signal };
-	const char *count = NULL;
+	const char *count = NULL, *timeout = NULL, *attempts = NULL;
 	const struct opt opts[] = {
 		{ "-n", OPT_WORD, &count },
 		{ "--reader", OPT_WORD, &w.reader },
 		{ "--from-start", OPT_FLAG, &w.from_start },
+		{ "--exec-timeout", OPT_WORD, &timeout },
+		{ "--attempts", OPT_WORD, &attempts },
+		{ "--apply", OPT_FLAG, &w.apply },
+		{ "--aside", OPT_FLAG, &w.aside },
+		{ "--retry", OPT_LIST, &w.retry },
 		{ NULL, OPT_FLAG, NULL },
 	};
 	int status;
 
+	argc = split_exec(&w, argc, argv);
 	if (!cli_options(c, argc, argv, opts, 0, 0) ||
-	    (count != NULL &&
-		!cli_number("-n", count, 1, 1000000000, &w.count)))
+	    !good_options(&w, count, timeout, attempts))
 		return 2;
-	if (w.reader == NULL)
-		w.reader = "watch";
-	if (!name_token(span_of(w.reader)))
-		return cli_usage("--reader: %s is no word of lower case, "
-				 "digits and '-'",
-		    w.reader);
+	if (w.command != NULL && !cli_home(c, w.home))
+		return 2;
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
 	status = start(&w);
 	tocsin_close(w.t);
+	held_release(&w.held);
 	return status;
 }

@@ -27,8 +27,13 @@ const struct cmd cmds[] = {
 	    "list the tickets, newest last" },
 	{ "show", cmd_show, "ID [--no-receipt] [--export DIR]",
 	    "show a ticket and what was said about it" },
-	{ "watch", cmd_watch, "[-n N] [--reader NAME] [--from-start]",
-	    "print messages as they come" },
+	{ "watch", cmd_watch,
+	    "[-n N] [--reader NAME] [--from-start]\n"
+	    "[-n N] [--reader NAME] [--from-start] [--apply] "
+	    "[--exec-timeout SECONDS] [--attempts N] "
+	    "--exec COMMAND [ARGUMENT...]\n"
+	    "[--reader NAME] --aside|--retry ID",
+	    "print messages as they come, or have each handled" },
 	{ "save", cmd_save, "ID NAME [-o DIR]",
 	    "save an attachment" },
 	{ "ack", cmd_ack,

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * exec.h - a command for one message
+ *
+ * The command is started without a shell, in a process group of its own, with
+ * the message on its standard input and nothing open but that, its output, its
+ * errors and the reader's lock. What it writes comes back here: to be passed
+ * on, escaped, since it may well be what a stranger wrote; or to be kept.
+ *
+ * When it ends, or its time is over, its process group is killed: what it left
+ * running would work beside the next one.
+ */
+#ifndef TOCSIN_CLI_EXEC_H
+#define TOCSIN_CLI_EXEC_H
+
+#include "client/cli/held.h"
+#include "crypto/buf.h"
+
+#define EXEC_KEPT_MAX (1024 * 1024)
+
+struct exec {
+	char *const *argv; /* NULL-terminated */
+	const char *home;
+	const char *reader;
+	const struct held *held;
+	unsigned seconds;
+	bool keep; /* its output, in `kept`, instead of passing it on */
+};
+
+struct exec_end {
+	bool handled;	 /* it ended with 0, and nothing is wrong */
+	char why[512];	 /* if not: words for people */
+	struct buf kept; /* the caller's to release */
+};
+
+/* Always ends, and says how. */
+void exec_run(const struct exec *x, const struct tocsin_message *m,
+    unsigned attempt, struct exec_end *out);
+
+#endif
