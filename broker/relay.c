@@ -528,55 +528,6 @@ relay_receiver(struct relay *r)
 	return r->in;
 }
 
-/* ---- status ---- */
-
-#define COUNT_MAX 100000
-
-static uint64_t
-count_waiting(struct store_rx *rx, const char *peer)
-{
-	struct store_out row;
-	uint64_t n = 0;
-	unsigned i;
-
-	for (i = 0; i < LANE_COUNT; i++) {
-		row.n = 0;
-		while (n < COUNT_MAX && store_out_next(rx, span_of(peer), i,
-					    row.n, &row) == TOCSIN_OK)
-			n++;
-	}
-	return n;
-}
-
-static int
-by_name(const void *a, const void *b)
-{
-	return strcmp(((const struct relay_status *)a)->peer,
-	    ((const struct relay_status *)b)->peer);
-}
-
-size_t
-relay_status(struct relay *r, struct relay_status *out, size_t max)
-{
-	struct store_rx *rx;
-	struct relay_peer *p;
-	size_t n = 0, i;
-
-	pthread_mutex_lock(&r->lock);
-	for (p = r->peers; p; p = p->next)
-		if (p->shown.peer[0] != '\0' && n < max)
-			out[n++] = p->shown;
-	pthread_mutex_unlock(&r->lock);
-	if (n > 0)
-		qsort(out, n, sizeof(*out), by_name);
-	if (store_read(r->b->store, &rx) != TOCSIN_OK)
-		return n;
-	for (i = 0; i < n; i++)
-		out[i].waiting = count_waiting(rx, out[i].peer);
-	store_read_end(rx);
-	return n;
-}
-
 /* ---- life ---- */
 
 static bool

@@ -69,17 +69,21 @@ MUST_USE enum tocsin_err relay_resume(struct broker *b, struct span peer);
 struct relay_status {
 	char peer[LABEL_MAX + 1];
 	char nation[NATION_MAX + 1];
-	bool up;	     /* a relay link is open */
-	bool barred;	     /* nothing is sent: see relay_resume() */
-	uint64_t waiting;    /* items in the outbox; counted up to 100000 */
-	uint64_t in_flight;  /* bytes published and not acknowledged */
-	uint64_t window;     /* that may be; pace.h */
-	uint64_t rate;	     /* bytes per second; 0: not measured */
-	uint64_t rtt_ms;     /* shortest; 0: not measured */
-	uint64_t repeats;    /* how often a lane went back */
-	uint64_t frames_out; /* published, since the start */
+	bool up;		/* a relay link is open */
+	bool barred;		/* nothing is sent: see relay_resume() */
+	uint64_t waiting;	/* items in the outbox; counted up to 100000 */
+	uint64_t waiting_bytes; /* of the first 10000 */
+	int64_t oldest_s;	/* since the oldest of them was taken in */
+	uint64_t in_flight;	/* bytes published and not acknowledged */
+	uint64_t window;	/* that may be; pace.h */
+	uint64_t rate;		/* bytes per second; 0: not measured */
+	uint64_t rtt_ms;	/* shortest; 0: not measured */
+	uint64_t repeats;	/* how often a lane went back */
+	uint64_t frames_out;	/* published, since the start */
 	uint64_t bytes_out;
-	int64_t heard_ms; /* since the last answer; -1: never */
+	uint64_t repeated; /* bytes from the peer that were here already */
+	uint64_t unused;   /* and that came behind something missing */
+	int64_t heard_ms;  /* since the last answer; -1: never */
 };
 
 /* Of at most `max` peers, by name; returns how many there are. */

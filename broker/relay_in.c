@@ -85,7 +85,8 @@ struct in_peer {
 	uint8_t key[32];
 	struct window window;
 	struct lane_rx rx;
-	uint32_t news;	 /* bytes that the peer wants a word for */
+	uint64_t repeated, unused; /* bytes in vain, since the start */
+	uint32_t news;		   /* bytes that the peer wants a word for */
 	int64_t tell_at; /* ms: look whether to wake who waits; 0: no need */
 	struct in_lane lane[LANE_COUNT];
 };
@@ -724,8 +725,12 @@ take_piece(struct in_peer *p, const struct relay_piece *piece)
 
 /* What came in vain: it was here, or something before it is missing. */
 static void
-count_waste(struct broker *b, struct lane_rx *rx)
+count_waste(struct broker *b, struct in_peer *p)
 {
+	struct lane_rx *rx = &p->rx;
+
+	p->repeated += rx->repeated;
+	p->unused += rx->unused;
 	atomic_fetch_add_explicit(&b->count[BROKER_relay_repeated_bytes],
 	    rx->repeated, memory_order_relaxed);
 	atomic_fetch_add_explicit(&b->count[BROKER_relay_unused_bytes],
@@ -762,7 +767,7 @@ take_frame(struct broker *b, struct in_peer *p, const struct relay_frame *f)
 		keep = keep_make(p, piece.lane);
 		now = tell_now(p, clock_ms(), &later);
 		link = link_name(p);
-		count_waste(b, &p->rx);
+		count_waste(b, p);
 	}
 	pthread_mutex_unlock(&p->lock);
 	keep_send(p, keep);
@@ -1129,6 +1134,25 @@ relay_in_look(struct relay_in *in, bool trust_changed, int64_t now_ms)
 	}
 	trust_put(t);
 	return next;
+}
+
+void
+relay_in_waste(
+    struct relay_in *in, const char *peer, uint64_t *repeated, uint64_t *unused)
+{
+	struct in_peer *p;
+
+	pthread_mutex_lock(&in->lock);
+	for (p = in->peers; p && strcmp(p->who.broker, peer) != 0; p = p->next)
+		;
+	pthread_mutex_unlock(&in->lock);
+	*repeated = *unused = 0;
+	if (!p)
+		return;
+	pthread_mutex_lock(&p->lock);
+	*repeated = p->repeated;
+	*unused = p->unused;
+	pthread_mutex_unlock(&p->lock);
 }
 
 /* ---- life ---- */

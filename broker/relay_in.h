@@ -42,4 +42,8 @@ void relay_frame(struct broker *b, struct span frame);
  */
 int64_t relay_in_look(struct relay_in *in, bool trust_changed, int64_t now_ms);
 
+/* Bytes from a peer that came in vain, since the start. */
+void relay_in_waste(struct relay_in *in, const char *peer, uint64_t *repeated,
+    uint64_t *unused);
+
 #endif

@@ -82,15 +82,18 @@ json_peers(struct buf *out, const struct status *st)
 		buf_addf(out,
 		    "%s{\"peer\":\"%s\",\"nation\":\"%s\",\"up\":%s,"
 		    "\"barred\":%s,"
-		    "\"waiting\":%" PRIu64 ",\"in_flight\":%" PRIu64
+		    "\"waiting\":%" PRIu64 ",\"waiting_bytes\":%" PRIu64
+		    ",\"oldest_s\":%" PRId64 ",\"in_flight\":%" PRIu64
 		    ",\"window\":%" PRIu64 ",\"rate\":%" PRIu64
 		    ",\"rtt_ms\":%" PRIu64 ",\"repeats\":%" PRIu64
 		    ",\"frames_out\":%" PRIu64 ",\"bytes_out\":%" PRIu64
+		    ",\"repeated_bytes\":%" PRIu64 ",\"unused_bytes\":%" PRIu64
 		    ",\"heard_ms\":%" PRId64 "}",
 		    i ? "," : "", p->peer, p->nation, p->up ? "true" : "false",
-		    p->barred ? "true" : "false", p->waiting, p->in_flight,
-		    p->window, p->rate, p->rtt_ms, p->repeats, p->frames_out,
-		    p->bytes_out, p->heard_ms);
+		    p->barred ? "true" : "false", p->waiting, p->waiting_bytes,
+		    p->oldest_s, p->in_flight, p->window, p->rate, p->rtt_ms,
+		    p->repeats, p->frames_out, p->bytes_out, p->repeated,
+		    p->unused, p->heard_ms);
 	}
 	buf_addz(out, "]");
 }
@@ -172,6 +175,42 @@ status_json(struct buf *out, const struct status_source *s)
 
 /* ---- text ---- */
 
+/* Bytes with a unit that leaves few digits. */
+static void
+text_bytes(struct buf *out, uint64_t n)
+{
+	if (n < 10 << 10)
+		buf_addf(out, "%" PRIu64 " bytes", n);
+	else if (n < 10 << 20)
+		buf_addf(out, "%" PRIu64 " KiB", n >> 10);
+	else
+		buf_addf(out, "%" PRIu64 " MiB", n >> 20);
+}
+
+/* How far behind it is, and how fast it could catch up. */
+static void
+text_lag(struct buf *out, const struct relay_status *p)
+{
+	if (p->waiting > 0) {
+		buf_addz(out, " (");
+		text_bytes(out, p->waiting_bytes);
+		buf_addf(out, ", the oldest for %" PRId64 " s)", p->oldest_s);
+	}
+	if (p->up && p->rate > 0) {
+		buf_addf(out, ", %" PRIu64 " kbit/s, %" PRIu64 " ms, ",
+		    p->rate / 125, p->rtt_ms);
+		text_bytes(out, p->in_flight);
+		buf_addz(out, " of ");
+		text_bytes(out, p->window);
+		buf_addz(out, " on the way");
+	}
+	if (p->repeated > 0) {
+		buf_addz(out, ", ");
+		text_bytes(out, p->repeated);
+		buf_addz(out, " came twice");
+	}
+}
+
 static void
 text_peers(struct buf *out, const struct status *st)
 {
@@ -185,6 +224,7 @@ text_peers(struct buf *out, const struct status *st)
 		    : p->barred ? "barred"
 				: "down",
 		    p->waiting);
+		text_lag(out, p);
 		if (p->heard_ms >= 0)
 			buf_addf(out, ", heard %" PRId64 " s ago",
 			    p->heard_ms / 1000);

@@ -597,6 +597,7 @@ test_crossing(struct sender *sg)
 static void
 test_receiver_killed(struct sender *sg)
 {
+	struct relay_status lag = { .waiting = 0 };
 	struct reader my;
 	size_t i, good = 0;
 	bool ordered;
@@ -605,11 +606,17 @@ test_receiver_killed(struct sender *sg)
 		good += post(sg, "mycert@my", ids[i]);
 		if (i == 60)
 			kill_broker(MY);
-		if (i == 150)
-			start(MY);
+		if (i != 150)
+			continue;
+		lag = status_of(SG, MY);
+		start(MY);
 	}
 	is_int((long long)good, 200,
 	    "with Malaysia down, all 200 tickets are taken");
+	ok(lag.waiting > 50 && lag.waiting_bytes > lag.waiting * 1000,
+	    "status told how much waited for it: %llu items, %llu bytes",
+	    (unsigned long long)lag.waiting,
+	    (unsigned long long)lag.waiting_bytes);
 	reader_open(&my, "my", "mycert@my/desk1");
 	ok(all_once(&my, 200, &ordered),
 	    "and when it is back, each is there once");
