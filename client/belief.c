@@ -248,9 +248,41 @@ in_chain(void *arg, uint64_t serial, const uint8_t id[ID_LEN])
 	return belief_has(arg, serial, id);
 }
 
+/* One that we believe, from the desk. */
 static enum tocsin_err
-judge_roster(
-    const struct belief *b, const struct roster *r, bool genesis, int64_t now)
+read_roster(struct roster **out, struct desk_tx *tx, uint64_t serial)
+{
+	struct span note;
+	enum tocsin_err err;
+	char name[40];
+
+	*out = NULL;
+	roster_name(name, serial);
+	err = desk_value_get(tx, name, &note);
+	return err == TOCSIN_OK ? roster_parse(out, note) : err;
+}
+
+/*
+ * For a place that we have another roster for. Who could have signed for it is
+ * in the one before, or for the first in that itself: anybody can found a
+ * federation of the same name, and call himself its authority.
+ */
+static enum tocsin_err
+judge_fork(struct desk_tx *tx, const struct roster *r, int64_t now)
+{
+	struct roster *before = NULL;
+	enum tocsin_err err =
+	    read_roster(&before, tx, r->serial > 1 ? r->serial - 1 : 1);
+
+	if (err == TOCSIN_OK)
+		err = roster_accept(before, r, now);
+	roster_free(before);
+	return err == TOCSIN_OK ? TOCSIN_ECHAINCONFLICT : err;
+}
+
+static enum tocsin_err
+judge_roster(const struct belief *b, struct desk_tx *tx, const struct roster *r,
+    bool genesis, int64_t now)
 {
 	if (belief_has(b, r->serial, r->id))
 		return TOCSIN_EDUPLICATE;
@@ -258,6 +290,8 @@ judge_roster(
 		return TOCSIN_EUSAGE;
 	if (!genesis && b->roster == NULL)
 		return TOCSIN_EROSTERUNKNOWN;
+	if (b->roster != NULL && r->serial <= b->roster->serial)
+		return judge_fork(tx, r, now);
 	return roster_accept(b->roster, r, now);
 }
 
@@ -272,7 +306,7 @@ belief_take_roster(struct belief *b, struct desk_tx *tx, struct span note,
 	if (err == TOCSIN_OK)
 		err = roster_parse(&r, note);
 	if (err == TOCSIN_OK)
-		err = judge_roster(b, r, genesis, now);
+		err = judge_roster(b, tx, r, genesis, now);
 	if (err == TOCSIN_OK) {
 		roster_name(name, r->serial);
 		err = keep(b, tx, name, note);

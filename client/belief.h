@@ -48,7 +48,9 @@ uint64_t belief_stamp(struct desk_tx *tx);
 /*
  * Accept a roster into the desk. With `genesis` true it is the first and is
  * taken as it is (the caller compared the fingerprint); else it must follow.
- * EDUPLICATE if it is known. Pointers that b gave before are no longer good.
+ * EDUPLICATE if it is known. ECHAINCONFLICT if its place has another one, now
+ * or long ago, and those who could sign for it signed this one as well; if they
+ * did not, EBADSIGNATURE. Pointers that b gave before are no longer good.
  */
 enum tocsin_err MUST_USE belief_take_roster(struct belief *b,
     struct desk_tx *tx, struct span note, bool genesis, int64_t now);

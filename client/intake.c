@@ -635,13 +635,21 @@ intake_entries(
 
 /* ---- rosters apart ---- */
 
+struct given {
+	struct span note;
+	enum tocsin_err err; /* what the belief said, if nothing failed */
+};
+
 static enum tocsin_err
 store_roster(struct work *w, void *arg)
 {
-	const struct span *note = arg;
+	struct given *g = arg;
 	enum tocsin_err err = belief_take_roster(
-	    w->in->parts->belief, w->tx, *note, false, w->in->now);
+	    w->in->parts->belief, w->tx, g->note, false, w->in->now);
 
+	g->err = err;
+	if (err == TOCSIN_ECHAINCONFLICT)
+		return belief_keep_conflict(w->tx, g->note);
 	return err == TOCSIN_EDUPLICATE ? TOCSIN_OK : err;
 }
 
@@ -657,15 +665,17 @@ intake_rosters(const struct intake *in, uint64_t serial)
 	w->in = in;
 	while (err == TOCSIN_OK && (next = our_serial(in) + 1) <= serial) {
 		struct buf file = { 0 };
-		struct span note;
+		struct given g = { 0 };
 
 		err = get_roster(in, next, &file);
-		note = buf_span(&file);
+		g.note = buf_span(&file);
 		if (err == TOCSIN_OK)
-			err = in_one(w, store_roster, &note);
+			err = in_one(w, store_roster, &g);
 		buf_release(&file);
 		if (err == TOCSIN_OK && our_serial(in) < next)
-			err = TOCSIN_EMALFORMED; /* it gave another one */
+			err = g.err == TOCSIN_ECHAINCONFLICT
+				  ? g.err
+				  : TOCSIN_EMALFORMED; /* another one */
 	}
 	free(w);
 	return err;

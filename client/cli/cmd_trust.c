@@ -64,7 +64,7 @@ refused(const struct roster *r, const char *path, enum tocsin_err err)
 	case TOCSIN_EBADSIGNATURE:
 		return cli_fail(err,
 		    "%s: too few authorities signed roster %llu, or a "
-		    "signature fails",
+		    "signature fails; do not trust it",
 		    path, serial);
 	case TOCSIN_ECHAINCONFLICT:
 		return cli_fail(err,
@@ -74,18 +74,6 @@ refused(const struct roster *r, const char *path, enum tocsin_err err)
 	default:
 		return cli_fail(err, "%s: %s", path, tocsin_err_text(err));
 	}
-}
-
-/* An older one that we never had says that it is known, and is not. */
-static enum tocsin_err
-really_known(const struct trusting *w, const struct roster *r)
-{
-	enum tocsin_err err;
-
-	if (belief_has(&w->belief, r->serial, r->id))
-		return TOCSIN_EDUPLICATE;
-	err = roster_check(r, cli_now());
-	return err == TOCSIN_OK ? TOCSIN_ECHAINCONFLICT : err;
 }
 
 static enum tocsin_err
@@ -188,8 +176,6 @@ trust_one(struct trusting *w, const char *path)
 	err = take(w, buf_span(&b), genesis);
 	if (err == TOCSIN_ECHAINCONFLICT)
 		keep_evidence(w, buf_span(&b));
-	if (err == TOCSIN_EDUPLICATE)
-		err = really_known(w, r);
 	if (err == TOCSIN_OK || err == TOCSIN_EDUPLICATE)
 		report(w->c, r, err == TOCSIN_EDUPLICATE);
 	else

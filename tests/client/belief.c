@@ -124,6 +124,78 @@ test_chain(void)
 	fixture_release(&other);
 }
 
+/* The roster that f has now, with other authorities, who sign it. */
+static struct buf
+usurped(const struct fixture *f)
+{
+	static const char *const name[] = { "mal-a", "mal-b" };
+	struct roster *r = NULL;
+	struct buf text = { 0 }, next = { 0 };
+	struct note n;
+	uint8_t sk[64];
+	size_t i;
+
+	if (roster_parse(&r, f->roster->text) != TOCSIN_OK)
+		abort();
+	r->nauthority = 0;
+	for (i = 0; i < 2; i++) {
+		struct roster_authority a;
+
+		fixture_sign_key(sk, name[i]);
+		if (vkey_make(&a.key, span_of(name[i]), sk + 32) ||
+		    roster_put_authority(r, &a))
+			abort();
+	}
+	roster_print(&text, r);
+	roster_free(r);
+	for (i = 0; i < 2; i++) {
+		fixture_sign_key(sk, name[i]);
+		if (note_parse_draft(&n, buf_span(&text), ROSTER_TEXT_MAX) ||
+		    note_add(&next, &n, span_of(name[i]), sk))
+			abort();
+		buf_release(&text);
+		text = next;
+		next = (struct buf){ 0 };
+	}
+	return text;
+}
+
+/* Rosters for places that the desk has others in, at every depth. */
+static void
+test_forks(void)
+{
+	struct fixture f, other;
+	size_t i;
+
+	fixture_init(&f, "sg my");
+	fixture_init(&other, "sg my la");
+	fresh(&f);
+	for (i = 0; i < 3; i++) {
+		fixture_next_roster(&f, NULL, NULL);
+		if (take(ROSTER, buf_span(&f.file), f.now) != TOCSIN_OK)
+			abort();
+	}
+	for (i = 1; i <= 4; i++) {
+		struct buf forged = usurped(&other);
+
+		is_int(take(ROSTER, buf_span(&other.file), f.now),
+		    TOCSIN_ECHAINCONFLICT,
+		    "another roster %zu of 4, signed by ours, is a conflict",
+		    i);
+		is_int(take(ROSTER, buf_span(&forged), f.now),
+		    TOCSIN_EBADSIGNATURE,
+		    "one that only its own authorities signed is not");
+		buf_release(&forged);
+		fixture_next_roster(&other, longer, NULL);
+	}
+	ok(h.belief.nchain == 4 &&
+		memcmp(h.belief.roster->id, f.roster->id, ID_LEN) == 0,
+	    "nothing of it is believed");
+	home_close(&h);
+	fixture_release(&f);
+	fixture_release(&other);
+}
+
 static void
 expired(struct roster *r, void *arg)
 {
@@ -470,6 +542,7 @@ int
 main(void)
 {
 	test_chain();
+	test_forks();
 	test_expired_roster();
 	test_genesis();
 	test_announcements();

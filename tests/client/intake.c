@@ -570,6 +570,38 @@ test_fork(void)
 	fixture_release(&other);
 }
 
+/* The desk is three rosters further when the other second one comes. */
+static void
+test_old_fork(void)
+{
+	struct fixture other;
+	struct desk_tx *tx;
+	struct span name = { 0 };
+	struct conflict c;
+	int i;
+
+	begin();
+	fixture_init(&other, "sg my la");
+	fixture_next_roster(&other, longer, NULL);
+	for (i = 0; i < 3; i++) {
+		fixture_next_roster(&f, NULL, NULL);
+		add(2, buf_span(&f.file), (struct span){ 0 });
+		if (deliver() != TOCSIN_OK)
+			abort();
+	}
+	add(2, buf_span(&other.file), (struct span){ 0 });
+	if (deliver() != TOCSIN_OK)
+		abort();
+	tx = look();
+	ok(belief_next_conflict(tx, &name, &c) == TOCSIN_OK &&
+		span_eq(c.note, buf_span(&other.file)) && c.serial == 2,
+	    "so is a second one for a place long passed");
+	desk_end(tx);
+	ok(memcmp(h.belief.roster->id, f.roster->id, ID_LEN) == 0,
+	    "which is not believed either");
+	fixture_release(&other);
+}
+
 /* ---- receipts ---- */
 
 static struct receipt r;
@@ -768,6 +800,7 @@ main(void)
 	test_clock_of_keys();
 	test_texts();
 	test_fork();
+	test_old_fork();
 	test_receipts();
 	test_detached();
 	test_detached_roster();
