@@ -277,13 +277,19 @@ fed_broker() # NAME [OPTION...]: of the nation of its name
 	broker_host=$(fed_host "$broker")
 	must tocsind init --federation $federation --nation "$broker" \
 		--name "$broker" --listen "$broker_host:$broker_port" \
-		--url "tcp://$broker_host:$broker_port" --state "$fed/$broker" \
+		--url "tcp://$broker_host:$(fed_front "$broker")" --state "$fed/$broker" \
 		--config "$(conf "$broker")" "$@" >"$fed/cards/$broker"
 }
 
 fed_port() # BROKER
 {
 	eval "echo \$port_$1"
+}
+
+# The port that others are told, if something stands before the broker.
+fed_front() # BROKER
+{
+	eval "echo \${front_$1:-\$port_$1}"
 }
 
 # Its address; and what runs a command where it is: nothing, or `nsenter ...`.
@@ -301,7 +307,7 @@ fed_by() # BROKER
 fed_home() # TEAM@NATION DEVICE OPTION...
 {
 	home=${1%@*}-$2
-	home_url=tcp://$(fed_host "${1#*@}"):$(fed_port "${1#*@}")
+	home_url=tcp://$(fed_host "${1#*@}"):$(fed_front "${1#*@}")
 	home_member=$1 home_device=$2
 	fed_by "${1#*@}" >"$fed/by/$home"
 	shift 2
