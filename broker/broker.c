@@ -15,6 +15,7 @@
 
 #define STAGED_SWEEP_MS 3600000
 #define MARK_MS 60000
+#define RETAIN_MS 5000
 
 /* Judging an announcement costs up to 10 ms, and anybody may bring one. */
 #define ANNOUNCES 20 /* of strangers, per second */
@@ -96,6 +97,10 @@ broker_tick(struct broker *b, int64_t now_ms)
 	if (b->conf.mark && now_ms >= b->mark_ms) {
 		b->mark_ms = now_ms + MARK_MS;
 		mark_write(b->conf.mark, b->store);
+	}
+	if (now_ms >= b->retain_ms) {
+		b->retain_ms = now_ms + RETAIN_MS;
+		retain_sweep(b);
 	}
 	if (now_ms < b->sweep_ms)
 		return;

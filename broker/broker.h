@@ -12,6 +12,7 @@
 #include "broker/epochs.h"
 #include "broker/net.h"
 #include "broker/park.h"
+#include "broker/retain.h"
 #include "broker/session.h"
 #include "broker/store.h"
 #include "broker/trust.h"
@@ -51,7 +52,10 @@ struct broker_config {
 	unsigned staged_max;	 /* bodies put before their post; 16 */
 	uint64_t staged_bytes;	 /* of one of them; 1 MiB */
 	unsigned staged_seconds; /* then they are dropped; a day */
-	uint32_t relay_window;	 /* bytes on the way to us, per peer */
+	struct retain_rule keep[RETAIN_RULES]; /* the first is for all */
+	unsigned nkeep;			       /* 0: nothing is erased */
+	int64_t keep_unread;		       /* seconds */
+	uint32_t relay_window; /* bytes on the way to us, per peer */
 	size_t npeer;
 	struct peer_config peer[BROKER_PEERS];
 };
@@ -103,8 +107,10 @@ struct broker {
 	struct rates *rates;	 /* posts, by member */
 	struct rates *announces; /* of strangers, all together */
 	struct signer *signer;	 /* the newest checkpoint, signed once */
-	int64_t mark_ms;	 /* when the mark is written next */
-	int64_t sweep_ms;	 /* when old staged bodies are dropped next */
+	struct retain retain;
+	int64_t retain_ms; /* when to look for what is old next */
+	int64_t mark_ms;   /* when the mark is written next */
+	int64_t sweep_ms;  /* when old staged bodies are dropped next */
 	atomic_uint_fast64_t count[BROKER_COUNTER_COUNT];
 };
 

@@ -88,6 +88,11 @@ static const struct row rows[] = {
 	    "Readers of the log at the same time."),
 	ROW("store", "batch", batch, COUNT, "200", 1, 4096,
 	    "Posts in one commit at most."),
+	ROW("store", "keep", keep, TIME, "400d", SECOND, 36500 * DAY,
+	    "Tickets older than this are erased; keep.LABEL: those of a label."),
+	ROW("store", "keep-unread", keep_unread, TIME, "800d", SECOND,
+	    36500 * DAY,
+	    "What a member or peer has not fetched is kept until this age."),
 
 	ROW("limits", "contexts", contexts, COUNT, "1024", 16, 65536,
 	    "Requests in hand at once, those that wait included."),
@@ -469,6 +474,56 @@ peer_set(struct config *c, const char *name, const char *key, const char *value,
 	return value_parse(p, r, value, f);
 }
 
+/* keep.LABEL = TIME, which stands beside the table: labels are open. */
+#define KEEP "keep."
+
+static bool
+is_keep(const char *section, const char *key)
+{
+	return strcmp(section, "store") == 0 &&
+	       strncmp(key, KEEP, strlen(KEEP)) == 0;
+}
+
+static enum tocsin_err
+keep_set(struct config *c, const char *key, const char *value,
+    struct config_fault *f)
+{
+	const char *label = key + strlen(KEEP);
+	struct config_keep *k = &c->keep_label[c->nkeep];
+	uint64_t ms;
+	size_t i;
+
+	if (!name_token(span_of(label)))
+		return fault_set(
+		    f, "[store] %.80s: \"%.60s\" is not a label", key, label);
+	for (i = 0; i < c->nkeep; i++)
+		if (strcmp(c->keep_label[i].label, label) == 0)
+			return fault_set(f, "[store] %s: given twice", key);
+	if (c->nkeep == CONFIG_LABELS)
+		return fault_set(
+		    f, "[store] %s: at most %d labels", key, CONFIG_LABELS);
+	if (!number_parse(TIME, value, &ms) || ms < SECOND)
+		return fault_set(f,
+		    "[store] %s: \"%.80s\" is not a duration, such as 30d", key,
+		    value);
+	snprintf(k->label, sizeof(k->label), "%s", label);
+	k->ms = ms;
+	c->nkeep++;
+	return TOCSIN_OK;
+}
+
+static void
+keeps_print(struct buf *b, const struct config *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->nkeep; i++) {
+		buf_addf(b, "\n" KEEP "%s = ", c->keep_label[i].label);
+		number_print(b, TIME, c->keep_label[i].ms);
+		buf_addz(b, "\n");
+	}
+}
+
 enum tocsin_err
 config_set(struct config *c, const char *section, const char *key,
     const char *value, struct config_fault *f)
@@ -479,6 +534,8 @@ config_set(struct config *c, const char *section, const char *key,
 	f->line = 0;
 	if (peer)
 		return peer_set(c, peer, key, value, f);
+	if (is_keep(section, key))
+		return keep_set(c, key, value, f);
 	return r ? value_parse(c, r, value, f) : unknown_key(section, key, f);
 }
 
@@ -702,6 +759,8 @@ config_print(struct buf *b, const struct config *c)
 			buf_addf(b, "\n[%s]\n", r->section);
 		section = r->section;
 		row_print(b, r, c);
+		if (r->at == offsetof(struct config, keep_unread))
+			keeps_print(b, c);
 	}
 	if (c->npeer == 0)
 		peer_print_none(b);

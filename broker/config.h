@@ -23,6 +23,7 @@
 #define CONFIG_PATH_MAX 511
 #define CONFIG_DEFAULT_FILE "/etc/tocsin/tocsind.conf"
 #define CONFIG_FILE_MAX (64 * 1024)
+#define CONFIG_LABELS 16 /* keep.LABEL */
 
 /* [peer NAME]: what is said about one other broker. */
 #define CONFIG_PEERS 64
@@ -48,6 +49,13 @@ struct config {
 	uint64_t prealloc;
 	uint64_t readers;
 	uint64_t batch;
+	uint64_t keep;
+	uint64_t keep_unread;
+	struct config_keep {
+		char label[TOKEN_MAX + 1];
+		uint64_t ms;
+	} keep_label[CONFIG_LABELS]; /* in the order of the file */
+	size_t nkeep;
 
 	/* [limits] */
 	uint64_t contexts;

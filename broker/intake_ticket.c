@@ -417,6 +417,8 @@ peers_of(struct names *peers, struct batch *batch, uint64_t seq)
 	size_t i, k;
 	enum tocsin_err err = store_get(batch->view, seq, &e);
 
+	if (!err && e.erased)
+		return TOCSIN_OK;
 	if (!err)
 		err = ticket_parse(&t, &n, e.note);
 	for (i = 0; !err && i < t.nto; i++) {

@@ -96,6 +96,11 @@ page_fill(
 			}
 			return p->n > 0 ? TOCSIN_OK : TOCSIN_EBUSY;
 		}
+		if (e.erased) {
+			p->last = seq;
+			p->more = false;
+			continue;
+		}
 		if (!page_add(p, &e))
 			return TOCSIN_OK;
 		p->more = false;

@@ -249,6 +249,8 @@ get(struct request *r, const struct msg_get *m, struct msg_range *out,
 	if (err)
 		return err;
 	err = request_find(r, rx, m->id, &e);
+	if (!err && e.erased)
+		err = TOCSIN_EERASED;
 	if (!err)
 		err = named_size(&e, m->hash, &out->total);
 	if (!err)

@@ -20,6 +20,23 @@ setup_paths(struct setup *s, const struct config *c)
 }
 
 static void
+setup_keep(struct broker_config *b, const struct config *c)
+{
+	size_t i;
+
+	b->keep[0] =
+	    (struct retain_rule){ .seconds = (int64_t)(c->keep / 1000) };
+	for (i = 0; i < c->nkeep; i++) {
+		struct retain_rule *r = &b->keep[i + 1];
+
+		memcpy(r->label, c->keep_label[i].label, sizeof(r->label));
+		r->seconds = (int64_t)(c->keep_label[i].ms / 1000);
+	}
+	b->nkeep = (unsigned)c->nkeep + 1;
+	b->keep_unread = (int64_t)(c->keep_unread / 1000);
+}
+
+static void
 setup_broker(struct broker_config *b, const struct config *c)
 {
 	size_t i;
@@ -45,6 +62,7 @@ setup_broker(struct broker_config *b, const struct config *c)
 	b->post_burst = (unsigned)c->post_burst;
 	b->staged_max = (unsigned)c->staged;
 	b->staged_seconds = (unsigned)(c->staged_for / 1000);
+	setup_keep(b, c);
 	b->relay_window = (uint32_t)c->window;
 	b->npeer = c->npeer;
 	for (i = 0; i < c->npeer; i++) {

@@ -15,6 +15,7 @@
 #define DISK_LEFT (4 * 1024 * 1024)
 
 #define FLAG_DETACHED 0x01
+#define FLAG_ERASED 0x02
 
 /* ---- errors ---- */
 
@@ -120,7 +121,7 @@ key_u64(const uint64_t *key)
  * SipHash of the value, under a key made of the table and the row's key: a row
  * that strays to another place fails as one with a flipped bit does.
  */
-static void
+void
 row_check(
     uint8_t check[CHECK_LEN], enum table t, struct span key, struct span value)
 {
@@ -543,7 +544,7 @@ store_tx_view(struct store_tx *tx)
 }
 
 /* How much of an entry's row comes before its check: itself, and the nodes. */
-static size_t
+size_t
 entry_fixed(uint64_t seq)
 {
 	return sizeof(struct entry_row) +
@@ -730,7 +731,8 @@ record_encode(struct buf *b, uint64_t seq, const struct store_entry *e)
 	buf_u64(b, seq);
 	buf_u64(b, (uint64_t)e->time);
 	buf_u8(b, (uint8_t)e->kind);
-	buf_u8(b, e->detached ? FLAG_DETACHED : 0);
+	buf_u8(b, (uint8_t)((e->detached ? FLAG_DETACHED : 0) |
+			    (e->erased ? FLAG_ERASED : 0)));
 	buf_add(b, SPAN(e->id));
 	buf_u8(b, (uint8_t)e->member.n);
 	buf_add(b, e->member);
@@ -746,11 +748,14 @@ record_decode(struct store_entry *out, struct span record)
 {
 	struct store_entry e = { 0 };
 	struct rd r = rd_init(record);
+	uint8_t flags;
 
 	e.seq = rd_u64(&r);
 	e.time = (int64_t)rd_u64(&r);
 	e.kind = (enum store_kind)rd_u8(&r);
-	e.detached = rd_u8(&r) & FLAG_DETACHED;
+	flags = rd_u8(&r);
+	e.detached = flags & FLAG_DETACHED;
+	e.erased = flags & FLAG_ERASED;
 	rd_copy(&r, e.id, sizeof(e.id));
 	e.member = rd_span(&r, rd_u8(&r));
 	e.via = rd_span(&r, rd_u8(&r));

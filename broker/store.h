@@ -68,6 +68,7 @@ struct store_entry {
 	struct span note;   /* signed text with its signature lines */
 	struct span body;
 	bool detached;
+	bool erased; /* its content is gone: note and body are empty */
 };
 
 /* What a peer must get: an entry, or a part. */
@@ -83,6 +84,7 @@ struct store_part {
 	uint64_t have;	    /* bytes on disk, from the first on */
 	bool complete;	    /* have == total and the hash was right */
 	uint64_t first_seq; /* entry that named it first; 0: staged, unnamed */
+	uint64_t last_seq;  /* and last */
 };
 
 /*
@@ -146,6 +148,14 @@ enum tocsin_err MUST_USE store_append(
  */
 enum tocsin_err MUST_USE store_mend(
     struct store_tx *tx, const struct store_entry *e);
+
+/*
+ * Erase what an entry says: note and body. Its place, id, kind, time, member
+ * and leaf stay, and so do the rows that point to it; erased again is OK. The
+ * bytes are gone from the log at once, and from the disk when the engine uses
+ * their pages again, or with store_compact().
+ */
+enum tocsin_err MUST_USE store_erase(struct store_tx *tx, uint64_t seq);
 
 /* Put an entry into a member's mailbox; "*" is everybody's. */
 enum tocsin_err MUST_USE store_mail(

@@ -202,6 +202,11 @@ enum tocsin_err raw_put(
 enum tocsin_err row_seek(const struct store_rx *rx, enum table t,
     struct span key, struct span *found, struct span *stored);
 
+/* The check of a row, and how much of an entry's row is before it. */
+void row_check(
+    uint8_t check[CHECK_LEN], enum table t, struct span key, struct span value);
+size_t entry_fixed(uint64_t seq);
+
 /* An entry as bytes, and back; spans alias. */
 void record_encode(struct buf *b, uint64_t seq, const struct store_entry *e);
 bool record_decode(struct store_entry *out, struct span record);
@@ -246,6 +251,7 @@ struct part_row {
 	uint64_t total;
 	uint64_t have;
 	uint64_t first_seq;
+	uint64_t last_seq;
 	uint64_t complete;
 	crypto_hash_sha256_state sha;
 };

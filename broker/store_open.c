@@ -27,7 +27,7 @@
 #define NAME_LOCK "lock"
 #define LOCK_SUFFIX "-lock" /* the engine's, for its readers */
 
-#define FORMAT "tocsin store 4"
+#define FORMAT "tocsin store 5"
 
 #define GROW_STEP (8 * 1024 * 1024)
 

@@ -243,7 +243,7 @@ part_new(struct store_tx *tx, const uint8_t hash[32], uint64_t total,
 		return err;
 	memset(&row, 0, sizeof(row)); /* padding too: it is written */
 	row.total = total;
-	row.first_seq = first_seq;
+	row.first_seq = row.last_seq = first_seq;
 	crypto_hash_sha256_init(&row.sha);
 	row.complete = total == 0;
 	if (total == 0 && !part_hash_right(&row, hash))
@@ -272,9 +272,11 @@ store_part_expect(struct store_tx *tx, const uint8_t hash[32], uint64_t total,
 		return err;
 	if (row.total != total)
 		return TOCSIN_EMALFORMED;
-	if (row.first_seq != 0 || first_seq == 0)
+	if (first_seq <= row.last_seq)
 		return TOCSIN_OK;
-	row.first_seq = first_seq;
+	if (row.first_seq == 0)
+		row.first_seq = first_seq;
+	row.last_seq = first_seq;
 	return part_row_put(tx, hash, &row);
 }
 
@@ -343,7 +345,7 @@ store_part_stat(
 	if (err)
 		return err;
 	*out = (struct store_part){ row.total, row.have, row.complete != 0,
-		row.first_seq };
+		row.first_seq, row.last_seq };
 	return TOCSIN_OK;
 }
 

@@ -53,6 +53,13 @@ verify_id(struct walk *w, const struct store_entry *e)
 	struct note note;
 	uint64_t seq;
 
+	if (e->erased) {
+		if (store_find(w->rx, e->id, &seq) != TOCSIN_OK ||
+		    seq != e->seq)
+			report(w, e->seq, "the entry is not found by its id",
+			    RESTORE);
+		return;
+	}
 	if (note_parse(&note, e->note, RECORD_MAX) != TOCSIN_OK) {
 		report(w, e->seq, "the entry is not a signed note", RESTORE);
 		return;

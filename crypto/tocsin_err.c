@@ -73,6 +73,8 @@ static const struct reason reasons[TOCSIN_ERR_COUNT] = {
 	    "the body was sealed for another header than this one; do not trust the ticket, tell both teams" },
 	[TOCSIN_ERECIPIENTMISMATCH] = { "recipient-mismatch", 1,
 	    "the body is not sealed to exactly the readers that the header names; do not trust the ticket, tell its sender" },
+	[TOCSIN_EERASED] = { "erased", 1,
+	    "this broker keeps it no longer; that it was there can still be proved, and a desk that has read it may have it" },
 };
 /* clang-format on */
 

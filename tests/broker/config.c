@@ -69,6 +69,34 @@ test_good(void)
 }
 
 static void
+test_keep(void)
+{
+	struct buf out = { 0 };
+
+	is_int(parse(NAMES "[store]\nkeep.personal-data = 30d\nkeep = 90d\n"
+			   "keep.logs=12h\n"),
+	    TOCSIN_OK, "labels have times of their own");
+	ok(c.nkeep == 2 &&
+		strcmp(c.keep_label[0].label, "personal-data") == 0 &&
+		c.keep_label[0].ms == UINT64_C(30) * 86400000 &&
+		c.keep_label[1].ms == 43200000,
+	    "in the order of the file");
+	config_print(&out, &c);
+	buf_u8(&out, 0);
+	is_int(
+	    parse((const char *)out.p), TOCSIN_OK, "what is printed is parsed");
+	ok(c.nkeep == 2 && c.keep_label[1].ms == 43200000 &&
+		c.keep == UINT64_C(90) * 86400000,
+	    "to the same");
+	refused("[store]\nkeep.a = 1d\nkeep.a = 2d\n", 9, "given twice");
+	refused("[store]\nkeep. = 1d\n", 8, "not a label");
+	refused("[store]\nkeep.A = 1d\n", 8, "not a label");
+	refused("[store]\nkeep.a = 30\n", 8, "not a duration");
+	refused("[store]\nkeep.a = 0\n", 8, "not a duration");
+	buf_release(&out);
+}
+
+static void
 test_refused(void)
 {
 	char line[400];
@@ -229,6 +257,7 @@ int
 main(void)
 {
 	test_good();
+	test_keep();
 	test_refused();
 	test_prefixes();
 	test_peers();

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: ISC */
+#include "broker/retain.h"
+
+#include "broker/broker.h"
+#include "broker/clock.h"
+#include "broker/log.h"
+#include "broker/value.h"
+#include "crypto/ticket.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STEP 512  /* entries that one job looks at */
+#define ERASED 32 /* and erases */
+
+/* One rule's turn in one job. */
+struct turn {
+	struct batch *batch;
+	const struct retain_rule *rule;
+	uint64_t done; /* all up to it are done */
+	bool waits;    /* something does: `done` stays */
+	unsigned erased;
+};
+
+/* ---- who still needs it ---- */
+
+/* The rows of a lane ascend, so what is before its first one was sent. */
+static bool
+lane_waits(const struct turn *w, struct span peer, unsigned lane, uint64_t seq)
+{
+	struct store_out out;
+
+	if (store_out_next(w->batch->view, peer, lane, 0, &out) != TOCSIN_OK)
+		return false;
+	return (out.seq > 0 ? out.seq : out.ticket) <= seq;
+}
+
+/* True if a broker of that nation may still have to get it. */
+static bool
+is_unsent(const struct turn *w, struct span nation, uint64_t seq)
+{
+	const struct roster *r = trust_roster(w->batch->trust);
+	const struct roster_broker *peer;
+	unsigned lane;
+	size_t i;
+
+	for (i = 0; (peer = roster_broker_of(r, nation, i)); i++)
+		for (lane = 0; lane < STORE_LANES; lane++)
+			if (lane_waits(w, span_of(peer->name), lane, seq))
+				return true;
+	return false;
+}
+
+/* True if a device of the member has acknowledged as far as that. */
+static bool
+has_read(struct store_rx *rx, struct span member, uint64_t seq)
+{
+	char prefix[MEMBER_MAX + 16];
+	struct span name, value;
+	struct rd r;
+	int n = snprintf(prefix, sizeof(prefix), "cursor/%.*s/", (int)member.n,
+	    (const char *)member.p);
+
+	name = (struct span){ (const uint8_t *)prefix, (size_t)n };
+	while (store_value_next(rx, name, &name, &value) == TOCSIN_OK &&
+	       span_is(span_cut(name, 0, (size_t)n), prefix)) {
+		r = rd_init(value);
+		if (rd_u64(&r) >= seq && rd_done(&r))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_ours(const struct broker *b, struct span member)
+{
+	return span_is(member_nation(member), b->conf.nation);
+}
+
+/* A member that is gone reads no more. */
+static bool
+is_unread(const struct turn *w, struct span member, uint64_t seq)
+{
+	const struct roster *r = trust_roster(w->batch->trust);
+
+	return is_ours(w->batch->b, member) && roster_member(r, member) &&
+	       !has_read(w->batch->view, member, seq);
+}
+
+static bool
+is_wanted(const struct turn *w, struct span member, uint64_t seq)
+{
+	return is_unsent(w, member_nation(member), seq) ||
+	       is_unread(w, member, seq);
+}
+
+static bool
+is_needed(
+    const struct turn *w, const struct store_entry *e, const struct ticket *t)
+{
+	size_t i;
+
+	if (e->kind == STORE_RECEIPT)
+		return is_wanted(w, e->member, e->seq);
+	for (i = 0; i < t->nto; i++)
+		if (is_wanted(w, t->to[i].member, e->seq))
+			return true;
+	return false;
+}
+
+/* ---- erasing ---- */
+
+static bool
+is_gone(struct store_rx *rx, uint64_t seq)
+{
+	struct store_entry e;
+
+	return seq > 0 && store_get(rx, seq, &e) == TOCSIN_OK && e.erased;
+}
+
+/* Unless the first or the last ticket that names it is still there. */
+static enum tocsin_err
+drop_part(struct turn *w, const uint8_t hash[32])
+{
+	struct store_part part;
+	enum tocsin_err err = store_part_stat(w->batch->view, hash, &part);
+
+	if (!err && is_gone(w->batch->view, part.first_seq) &&
+	    is_gone(w->batch->view, part.last_seq))
+		err = store_part_drop(w->batch->tx, hash);
+	return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
+}
+
+static enum tocsin_err
+erase(struct turn *w, const struct store_entry *e, const struct ticket *t)
+{
+	enum tocsin_err err = store_erase(w->batch->tx, e->seq);
+	size_t i;
+
+	w->erased++;
+	if (err || e->kind != STORE_TICKET)
+		return err;
+	if (e->detached)
+		err = drop_part(w, t->body_hash);
+	for (i = 0; i < t->npart && !err; i++)
+		err = drop_part(w, t->part[i].hash);
+	return err;
+}
+
+static bool
+has_label(const struct ticket *t, const char *label)
+{
+	size_t i;
+
+	for (i = 0; i < t->nlabel; i++)
+		if (span_is(t->label[i], label))
+			return true;
+	return false;
+}
+
+/* False: the rule says nothing about it. */
+static bool
+applies(
+    const struct turn *w, const struct store_entry *e, const struct ticket *t)
+{
+	if (e->kind == STORE_RECEIPT)
+		return w->rule->label[0] == '\0';
+	return e->kind == STORE_TICKET &&
+	       (w->rule->label[0] == '\0' || has_label(t, w->rule->label));
+}
+
+static void
+say_unread(const struct store_entry *e)
+{
+	static struct log_limit limit = LOG_LIMIT(20, 600000);
+
+	log_limited(&limit, LOG_WARN, "erased-unread", LOG_U("seq", e->seq),
+	    LOG_X("id", SPAN(e->id)), LOG_S("member", e->member));
+}
+
+static enum tocsin_err
+consider(struct turn *w, const struct store_entry *found)
+{
+	struct store_entry e = *found;
+	struct batch *batch = w->batch;
+	struct buf note = { 0 };
+	struct ticket t;
+	struct note n;
+	enum tocsin_err err = TOCSIN_OK;
+	bool needed;
+
+	/* Writing moves what spans point to. */
+	buf_add(&note, e.note);
+	if (!buf_ok(&note))
+		return TOCSIN_EBUSY;
+	if (e.kind == STORE_TICKET)
+		err = ticket_parse(&t, &n, buf_span(&note));
+	if (!err && !e.erased && applies(w, &e, &t)) {
+		needed = is_needed(w, &e, &t);
+		if (needed &&
+		    batch->now - e.time < batch->b->conf.keep_unread) {
+			w->waits = true;
+		} else {
+			if (needed)
+				say_unread(&e);
+			err = erase(w, &e, &t);
+		}
+	} else {
+		err = TOCSIN_OK;
+	}
+	buf_release(&note);
+	return err;
+}
+
+/* ---- a turn ---- */
+
+/* OK: there is more; NOTFOUND: all that is old enough was looked at. */
+static enum tocsin_err
+step(struct turn *w, uint64_t *at)
+{
+	int64_t old = w->batch->now - w->rule->seconds;
+	struct store_entry e;
+	bool waited = w->waits;
+	enum tocsin_err err = store_get(w->batch->view, *at + 1, &e);
+
+	if (err == TOCSIN_ENOTFOUND || (!err && e.time > old))
+		return TOCSIN_ENOTFOUND;
+	if (!err)
+		err = consider(w, &e);
+	else if (err == TOCSIN_EBODYMISMATCH)
+		err = TOCSIN_OK; /* it says nothing anyway */
+	if (err)
+		return err;
+	++*at;
+	if (!waited && !w->waits)
+		w->done = *at;
+	return TOCSIN_OK;
+}
+
+static const char *
+name_of(const struct retain_rule *r)
+{
+	return r->label[0] ? r->label : "-";
+}
+
+static enum tocsin_err
+take_turn(struct batch *batch, unsigned i, bool *more)
+{
+	struct retain *s = &batch->b->retain;
+	struct turn w = { .batch = batch, .rule = &batch->b->conf.keep[i] };
+	uint64_t at = s->at[i], before;
+	unsigned n;
+	enum tocsin_err err;
+
+	err = value_get_u64(batch->view, &before, "retain/%s", name_of(w.rule));
+	if (err)
+		return err;
+	w.done = before;
+	w.waits = at > before; /* there was something in between */
+	if (at < before)
+		at = before;
+	for (n = 0; !err && n < STEP && w.erased < ERASED; n++)
+		err = step(&w, &at);
+	*more = err == TOCSIN_OK;
+	if (err == TOCSIN_ENOTFOUND) {
+		err = TOCSIN_OK;
+		at = 0; /* from the beginning of what had to wait */
+	}
+	if (!err && w.done > before)
+		err = value_put_u64(
+		    batch->tx, w.done, "retain/%s", name_of(w.rule));
+	if (!err)
+		s->at[i] = at;
+	return err;
+}
+
+struct sweep {
+	struct job job;
+	struct broker *b;
+	bool more;
+};
+
+static enum tocsin_err
+sweep_apply(struct job *job, struct batch *batch)
+{
+	struct sweep *w = (struct sweep *)job;
+
+	return take_turn(
+	    batch, batch->b->retain.turn % batch->b->conf.nkeep, &w->more);
+}
+
+static void
+sweep_done(struct job *job, enum tocsin_err err)
+{
+	static struct log_limit limit = LOG_LIMIT(2, 600000);
+	struct sweep *w = (struct sweep *)job;
+	struct broker *b = w->b;
+
+	if (err && err != TOCSIN_EUNAVAILABLE)
+		log_limited(&limit, LOG_WARN, "erase-failed", LOG_ERR(err));
+	if (!err && w->more &&
+	    writer_submit_later(b->writer, &w->job) == TOCSIN_OK)
+		return;
+	b->retain.turn++;
+	atomic_store(&b->retain.busy, false);
+	free(w);
+}
+
+/* Whether some rule's next entry is old enough. */
+static bool
+is_due(struct broker *b)
+{
+	struct store_rx *rx;
+	struct store_entry e;
+	uint64_t done;
+	bool due = false;
+	unsigned i;
+
+	if (store_read(b->store, &rx) != TOCSIN_OK)
+		return false;
+	for (i = 0; i < b->conf.nkeep && !due; i++)
+		due = value_get_u64(rx, &done, "retain/%s",
+			  name_of(&b->conf.keep[i])) == TOCSIN_OK &&
+		      store_get(rx, done + 1, &e) == TOCSIN_OK &&
+		      e.time <= clock_now() - b->conf.keep[i].seconds;
+	store_read_end(rx);
+	return due;
+}
+
+void
+retain_sweep(struct broker *b)
+{
+	struct sweep *w;
+
+	if (atomic_load(&b->retain.busy) || !is_due(b))
+		return;
+	w = calloc(1, sizeof(*w));
+	if (!w)
+		return;
+	w->b = b;
+	w->job = (struct job){
+		.weight = 65536, .apply = sweep_apply, .done = sweep_done
+	};
+	atomic_store(&b->retain.busy, true);
+	if (writer_submit_later(b->writer, &w->job) != TOCSIN_OK) {
+		atomic_store(&b->retain.busy, false);
+		free(w);
+	}
+}
