@@ -469,17 +469,6 @@ whole(struct lane_rx_lane *l)
 	l->total = 0;
 }
 
-static uint64_t
-in_memory(const struct lane_rx *rx)
-{
-	uint64_t n = rx->bytes;
-	unsigned i;
-
-	for (i = 0; i < LANE_COUNT; i++)
-		n += rx->lane[i].part.n;
-	return n;
-}
-
 /* Bytes that continue the head: of a part they are given out as they are. */
 static enum lane_got
 take_range(struct lane_rx *rx, struct lane_rx_lane *l, struct lane_take *out)
@@ -531,7 +520,8 @@ take(struct lane_rx *rx, struct lane_rx_lane *l, const struct relay_piece *p,
 		return LANE_TOOBIG;
 	}
 	out->bytes = span_cut(p->bytes, (size_t)skip, p->bytes.n);
-	if (in_memory(rx) + out->bytes.n > rx->limit)
+	/* Not what is being put together: lanes would wait for one another. */
+	if (rx->bytes + out->bytes.n > rx->limit)
 		return LANE_DROPPED;
 	return p->lane == LANE_BULK ? take_range(rx, l, out)
 				    : take_bytes(rx, l, out);

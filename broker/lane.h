@@ -157,7 +157,7 @@ struct lane_pos lane_tx_place(const struct lane_tx *tx, unsigned lane);
 #define LANE_DELAY 50		 /* ms from one word to the next, unless it */
 				 /* is about many bytes, or a loss */
 #define LANE_KEEP (64u << 10)	 /* bytes of an entry worth a write */
-#define LANE_HOLD 4		 /* windows that are kept in memory at most */
+#define LANE_HOLD 4		 /* windows that are given out at most */
 
 enum lane_got {
 	LANE_DROPPED, /* was here before, or does not follow what is here */
@@ -183,7 +183,7 @@ struct lane_rx_lane {
 struct lane_rx {
 	struct lane_rx_lane lane[LANE_COUNT];
 	uint64_t bytes; /* given out as items and not durable yet */
-	uint64_t limit; /* of that and of what is assembled */
+	uint64_t limit; /* of that; what is assembled has LANE_ITEM_MAX a lane */
 	uint64_t fresh; /* bytes since we told how far we are */
 	int64_t told_at;
 	uint64_t repeated; /* bytes that came and were here already */

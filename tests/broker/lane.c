@@ -512,6 +512,7 @@ test_receiver(void)
 	struct msg_cursors at = { .item = { 3, 0, 0, 0, 7 },
 		.offset = { 5, 0, 0, 0, 50 } };
 	struct lane_rx rx;
+	uint64_t n;
 
 	lane_rx_open(&rx, &at, 1 << 20);
 	is_int(put(&rx, piece(0, 4, 20, 5, 15)), LANE_DROPPED,
@@ -539,8 +540,20 @@ test_receiver(void)
 
 	lane_rx_open(&rx, &at, 250);
 	is_int(put(&rx, piece(0, 4, 5000, 0, 800)), LANE_TAKEN, "bytes fit");
-	is_int(put(&rx, piece(1, 1, 5000, 0, 800)), LANE_DROPPED,
-	    "memory is bounded over all lanes");
+	is_int(put(&rx, piece(1, 1, 5000, 0, 4000)), LANE_DROPPED,
+	    "a piece of more than four windows does not");
+	is_int(put(&rx, piece(1, 1, 800, 0, 800)), LANE_ITEM,
+	    "a lane does not wait for what another has begun");
+	is_int(put(&rx, piece(2, 1, 800, 0, 800)), LANE_DROPPED,
+	    "what is not safe yet is bounded over all lanes");
+	lane_rx_durable(&rx, 1, (struct lane_pos){ 1, 0 }, 800);
+	is_int(put(&rx, piece(2, 1, 800, 0, 800)), LANE_ITEM,
+	    "and what is safe makes room");
+	lane_rx_durable(&rx, 2, (struct lane_pos){ 1, 0 }, 800);
+	for (n = 800; n < 5000; n += 600)
+		put(&rx, piece(0, 4, 5000, n, 600));
+	is_int((int)rx.lane[0].head.item, 4,
+	    "an item may be larger than four windows");
 	lane_rx_release(&rx);
 }
 
