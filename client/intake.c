@@ -296,10 +296,12 @@ move_self(struct work *w)
 
 /* ---- what is held ---- */
 
+/* A message's number may be that of the entry which brought a text. */
 static void
-held_name(char out[128], int64_t due, uint64_t number)
+held_name(char out[128], int64_t due, uint64_t number, enum kind kind)
 {
-	snprintf(out, 128, HELD "%020" PRId64 "/%020" PRIu64, due, number);
+	snprintf(out, 128, HELD "%020" PRId64 "/%020" PRIu64 "/%u", due, number,
+	    (unsigned)kind);
 }
 
 /* A row says what is held: a message by its number, or a text itself. */
@@ -311,7 +313,7 @@ hold(struct work *w, enum kind kind, int64_t due, uint64_t number,
 	char name[128];
 	enum tocsin_err err = TOCSIN_EINTERNAL;
 
-	held_name(name, due, number);
+	held_name(name, due, number, kind);
 	buf_u8(&row, (uint8_t)kind);
 	buf_add(&row, text);
 	if (buf_ok(&row))

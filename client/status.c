@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Who has it: tocsin_status(). */
+/* Who has it: tocsin_status() and tocsin_status_of(). */
 #include "client/handle.h"
 #include "client/incident.h"
 #include "crypto/receipt.h"
@@ -16,6 +16,7 @@ struct links {
 
 /* The thread's messages and receipts, as the ladder wants them. */
 struct evidence {
+	const struct tocsin_message *given; /* the caller's; or NULL */
 	struct tocsin_list list;
 	struct incident *incident; /* one per message */
 	struct ladder_message *message;
@@ -32,6 +33,24 @@ struct status {
 	struct tocsin_place *place;
 };
 
+/* Message n, opened unless the caller did so. */
+static enum tocsin_err
+take_message(struct tocsin *t, struct desk_tx *tx, uint64_t n,
+    const struct evidence *e, struct tocsin_message **out)
+{
+	if (e->given == NULL || e->given->number != n)
+		return message_of(t, tx, n, out);
+	*out = (struct tocsin_message *)(uintptr_t)e->given;
+	return TOCSIN_OK;
+}
+
+static void
+put_back(const struct evidence *e, struct tocsin_message *m)
+{
+	if (m != e->given)
+		tocsin_message_free(m);
+}
+
 static void
 evidence_release(struct evidence *e)
 {
@@ -40,7 +59,7 @@ evidence_release(struct evidence *e)
 	for (i = 0; i < e->list.n; i++) {
 		if (e->incident != NULL)
 			incident_release(&e->incident[i]);
-		tocsin_message_free(e->list.message[i]);
+		put_back(e, e->list.message[i]);
 		free(e->links[i]);
 	}
 	for (i = 0; i < e->nstring; i++)
@@ -220,16 +239,16 @@ add_message(
 
 	if (!grow(e))
 		return TOCSIN_EINTERNAL;
-	err = message_of(t, tx, n, &m);
+	err = take_message(t, tx, n, e, &m);
 	if (err != TOCSIN_OK || (m->refused != TOCSIN_OK && !m->own)) {
-		tocsin_message_free(m);
+		put_back(e, m);
 		return err;
 	}
 	err = desk_get(tx, n, &row);
 	if (err == TOCSIN_OK)
 		err = read_links(&e->links[e->list.n], &row);
 	if (err != TOCSIN_OK) {
-		tocsin_message_free(m);
+		put_back(e, m);
 		return err;
 	}
 	e->list.message[e->list.n++] = m;
@@ -322,9 +341,9 @@ fold(struct status *s, int64_t now)
 	return err;
 }
 
-enum tocsin_err
-tocsin_status(
-    struct tocsin *t, const char *id, int64_t now, struct tocsin_status **out)
+static enum tocsin_err
+status_of(struct tocsin *t, const char *id, const struct tocsin_message *given,
+    int64_t now, struct tocsin_status **out)
 {
 	struct status *s = calloc(1, sizeof(*s));
 	struct desk_tx *tx = NULL;
@@ -333,6 +352,7 @@ tocsin_status(
 
 	if (s == NULL)
 		return fail(TOCSIN_EINTERNAL, "no memory");
+	s->e.given = given;
 	err = begin_read(t, &tx);
 	if (err == TOCSIN_OK)
 		err = find_thread(t, tx, id, thread);
@@ -350,6 +370,20 @@ tocsin_status(
 	else
 		*out = &s->s;
 	return err;
+}
+
+enum tocsin_err
+tocsin_status(
+    struct tocsin *t, const char *id, int64_t now, struct tocsin_status **out)
+{
+	return status_of(t, id, NULL, now, out);
+}
+
+enum tocsin_err
+tocsin_status_of(struct tocsin *t, const struct tocsin_message *m, int64_t now,
+    struct tocsin_status **out)
+{
+	return status_of(t, m->id, m, now, out);
 }
 
 const char *

@@ -272,6 +272,13 @@ struct tocsin_status {
 
 TOCSIN_API enum tocsin_err tocsin_status(struct tocsin *t, const char *id,
     int64_t now, struct tocsin_status **out) TOCSIN_MUST_USE;
+/*
+ * The same for the ticket of a message that the caller has, which is not opened
+ * once more. It must outlive *out.
+ */
+TOCSIN_API enum tocsin_err tocsin_status_of(struct tocsin *t,
+    const struct tocsin_message *m, int64_t now,
+    struct tocsin_status **out) TOCSIN_MUST_USE;
 TOCSIN_API void tocsin_status_free(struct tocsin_status *s);
 TOCSIN_API const char *tocsin_rung_name(enum tocsin_rung rung);
 

@@ -152,7 +152,7 @@ list_one(const struct listing *l, const struct tocsin_message *m)
 	struct row r = { .m = m };
 
 	r.mine = view_same_member(m->from, tocsin_device(l->t));
-	if (tocsin_status(l->t, m->id, cli_now(), &r.s) != TOCSIN_OK)
+	if (tocsin_status_of(l->t, m, cli_now(), &r.s) != TOCSIN_OK)
 		r.s = NULL;
 	r.state = state_of(l, &r);
 	if (wanted(l, &r)) {

@@ -502,6 +502,31 @@ test_clock_of_keys(void)
 	ok(k != NULL && k->serial == 2, "and is when its time has come");
 }
 
+/* An announcement in entry 1 and message 1, both until the same second. */
+static void
+test_held_together(void)
+{
+	struct fx_ticket t;
+	int64_t ahead = 600 + 60;
+	int64_t when;
+	const struct keys *k;
+
+	begin();
+	when = f.now + 660;
+	fixture_next_keys(&f, 1, later_keys, &when);
+	t = ticket("lacert@la/desk1", "singcert@sg", 1, NULL, future, &ahead);
+	add(3, buf_span(&f.keys_file[1]), (struct span){ 0 });
+	add(1, buf_span(&t.note), buf_span(&t.body));
+	is_int(deliver(), TOCSIN_OK, "an announcement and a ticket come early");
+	is_int((long long)number_of(&t), 1,
+	    "whose number is that of the announcement's entry");
+	again(f.now + 60, false);
+	is_int(refused(&t), TOCSIN_OK, "when it is time the ticket is there");
+	k = belief_keys(&h.belief, span_of("mycert@my"));
+	ok(k != NULL && k->serial == 2, "and the announcement");
+	fx_ticket_release(&t);
+}
+
 /* ---- rosters and announcements ---- */
 
 static void
@@ -798,6 +823,7 @@ main(void)
 	test_clock();
 	test_roster_later();
 	test_clock_of_keys();
+	test_held_together();
 	test_texts();
 	test_fork();
 	test_old_fork();

@@ -315,6 +315,38 @@ test_thread(void)
 	end();
 }
 
+/* A list of tickets has opened each: its status need not open it again. */
+static void
+test_given(void)
+{
+	char id[TOCSIN_ID_TEXT], ack[TOCSIN_ID_TEXT];
+	struct tocsin_status *s = NULL;
+	struct tocsin_message *m = NULL;
+	char was[2000];
+
+	begin();
+	post(id, to_my);
+	deliver(sg, id, my);
+	if (tocsin_ack(my, id, TOCSIN_ACCEPTED, NULL, NULL, ack) != TOCSIN_OK ||
+	    tocsin_get(my, id, &m) != TOCSIN_OK)
+		abort();
+	snprintf(was, sizeof(was), "%s", stands(my, id, f.now));
+	m->ackby = f.now + 5; /* a word that only this copy of it has */
+	ok(tocsin_status_of(my, m, f.now, &s) == TOCSIN_OK &&
+		s->ackby == f.now + 5,
+	    "a message that is given is not opened again");
+	tocsin_status_free(s);
+	m->number++;
+	s = NULL;
+	ok(tocsin_status_of(my, m, f.now, &s) == TOCSIN_OK &&
+		s->ackby == f.now + 1800 && s->n > 0,
+	    "one that the desk has moved on is");
+	tocsin_status_free(s);
+	tocsin_message_free(m);
+	is_str(stands(my, id, f.now), was, "and neither changes anything");
+	end();
+}
+
 /* A first message that was held gets a number behind its answers. */
 static void
 test_held(void)
@@ -374,6 +406,7 @@ main(void)
 	test_refusals();
 	test_forged();
 	test_thread();
+	test_given();
 	test_held();
 	test_names();
 	return tap_done();
