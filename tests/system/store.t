@@ -83,7 +83,9 @@ mended()
 ok 'a reader finds them, and they come back from a peer' wait_until 30 mended
 is "$(verify sg | grep -c ^problem:)" 1 \
 	'but for the one that no peer has, the store is clean'
-ok 'which the log says' grep -q 'event=entry-not-mended.*not-found' \
+is "$(tocsind status --config "$(conf sg)" --json | json damaged)" 1 \
+	'so says status'
+ok 'and the log' grep -q 'event=entry-not-mended.*not-found' \
 	"$fed/sg/log"
 is "$(at singcert-desk2 inbox --json | grep -c "$own")" 0 \
 	'it is not handed out, and holds nobody up'
