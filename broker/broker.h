@@ -78,7 +78,7 @@ void broker_defaults(struct broker_config *c);
 	X(parks) X(parks_displaced) X(parks_gone) \
 	X(commits) \
 	X(relay_frames_out) X(relay_frames_in) X(relay_bad_frames) \
-	X(relay_items_in) X(relay_items_refused) X(relay_repeats) \
+	X(relay_items_in) X(relay_items_refused) X(relay_repeats) X(relay_differs) X(relay_healed) \
 	X(relay_repeated_bytes) /* came and were here already */ \
 	X(relay_unused_bytes)	/* came behind something that is missing */
 /* clang-format on */

@@ -22,6 +22,7 @@ cursor_get(
 	r = rd_init(s);
 	c->at.item = rd_u64(&r);
 	c->at.offset = rd_u64(&r);
+	rd_copy(&r, c->tally, sizeof(c->tally));
 	if (c->at.offset > 0) {
 		rd_copy(&r, c->hash, sizeof(c->hash));
 		c->kind = rd_u8(&r);
@@ -39,6 +40,7 @@ cursor_put(const struct cursor *c, struct store_tx *tx, const char *peer,
 
 	buf_u64(&b, c->at.item);
 	buf_u64(&b, c->at.offset);
+	buf_add(&b, SPAN(c->tally));
 	if (c->at.offset > 0) {
 		buf_add(&b, SPAN(c->hash));
 		buf_u8(&b, c->kind);

@@ -9,8 +9,9 @@
  * byte never comes: the entry is stored when it is whole, and its beginning
  * dropped.
  *
- * Value relay/PEER/LANE: u64 item, u64 offset, and if the offset is not 0 the
- * hash or key, 32 bytes, u8 kind and u64 size of the item. PROTOCOL.md 6.
+ * Value relay/PEER/LANE: u64 item, u64 offset, 16 tally, and if the offset is
+ * not 0 the hash or key, 32 bytes, u8 kind and u64 size of the item.
+ * PROTOCOL.md 6.
  */
 #ifndef TOCSIN_BROKER_CURSOR_H
 #define TOCSIN_BROKER_CURSOR_H
@@ -18,10 +19,12 @@
 #include "broker/item.h"
 #include "broker/lane.h"
 #include "broker/store.h"
+#include "broker/tally.h"
 
 struct cursor {
 	struct lane_pos at;
-	uint8_t hash[ITEM_HASH]; /* of the item that is not whole */
+	uint8_t tally[TALLY_HASH]; /* of the items up to it */
+	uint8_t hash[ITEM_HASH];   /* of the item that is not whole */
 	uint8_t kind;
 	uint64_t total;
 };

@@ -676,6 +676,7 @@ lane_rx_tell(struct lane_rx *rx, int64_t now)
 		l->told = p;
 		m.at.item[i] = p.item;
 		m.at.offset[i] = p.offset;
+		memcpy(m.tally[i], l->tally, sizeof(l->tally));
 		if (l->gap != LANE_GAP_SEEN)
 			continue;
 		m.missing |= 1u << i;

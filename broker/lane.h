@@ -171,6 +171,7 @@ enum lane_gap { LANE_GAP_NONE, LANE_GAP_SEEN, LANE_GAP_TOLD };
 
 struct lane_rx_lane {
 	struct lane_pos durable; /* the cursor */
+	uint8_t tally[16];	 /* of its items; the caller's, told with it */
 	struct lane_pos head;	 /* what is here, in memory or on disk */
 	struct lane_pos told;	 /* on this link */
 	uint32_t round;		 /* of the last piece */

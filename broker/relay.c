@@ -143,10 +143,10 @@ trim_apply(struct job *job, struct batch *batch)
 	unsigned i;
 
 	for (i = 0; i < LANE_COUNT && !err; i++)
-		if (t->upto[i] > 0)
+		if (t->upto[i].n > 0)
 			err = store_out_trim(
-			    batch->tx, span_of(t->peer), i, t->upto[i]);
-	return err;
+			    batch->tx, span_of(t->peer), i, t->upto[i].n);
+	return err ? err : tally_save(batch->tx, t->peer, t->upto, t->heal);
 }
 
 /* If it failed, a later one does its work. */
@@ -165,10 +165,19 @@ trim_due(const struct relay_peer *p)
 	unsigned i;
 
 	for (i = 0; i < LANE_COUNT; i++)
-		if (p->state == PEER_UP &&
-		    p->tx.lane[i].acked.item > p->trimmed[i])
+		if (p->state == PEER_UP && p->tally[i].n > p->trimmed[i])
 			return true;
-	return false;
+	return p->state == PEER_UP && p->tally_dirty;
+}
+
+static void
+trim_sent(struct relay_peer *p)
+{
+	unsigned i;
+
+	for (i = 0; i < LANE_COUNT; i++)
+		p->trimmed[i] = p->trim.upto[i].n;
+	p->tally_dirty = false;
 }
 
 /* Seldom: it is a commit of its own, and nothing waits for it. */
@@ -184,7 +193,8 @@ trim(struct relay *r, struct relay_peer *p, int64_t now)
 	if (now < p->trim_at)
 		return;
 	for (i = 0; i < LANE_COUNT; i++)
-		p->trim.upto[i] = p->tx.lane[i].acked.item;
+		p->trim.upto[i] = p->tally[i];
+	p->trim.heal = p->heal.want;
 	p->trim.job = (struct job){
 		.weight = 1024, .apply = trim_apply, .done = trim_done
 	};
@@ -193,7 +203,7 @@ trim(struct relay *r, struct relay_peer *p, int64_t now)
 	if (writer_submit(r->b->writer, &p->trim.job) != TOCSIN_OK)
 		atomic_store(&p->trim.busy, false);
 	else
-		memcpy(p->trimmed, p->trim.upto, sizeof(p->trimmed));
+		trim_sent(p);
 }
 
 /* ---- the thread ---- */
@@ -385,6 +395,7 @@ static void
 show(struct relay_peer *p, int64_t now)
 {
 	struct relay_status *s = &p->shown;
+	unsigned i;
 
 	copy_z(s->peer, sizeof(s->peer), p->name);
 	copy_z(s->nation, sizeof(s->nation), p->nation);
@@ -395,6 +406,10 @@ show(struct relay_peer *p, int64_t now)
 	s->rate = p->tx.pace.rate;
 	s->rtt_ms = (uint64_t)p->tx.pace.rtt;
 	s->repeats = p->tx.repeats;
+	s->agreed = 0;
+	for (i = 0; i < LANE_COUNT; i++)
+		s->agreed += p->tally[i].n;
+	s->agreed_ms = p->agreed_at > 0 ? now - p->agreed_at : -1;
 	s->frames_out = p->frames_out;
 	s->bytes_out = p->bytes_out;
 	s->heard_ms = p->heard > 0 ? now - p->heard : -1;
@@ -584,6 +599,7 @@ void
 relay_free(struct relay *r)
 {
 	struct relay_peer *p, *next;
+	unsigned i;
 
 	if (!r)
 		return;
@@ -592,6 +608,8 @@ relay_free(struct relay *r)
 		link_wipe(&p->link);
 		send_forget(p);
 		roster_forget(p);
+		for (i = 0; i < LANE_COUNT; i++)
+			free(p->marks[i]);
 		free(p);
 	}
 	answers_free(r->answers);

@@ -78,8 +78,10 @@ struct relay_status {
 	uint64_t window;	/* that may be; pace.h */
 	uint64_t rate;		/* bytes per second; 0: not measured */
 	uint64_t rtt_ms;	/* shortest; 0: not measured */
-	uint64_t repeats;	/* how often a lane went back */
-	uint64_t frames_out;	/* published, since the start */
+	uint64_t agreed;     /* items that both counted, and found the same */
+	int64_t agreed_ms;   /* since that was compared; -1: never */
+	uint64_t repeats;    /* how often a lane went back */
+	uint64_t frames_out; /* published, since the start */
 	uint64_t bytes_out;
 	uint64_t repeated; /* bytes from the peer that were here already */
 	uint64_t unused;   /* and that came behind something missing */

@@ -174,6 +174,9 @@ renumber(struct batch *batch, const char *peer, const struct msg_cursors *at)
 	if (!err)
 		err = value_put_u64(
 		    batch->tx, batch->b->epochs.n, "counted/%s", peer);
+	if (!err)
+		err =
+		    value_put(batch->tx, (struct span){ 0 }, "tally/%s", peer);
 	names_add(&batch->peers, span_of(peer));
 	/* Half of it would be worse than nothing: spoil the transaction. */
 	return err && err != TOCSIN_ENOSPACE ? TOCSIN_EINTERNAL : err;

@@ -14,6 +14,7 @@
 #include "broker/lane.h"
 #include "broker/relay.h"
 #include "broker/relay_in.h"
+#include "broker/tally.h"
 #include "crypto/link.h"
 
 #include <pthread.h>
@@ -36,6 +37,7 @@ struct asked {
 struct source {
 	uint64_t n; /* 0: none */
 	uint8_t kind;
+	bool none;	 /* it is no more, or not for the peer */
 	bool detached;	 /* the rest is a part of the store: `hash` */
 	uint64_t seq;	 /* of the entry that the rest is in */
 	struct buf head; /* see item.h */
@@ -43,11 +45,24 @@ struct source {
 	uint8_t hash[32];
 };
 
+/* What an item that was sent is, until the peer has said that it has it. */
+#define TALLY_MARKS 2048
+struct sent_mark {
+	uint64_t n;
+	uint8_t mark[TALLY_MARK];
+};
+
+/* Looking for what the peer lacks. */
+struct heal {
+	bool want;
+};
+
 /* Forgetting acknowledged rows: one job at a time. */
 struct trim {
 	struct job job;
 	char peer[LABEL_MAX + 1];
-	uint64_t upto[LANE_COUNT];
+	struct tally upto[LANE_COUNT];
+	bool heal;
 	atomic_bool busy;
 };
 
@@ -92,6 +107,14 @@ struct relay_peer {
 	struct source source[LANE_COUNT];
 	int64_t pump_at; /* reading failed: try again then */
 	int64_t beat_at; /* when to say something, if there is nothing */
+
+	struct tally tally[LANE_COUNT]; /* what the peer has, as it says */
+	bool tallied;			/* that is known */
+	bool tally_dirty;		/* and not on disk */
+	bool said_complete;
+	int64_t agreed_at;
+	struct sent_mark *marks[LANE_COUNT]; /* by number; NULL: none yet */
+	struct heal heal;
 
 	uint64_t trimmed[LANE_COUNT];
 	int64_t trim_at;
@@ -181,6 +204,20 @@ MUST_USE enum tocsin_err link_read(const struct relay_peer *p, uint64_t number,
  */
 MUST_USE enum tocsin_err count_agree(
     struct relay *r, struct relay_peer *p, const struct msg_cursors *at);
+
+/* relay_tally.c: has the peer what it should have? */
+MUST_USE enum tocsin_err tally_open(struct relay *r, struct relay_peer *p,
+    const struct msg_relay *m, int64_t now);
+MUST_USE enum tocsin_err tally_answer(struct relay *r, struct relay_peer *p,
+    const struct msg_relay_at *m, int64_t now);
+void tally_note(struct relay_peer *p, unsigned lane, uint64_t n,
+    const uint8_t mark[TALLY_MARK]);
+MUST_USE enum tocsin_err tally_save(struct store_tx *tx, const char *peer,
+    const struct tally t[LANE_COUNT], bool heal);
+
+/* The mark of an item that is queued. */
+MUST_USE enum tocsin_err send_mark(uint8_t mark[TALLY_MARK],
+    const struct relay_peer *p, struct store_rx *rx, unsigned lane, uint64_t n);
 
 /* relay_roster.c: the rosters after ours, and announcements, if wanted. */
 void roster_ask(struct relay *r, struct relay_peer *p);

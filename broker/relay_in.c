@@ -47,10 +47,12 @@ struct item {
 	struct intake *in;
 	enum tocsin_err pass; /* judged: it is passed over for that */
 	struct intake_refused who;
+	uint8_t mark[TALLY_MARK]; /* of an entry, once judged */
 
 	/* set by apply */
 	enum tocsin_err passed;
 	struct lane_pos reached;
+	uint8_t tally[TALLY_HASH];
 };
 
 /* The beginning of an entry, on its way to the disk. */
@@ -168,6 +170,7 @@ judge_entry(struct item *it, struct broker *b)
 
 	if (err)
 		return err;
+	tally_mark(it->mark, e.note);
 	if (e.gone)
 		return TOCSIN_ENOTFOUND;
 	if (it->kind < STORE_TICKET || it->kind > STORE_RECEIPT)
@@ -338,6 +341,22 @@ apply_range(struct item *it, struct batch *batch, struct cursor *c)
 	return pass_over(it, batch, err);
 }
 
+/* Also one that is passed over: what was sent is compared, not what it was. */
+static void
+count_item(struct cursor *c, const struct item *it)
+{
+	struct tally t = { .n = c->at.item };
+	const uint8_t *mark = it->mark;
+
+	if (it->lane == LANE_BULK && it->offset > 0)
+		mark = c->hash;
+	else if (it->lane == LANE_BULK && it->bytes.n >= TALLY_MARK)
+		mark = it->bytes.p;
+	memcpy(t.hash, c->tally, sizeof(t.hash));
+	tally_add(&t, mark);
+	memcpy(c->tally, t.hash, sizeof(c->tally));
+}
+
 /* With the cursor in the same transaction, each item is stored once. */
 static enum tocsin_err
 item_apply(struct job *job, struct batch *batch)
@@ -351,6 +370,7 @@ item_apply(struct job *job, struct batch *batch)
 	if (err)
 		return err;
 	it->reached = c.at;
+	memcpy(it->tally, c.tally, sizeof(it->tally));
 	if (it->item <= c.at.item)
 		return TOCSIN_OK;
 	if (it->item > c.at.item + 1)
@@ -361,7 +381,10 @@ item_apply(struct job *job, struct batch *batch)
 		err = cursor_drop(&c, batch->tx); /* it is here as a whole */
 	if (err)
 		return err;
+	if (it->reached.item > c.at.item)
+		count_item(&c, it);
 	c.at = it->reached;
+	memcpy(it->tally, c.tally, sizeof(it->tally));
 	return cursor_put(&c, batch->tx, peer, it->lane);
 }
 
@@ -631,6 +654,9 @@ item_done(struct job *job, enum tocsin_err err)
 		it->state = ITEM_WAITS;
 		it->retry_at = retry_after(it, err, clock_ms());
 	} else {
+		if (it->reached.item > p->rx.lane[it->lane].durable.item)
+			memcpy(p->rx.lane[it->lane].tally, it->tally,
+			    sizeof(it->tally));
 		lane_rx_durable(&p->rx, it->lane, it->reached, it->bytes.n);
 		lane_remove(&p->lane[it->lane], it);
 		now = tell_now(p, clock_ms(), &later);
@@ -831,8 +857,10 @@ load_cursors(struct in_peer *p, const char *name)
 	}
 	if (!err)
 		lane_rx_open(&p->rx, &at, p->in->b->conf.relay_window);
-	for (i = 0; i < LANE_COUNT && !err; i++)
+	for (i = 0; i < LANE_COUNT && !err; i++) {
+		memcpy(p->rx.lane[i].tally, c[i].tally, sizeof(c[i].tally));
 		err = resume(p, rx, i, &c[i]);
+	}
 	store_read_end(rx);
 	return err;
 }
@@ -890,6 +918,7 @@ static enum tocsin_err
 link_replace(struct in_peer *p, struct msg_relay *m, struct name *old)
 {
 	struct broker *b = p->in->b;
+	unsigned i;
 	enum tocsin_err err;
 
 	randombytes_buf(m->link, sizeof(m->link));
@@ -912,6 +941,8 @@ link_replace(struct in_peer *p, struct msg_relay *m, struct name *old)
 	p->open = true;
 	p->tell_at = 0;
 	lane_rx_relink(&p->rx, &m->at, &m->from);
+	for (i = 0; i < LANE_COUNT; i++)
+		memcpy(m->tally[i], p->rx.lane[i].tally, sizeof(m->tally[i]));
 	pthread_mutex_unlock(&p->lock);
 	return TOCSIN_OK;
 }

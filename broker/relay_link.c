@@ -194,6 +194,12 @@ link_up(struct relay *r, struct relay_peer *p, struct span fields, int64_t now)
 		return err;
 	err = count_agree(r, p, &m.at);
 	if (err) {
+		p->tallied = false; /* it is numbered anew */
+		sodium_memzero(&m, sizeof(m));
+		return err;
+	}
+	err = tally_open(r, p, &m, now);
+	if (err) {
 		sodium_memzero(&m, sizeof(m));
 		return err;
 	}
@@ -225,7 +231,7 @@ on_cursors(
 	if (m.missing)
 		broker_count(r->b, BROKER_relay_repeats);
 	lane_tx_ack(&p->tx, &m, now);
-	return TOCSIN_OK;
+	return tally_answer(r, p, &m, now);
 }
 
 /* As many waits as the peer allows; one at least. */

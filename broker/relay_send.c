@@ -141,17 +141,63 @@ load_part(struct source *s, const struct relay_peer *p, struct store_rx *rx,
 	return TOCSIN_OK;
 }
 
+static void
+load_none(struct source *s, unsigned lane)
+{
+	source_drop(s);
+	s->kind = lane == LANE_BULK ? RELAY_PART : RELAY_TICKET;
+	s->none = true;
+	item_gone(&s->head, lane == LANE_BULK);
+}
+
 /* The lane must not stop at it: the peer is told that it is no more. */
-static enum tocsin_err
+static void
 load_gone(struct source *s, const struct relay_peer *p, unsigned lane,
     uint64_t n, enum tocsin_err why)
 {
 	log_event(LOG_ERROR, "relay-item-not-sent", LOG_Z("peer", p->name),
 	    LOG_U("lane", lane), LOG_U("item", n), LOG_ERR(why), LOG_END);
-	source_drop(s);
-	s->kind = lane == LANE_BULK ? RELAY_PART : RELAY_TICKET;
-	item_gone(&s->head, lane == LANE_BULK);
-	return TOCSIN_OK;
+	load_none(s, lane);
+}
+
+/* ENOTFOUND, with *end set: nothing is queued there, nor behind. */
+static enum tocsin_err
+load_row(struct source *s, const struct relay_peer *p, struct store_rx *rx,
+    unsigned lane, uint64_t n, bool *end)
+{
+	struct store_out row = { 0 };
+	enum tocsin_err err;
+
+	err = store_out_next(rx, span_of(p->name), lane, n - 1, &row);
+	*end = err == TOCSIN_ENOTFOUND;
+	if (err)
+		return err;
+	if (row.n != n)
+		return TOCSIN_ENOTFOUND;
+	s->kind = RELAY_PART;
+	err = lane == LANE_BULK ? load_part(s, p, rx, &row)
+				: load_entry(s, p, rx, row.seq);
+	return !err && !buf_ok(&s->head) ? TOCSIN_EBUSY : err;
+}
+
+static bool
+later(enum tocsin_err err)
+{
+	return err == TOCSIN_EBUSY || err == TOCSIN_EINTERNAL;
+}
+
+/* What the peer counts it as, too: tally.h. */
+static void
+source_mark(uint8_t mark[TALLY_MARK], const struct source *s)
+{
+	struct span head = buf_span(&s->head);
+
+	if (s->none)
+		memset(mark, 0, TALLY_MARK);
+	else if (s->kind == RELAY_PART)
+		memcpy(mark, s->hash, TALLY_MARK);
+	else /* between the sizes of note and body */
+		tally_mark(mark, span_cut(head, 4, head.n - 8));
 }
 
 /* ENOTFOUND: nothing queued there. EBUSY, EINTERNAL: try again later. */
@@ -159,31 +205,41 @@ static enum tocsin_err
 load(struct relay_peer *p, struct store_rx *rx, unsigned lane, uint64_t n)
 {
 	struct source *s = &p->source[lane];
-	struct store_out row = { 0 };
+	uint8_t mark[TALLY_MARK];
 	enum tocsin_err err;
+	bool end;
 
 	if (s->n == n)
 		return TOCSIN_OK;
 	source_drop(s);
-	err = store_out_next(rx, span_of(p->name), lane, n - 1, &row);
-	if (err == TOCSIN_ENOTFOUND)
-		return err;
-	s->kind = RELAY_PART;
-	if (!err && row.n != n)
-		err = TOCSIN_ENOTFOUND;
-	else if (!err && lane == LANE_BULK)
-		err = load_part(s, p, rx, &row);
-	else if (!err)
-		err = load_entry(s, p, rx, row.seq);
-	if (err && err != TOCSIN_EBUSY && err != TOCSIN_EINTERNAL)
-		err = load_gone(s, p, lane, n, err);
-	if (!err && !buf_ok(&s->head))
-		err = TOCSIN_EBUSY;
-	if (err)
+	err = load_row(s, p, rx, lane, n, &end);
+	if (err && !end && !later(err)) {
+		load_gone(s, p, lane, n, err);
+		err = buf_ok(&s->head) ? TOCSIN_OK : TOCSIN_EBUSY;
+	}
+	if (err) {
 		source_drop(s);
-	else
-		s->n = n;
-	return err;
+		return err;
+	}
+	s->n = n;
+	source_mark(mark, s);
+	tally_note(p, lane, n, mark);
+	return TOCSIN_OK;
+}
+
+/* One that is not sent, or no more queued, counts as one that is no more. */
+enum tocsin_err
+send_mark(uint8_t mark[TALLY_MARK], const struct relay_peer *p,
+    struct store_rx *rx, unsigned lane, uint64_t n)
+{
+	struct source s = { 0 };
+	bool end;
+	enum tocsin_err err = load_row(&s, p, rx, lane, n, &end);
+
+	s.none = err != TOCSIN_OK;
+	source_mark(mark, &s);
+	source_drop(&s);
+	return later(err) ? err : TOCSIN_OK;
 }
 
 /* ---- frames ---- */
@@ -263,6 +319,7 @@ send_one(struct relay *r, struct relay_peer *p, struct store_rx *rx,
     const struct lane_want *want, int64_t now)
 {
 	struct source *s = &p->source[want->lane];
+	uint8_t mark[TALLY_MARK];
 	enum tocsin_err err = load(p, rx, want->lane, want->item);
 
 	if (err == TOCSIN_ENOTFOUND) {
@@ -274,9 +331,11 @@ send_one(struct relay *r, struct relay_peer *p, struct store_rx *rx,
 	if (!err || err == TOCSIN_EBUSY || err == TOCSIN_EINTERNAL)
 		return err;
 	/* Damaged: it was whole when its head was read. */
-	err = load_gone(s, p, want->lane, want->item, err);
+	load_gone(s, p, want->lane, want->item, err);
 	s->n = want->item;
-	return err;
+	source_mark(mark, s);
+	tally_note(p, want->lane, want->item, mark);
+	return TOCSIN_OK;
 }
 
 static bool

@@ -87,6 +87,7 @@ json_peers(struct buf *out, const struct status *st)
 		    "\"barred\":%s,"
 		    "\"waiting\":%" PRIu64 ",\"waiting_bytes\":%" PRIu64
 		    ",\"oldest_s\":%" PRId64 ",\"in_flight\":%" PRIu64
+		    ",\"agreed\":%" PRIu64 ",\"agreed_ms\":%" PRId64
 		    ",\"window\":%" PRIu64 ",\"rate\":%" PRIu64
 		    ",\"rtt_ms\":%" PRIu64 ",\"repeats\":%" PRIu64
 		    ",\"frames_out\":%" PRIu64 ",\"bytes_out\":%" PRIu64
@@ -94,9 +95,9 @@ json_peers(struct buf *out, const struct status *st)
 		    ",\"heard_ms\":%" PRId64 "}",
 		    i ? "," : "", p->peer, p->nation, p->up ? "true" : "false",
 		    p->barred ? "true" : "false", p->waiting, p->waiting_bytes,
-		    p->oldest_s, p->in_flight, p->window, p->rate, p->rtt_ms,
-		    p->repeats, p->frames_out, p->bytes_out, p->repeated,
-		    p->unused, p->heard_ms);
+		    p->oldest_s, p->in_flight, p->agreed, p->agreed_ms,
+		    p->window, p->rate, p->rtt_ms, p->repeats, p->frames_out,
+		    p->bytes_out, p->repeated, p->unused, p->heard_ms);
 	}
 	buf_addz(out, "]");
 }
@@ -199,6 +200,9 @@ text_lag(struct buf *out, const struct relay_status *p)
 		text_bytes(out, p->waiting_bytes);
 		buf_addf(out, ", the oldest for %" PRId64 " s)", p->oldest_s);
 	}
+	if (p->agreed_ms >= 0)
+		buf_addf(out, ", the same %" PRIu64 " items %" PRId64 " s ago",
+		    p->agreed, p->agreed_ms / 1000);
 	if (p->up && p->rate > 0) {
 		buf_addf(out, ", %" PRIu64 " kbit/s, %" PRIu64 " ms, ",
 		    p->rate / 125, p->rtt_ms);

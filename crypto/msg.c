@@ -460,6 +460,7 @@ msg_relay_encode(struct buf *out, const struct msg_relay *m)
 	buf_u8(out, m->waits);
 	for (i = 0; i < MSG_LANES; i++) {
 		add_cursor(out, &m->at, i);
+		buf_add(out, SPAN(m->tally[i]));
 		add_cursor(out, &m->from, i);
 	}
 }
@@ -476,6 +477,7 @@ msg_relay_decode(struct msg_relay *out, struct span rest)
 	out->waits = rd_u8(&r);
 	for (i = 0; i < MSG_LANES; i++) {
 		take_cursor(&r, &out->at, i);
+		rd_copy(&r, out->tally[i], sizeof(out->tally[i]));
 		take_cursor(&r, &out->from, i);
 	}
 	return judge(&r);
@@ -512,8 +514,10 @@ msg_relay_at_encode(struct buf *out, const struct msg_relay_at *m)
 	buf_u8(out, m->moved);
 	buf_u8(out, m->missing);
 	for (i = 0; i < MSG_LANES; i++)
-		if (m->moved & 1u << i)
+		if (m->moved & 1u << i) {
 			add_cursor(out, &m->at, i);
+			buf_add(out, SPAN(m->tally[i]));
+		}
 	for (i = 0; i < MSG_LANES; i++)
 		if (m->missing & 1u << i) {
 			buf_u32(out, m->round[i]);
@@ -533,8 +537,10 @@ msg_relay_at_decode(struct msg_relay_at *out, struct span rest)
 	if ((out->moved | out->missing) >> MSG_LANES)
 		return TOCSIN_EMALFORMED;
 	for (i = 0; i < MSG_LANES; i++)
-		if (out->moved & 1u << i)
+		if (out->moved & 1u << i) {
 			take_cursor(&r, &out->at, i);
+			rd_copy(&r, out->tally[i], sizeof(out->tally[i]));
+		}
 	for (i = 0; i < MSG_LANES; i++)
 		if (out->missing & 1u << i) {
 			out->round[i] = rd_u32(&r);

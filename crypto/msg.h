@@ -219,7 +219,8 @@ struct msg_relay {
 	uint32_t window;       /* bytes that may be on the way unacknowledged */
 	uint8_t waits;	       /* relay.waits that may be parked at once */
 	struct msg_cursors at; /* what is safe */
-	struct msg_cursors from; /* what is in hand: send from there */
+	uint8_t tally[MSG_LANES][16]; /* of its items */
+	struct msg_cursors from;      /* what is in hand: send from there */
 };
 void msg_relay_encode(struct buf *out, const struct msg_relay *m);
 enum tocsin_err MUST_USE msg_relay_decode(
@@ -244,6 +245,7 @@ struct msg_relay_at {
 	uint8_t moved;
 	uint8_t missing;
 	struct msg_cursors at;
+	uint8_t tally[MSG_LANES][16];
 	uint32_t round[MSG_LANES];
 	struct msg_cursors from;
 };

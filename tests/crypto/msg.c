@@ -239,7 +239,7 @@ test_relay(void)
 		got.relay_at.round[4] == 10 && got.relay_at.from.item[4] == 11,
 	    "relay at: fields come back");
 	is_int(
-	    b.n, 2 + 16 + 20, "relay at: of lanes that rest there is nothing");
+	    b.n, 2 + 32 + 20, "relay at: of lanes that rest there is nothing");
 	b.p[0] = 32;
 	is_int(msg_relay_at_decode(&at, buf_span(&b)), TOCSIN_EMALFORMED,
 	    "relay at: there is no sixth lane");
