@@ -79,7 +79,7 @@ struct in_lane {
 struct in_peer {
 	struct in_peer *next;
 	struct relay_in *in;
-	struct trust_who who;
+	struct trust_who who; /* the nation under the lock, by peer_who() */
 
 	pthread_mutex_t lock; /* what follows */
 	bool open;
@@ -95,7 +95,7 @@ struct in_peer {
 
 struct relay_in {
 	struct broker *b;
-	pthread_mutex_t lock; /* the list; never held together with a peer's */
+	pthread_mutex_t lock; /* the list; before a peer's */
 	struct in_peer *peers;
 	atomic_uint_fast64_t trust_rounds; /* how often what waits was freed */
 };
@@ -110,6 +110,18 @@ item_free(struct item *it)
 	intake_free(it->in);
 	buf_release(&it->bytes);
 	free(it);
+}
+
+/* A roster can move a broker to another nation; its name is what it is. */
+static struct trust_who
+peer_who(struct in_peer *p)
+{
+	struct trust_who who;
+
+	pthread_mutex_lock(&p->lock);
+	who = p->who;
+	pthread_mutex_unlock(&p->lock);
+	return who;
 }
 
 /*
@@ -131,8 +143,12 @@ transient(const struct item *it, enum tocsin_err err)
 static bool
 overtakes(const struct item *it, enum tocsin_err err)
 {
-	return err == TOCSIN_ENOTFOUND && it->kind == STORE_RECEIPT &&
-	       strcmp(it->peer->who.nation, it->peer->in->b->conf.nation) == 0;
+	struct trust_who who;
+
+	if (err != TOCSIN_ENOTFOUND || it->kind != STORE_RECEIPT)
+		return false;
+	who = peer_who(it->peer);
+	return strcmp(who.nation, it->peer->in->b->conf.nation) == 0;
 }
 
 /* What says nothing about the item. */
@@ -162,8 +178,8 @@ log_pass(const struct item *it, enum tocsin_err why)
 static enum tocsin_err
 judge_entry(struct item *it, struct broker *b)
 {
-	struct intake_source src = { .kind = INTAKE_PEER,
-		.who = &it->peer->who };
+	struct trust_who who = peer_who(it->peer);
+	struct intake_source src = { .kind = INTAKE_PEER, .who = &who };
 	struct item_entry e;
 	struct trust *t;
 	enum tocsin_err err = item_entry_parse(&e, buf_span(&it->bytes));
@@ -899,9 +915,11 @@ peer_get(struct in_peer **out, struct relay_in *in, const struct trust_who *who)
 	for (p = in->peers; p; p = p->next)
 		if (strcmp(p->who.broker, who->broker) == 0)
 			break;
-	if (p && strcmp(p->who.nation, who->nation) != 0) {
-		err = TOCSIN_EUNAVAILABLE; /* moved: not while we run */
-	} else if (!p) {
+	if (p) { /* what still waits is judged as of where it is now */
+		pthread_mutex_lock(&p->lock);
+		p->who = *who;
+		pthread_mutex_unlock(&p->lock);
+	} else {
 		err = peer_new(&p, in, who);
 		if (!err) {
 			p->next = in->peers;

@@ -561,6 +561,40 @@ test_links(struct peer *p)
 	buf_release(&rest);
 }
 
+static void
+to_la(struct roster *r, void *arg)
+{
+	struct roster_broker b = fixture_broker("sg", "la");
+
+	(void)arg;
+	MUST(roster_put_broker(r, &b) == TOCSIN_OK);
+}
+
+/* The broker sg is Laos's from the next roster on. */
+static void
+test_moved(struct peer *p)
+{
+	struct fx_ticket t;
+
+	fixture_next_roster(&fed, to_la, NULL);
+	MUST(
+	    intake_install(my, STORE_ROSTER, buf_span(&fed.file)) == TOCSIN_OK);
+	desk_close(&p->desk);
+	desk_dial(&p->desk, "my");
+	peer_link(p);
+	ok(true, "a broker that moved to another nation is let in");
+	send_entry(p, LANE_FLASH, RELAY_KEYS,
+	    buf_span(&fed.keys_file[member_index("lacert@la")]),
+	    (struct span){ 0 });
+	MUST(comes_to(p, LANE_FLASH, p->item[LANE_FLASH], 0));
+	fixture_ticket(
+	    &t, &fed, "lacert@la/desk1", "mycert@my", 1, NULL, NULL, NULL);
+	send_ticket(p, LANE_ROUTINE, &t);
+	ok(comes_to(p, LANE_ROUTINE, p->item[LANE_ROUTINE], 0) && stored(t.id),
+	    "what it brings of its new nation is taken");
+	fx_ticket_release(&t);
+}
+
 int
 main(void)
 {
@@ -577,6 +611,7 @@ main(void)
 	test_beginning(&p);
 	test_other_item(&p);
 	test_links(&p);
+	test_moved(&p);
 	peer_close(&p);
 	broker_free(my);
 	fixture_release(&fed);
