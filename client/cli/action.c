@@ -141,8 +141,11 @@ when(struct reading *r, const json_t *v, const char *name, int64_t *out)
 	const char *typed;
 
 	return word(r, v, name, &typed) &&
-	       (view_when(name, typed, out) ||
-		   wrong(r, " is no time to come", name));
+	       (view_when(NULL, typed, out) ||
+		   wrong(r,
+		       " is no time to come: write 30m, 2h, 3d or "
+		       "2026-11-21T03:14:15Z",
+		       name));
 }
 
 static bool

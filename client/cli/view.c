@@ -60,7 +60,7 @@ view_when(const char *option, const char *typed, int64_t *out)
 	uint64_t count;
 
 	if (time_parse(span_of(typed), out)) {
-		if (*out <= cli_now())
+		if (*out <= cli_now() && option != NULL)
 			cli_usage("%s: %s is over", option, typed);
 		return *out > cli_now();
 	}
@@ -71,9 +71,10 @@ view_when(const char *option, const char *typed, int64_t *out)
 			*out = cli_now() + (int64_t)count * units[i].seconds;
 			return true;
 		}
-	cli_usage("%s: %s is no time: write 30m, 2h, 3d or "
-		  "2026-11-21T03:14:15Z",
-	    option, typed);
+	if (option != NULL)
+		cli_usage("%s: %s is no time: write 30m, 2h, 3d or "
+			  "2026-11-21T03:14:15Z",
+		    option, typed);
 	return false;
 }
 

@@ -35,7 +35,10 @@ void view_short(char out[TOCSIN_SHORT_TEXT], const char *id);
 /* Whether a device, or a member, belongs to the member of another device. */
 bool view_same_member(const char *a, const char *b);
 
-/* "30m", "2h", "3d", or a time as above; false with a sentence. */
+/*
+ * "30m", "2h", "3d", or a time as above; false with a sentence, or without one
+ * if `option` is NULL.
+ */
 bool view_when(const char *option, const char *typed, int64_t *out);
 
 #endif

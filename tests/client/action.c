@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: ISC */
+#include "client/cli/action.h"
+#include "tests/lib/tap.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define TICKET "7k2m-9xq4-t0af"
+
+static char why[512];
+
+/* Parsed from a copy of the exact size. */
+static bool
+parse(struct actions *a, const char *lines)
+{
+	size_t n = strlen(lines);
+	uint8_t *copy = xcopy(lines, n);
+	bool good;
+
+	why[0] = '\0';
+	good = actions_parse(a, (struct span){ copy, n }, TICKET, why);
+	free(copy);
+	return good;
+}
+
+static void
+refused(const char *lines, const char *words, const char *sentence)
+{
+	struct actions a;
+	bool good = parse(&a, lines);
+
+	if (!ok(!good && strstr(why, words) != NULL, "%s", sentence))
+		diag("got: %s", why);
+	actions_release(&a);
+}
+
+static const char all[] =
+    "{\"do\":\"ack\",\"answer\":\"accepted\",\"text\":\"Taken.\"}\n"
+    "\n"
+    "{\"do\":\"note\",\"id\":\"other\",\"text\":\"T\",\"attach\":[\"a\",\"b\"]}"
+    "\n"
+    "{\"do\":\"escalate\",\"to\":[\"lead@my\"],\"ackby\":\"30m\"}\n"
+    "{\"do\":\"close\",\"text\":null}\n"
+    "{\"do\":\"post\",\"to\":[\"lacert@la\",\"mycert@my\"],\"tlp\":\"AMBER\","
+    "\"subject\":\"S\",\"kind\":\"request\",\"labels\":[\"a\"],"
+    "\"class\":\"other:other\",\"content\":{\"x\":1}}";
+
+static void
+test_all(void)
+{
+	const struct tocsin_draft *d;
+	struct actions a;
+
+	ok(parse(&a, all) && a.n == 5,
+	    "five actions, an empty line, no last LF");
+	d = a.draft;
+	ok(strcmp(d[0].kind, "ack") == 0 && strcmp(d[0].thread, TICKET) == 0 &&
+		strcmp(d[0].answer, "accepted") == 0 &&
+		strcmp(d[0].text, "Taken.") == 0,
+	    "an answer is to what is handled");
+	ok(strcmp(d[1].kind, "update") == 0 &&
+		strcmp(d[1].thread, "other") == 0 && d[1].nattachments == 2 &&
+		strcmp(d[1].attachments[1].path, "b") == 0,
+	    "a note may be to another, with attachments");
+	ok(strcmp(d[2].to[0], "lead@my") == 0 && d[2].to[1] == NULL &&
+		d[2].ackby > time(NULL),
+	    "an escalation is to somebody, by some time");
+	ok(strcmp(d[3].kind, "close") == 0 && d[3].text == NULL,
+	    "null is as good as nothing");
+	ok(d[4].thread == NULL && strcmp(d[4].kind, "request") == 0 &&
+		strcmp(d[4].to[1], "mycert@my") == 0 &&
+		strcmp(d[4].labels[0], "a") == 0 &&
+		strcmp(d[4].json, "{\"x\":1}") == 0,
+	    "a post is a new ticket");
+	actions_release(&a);
+	ok(parse(&a, "") && a.n == 0, "nothing is no action");
+	actions_release(&a);
+}
+
+static void
+test_wrong(void)
+{
+	char many[ACTIONS_MAX * 16 + 64] = "";
+	size_t i;
+
+	refused("hello\n", "line 1", "words are refused");
+	refused("{\"do\":\"close\"}\n[]\n", "line 2", "and so is an array");
+	refused("{}", "\"do\"", "it says what to do");
+	refused("{\"do\":\"delete\"}", "\"do\"", "that there is");
+	refused("{\"do\":\"ack\",\"to\":[\"a@b\"]}", "to is no member",
+	    "with members that it has");
+	refused("{\"do\":\"post\",\"id\":\"x\"}", "id is no member",
+	    "a new ticket has no id yet");
+	refused("{\"do\":\"ack\",\"answer\":true}", "answer", "of their type");
+	refused("{\"do\":\"ack\",\"answer\":\"a\",\"answer\":\"b\"}", "line 1",
+	    "each once");
+	refused("{\"do\":\"escalate\",\"to\":\"lead@my\"}", "to is no array",
+	    "several are an array");
+	refused(
+	    "{\"do\":\"escalate\",\"to\":[1]}", "to is no text", "of texts");
+	refused("{\"do\":\"note\",\"text\":\"a\\u0000b\"}", "line 1",
+	    "without a NUL");
+	refused(
+	    "{\"do\":\"escalate\",\"ackby\":\"soon\"}", "ackby", "and times");
+	for (i = 0; i <= ACTIONS_MAX; i++)
+		strcat(many, "{\"do\":\"close\"}\n");
+	refused(many, "too many", "there is an end to it");
+}
+
+/* No prefix but those that end with a line has a meaning. */
+static void
+test_truncated(void)
+{
+	char cut[sizeof(all)];
+	struct actions a;
+	size_t n, good = 0;
+
+	for (n = 0; n < sizeof(all) - 1; n++) {
+		memcpy(cut, all, n);
+		cut[n] = '\0';
+		good += parse(&a, cut);
+		actions_release(&a);
+	}
+	is_int((long long)good, 10, "half a line is refused");
+}
+
+int
+main(void)
+{
+	test_all();
+	test_wrong();
+	test_truncated();
+	return tap_done();
+}
