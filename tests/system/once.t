@@ -187,6 +187,7 @@ cat >/dev/null
 [ "$TOCSIN_KIND" = report ] || exit 0
 echo '{"do":"ack","answer":"accepted","text":"Taken."}'
 echo '{"do":"note","text":"By a program."}'
+sleep 0.1
 EOF
 at $us watch --reader apply --retry "$id"
 at $us watch -n 1 --reader apply --apply --wait 20 --exec "$fed/says" \
@@ -233,6 +234,7 @@ handler logs <<'EOF'
 cat >/dev/null
 [ "$TOCSIN_KIND" = report ] || exit 0
 echo "$TOCSIN_ID $TOCSIN_ATTEMPT" >>"$did"
+sleep 0.1 # some are killed here
 EOF
 : >"$did"
 killed logs logs
