@@ -20,18 +20,6 @@
 /* Judging an announcement costs up to 10 ms, and anybody may bring one. */
 #define ANNOUNCES 20 /* of strangers, per second */
 
-static const char *const counter_names[] = {
-#define BROKER_NAME(name) #name,
-	BROKER_COUNTERS(BROKER_NAME)
-#undef BROKER_NAME
-};
-
-const char *
-broker_counter_name(enum broker_counter c)
-{
-	return (unsigned)c < BROKER_COUNTER_COUNT ? counter_names[c] : "";
-}
-
 void
 broker_defaults(struct broker_config *c)
 {

@@ -9,6 +9,7 @@
 #ifndef TOCSIN_BROKER_BROKER_H
 #define TOCSIN_BROKER_BROKER_H
 
+#include "broker/count.h"
 #include "broker/epochs.h"
 #include "broker/net.h"
 #include "broker/park.h"
@@ -17,8 +18,6 @@
 #include "broker/store.h"
 #include "broker/trust.h"
 #include "broker/writer.h"
-
-#include <stdatomic.h>
 
 struct relay;
 
@@ -63,33 +62,6 @@ struct broker_config {
 /* Everything but names, folders and keys. */
 void broker_defaults(struct broker_config *c);
 
-/* What is counted since the start; `broker_counter_name()` names them. */
-/* clang-format off */
-#define BROKER_COUNTERS(X) \
-	X(frames)	     /* taken from the wire */ \
-	X(frames_malformed)  /* no frame at all */ \
-	X(frames_forged)     /* did not open */ \
-	X(frames_repeated)   /* answered from the cache, or busy */ \
-	X(sessions_begun) X(sessions_ended) X(sessions_refused) \
-	X(requests) X(requests_refused) \
-	X(posts)	     /* envelopes taken */ \
-	X(posts_duplicate) X(posts_refused) \
-	X(entries_sent)	     /* in answers to fetch */ \
-	X(parks) X(parks_displaced) X(parks_gone) \
-	X(commits) \
-	X(relay_frames_out) X(relay_frames_in) X(relay_bad_frames) \
-	X(relay_items_in) X(relay_items_refused) X(relay_repeats) X(relay_differs) X(relay_healed) \
-	X(relay_repeated_bytes) /* came and were here already */ \
-	X(relay_unused_bytes)	/* came behind something that is missing */
-/* clang-format on */
-
-enum broker_counter {
-#define BROKER_ENUM(name) BROKER_##name,
-	BROKER_COUNTERS(BROKER_ENUM)
-#undef BROKER_ENUM
-	    BROKER_COUNTER_COUNT
-};
-
 struct rates; /* token buckets of the members */
 
 struct broker {
@@ -117,10 +89,8 @@ struct broker {
 static inline void
 broker_count(struct broker *b, enum broker_counter c)
 {
-	atomic_fetch_add_explicit(&b->count[c], 1, memory_order_relaxed);
+	count_more(b->count, c, 1);
 }
-
-const char *broker_counter_name(enum broker_counter c);
 
 /*
  * Start and take requests. *why, if not NULL, is a sentence for the operator

@@ -138,8 +138,7 @@ read_page(struct page *p, struct request *r, uint64_t from)
 static void
 answer_page(struct request *r, struct page *p)
 {
-	atomic_fetch_add_explicit(
-	    &r->b->count[BROKER_entries_sent], p->n, memory_order_relaxed);
+	count_more(r->b->count, BROKER_entries_sent, p->n);
 	request_answer(r, buf_span(&p->reply));
 }
 

@@ -773,10 +773,8 @@ count_waste(struct broker *b, struct in_peer *p)
 
 	p->repeated += rx->repeated;
 	p->unused += rx->unused;
-	atomic_fetch_add_explicit(&b->count[BROKER_relay_repeated_bytes],
-	    rx->repeated, memory_order_relaxed);
-	atomic_fetch_add_explicit(&b->count[BROKER_relay_unused_bytes],
-	    rx->unused, memory_order_relaxed);
+	count_more(b->count, BROKER_relay_repeated_bytes, rx->repeated);
+	count_more(b->count, BROKER_relay_unused_bytes, rx->unused);
 	rx->repeated = rx->unused = 0;
 }
 
