@@ -36,6 +36,7 @@ static const struct op ops[] = {
 	[MSG_RELAY_WAIT] = { "relay.wait", BROKER,            op_relay_wait },
 	[MSG_RELAY_KEYS] = { "relay.keys", BROKER,            op_relay_keys },
 	[MSG_ENTRY_GET]  = { "entry.get",  BROKER,            op_entry_get },
+	[MSG_RELAY_HAVE] = { "relay.have", BROKER,            op_relay_have },
 	[MSG_ENTRY_LIST] = { "entry.list", BROKER,            op_entry_list },
 };
 /* clang-format on */

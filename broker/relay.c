@@ -335,6 +335,7 @@ serve(struct relay *r, struct relay_peer *p, int64_t now)
 	send_beat(r, p, now);
 	trim(r, p, now);
 	roster_ask(r, p);
+	p->heal_at = heal_step(r, p, now);
 }
 
 /*
@@ -383,6 +384,7 @@ deadline(const struct relay_peer *p)
 		at = earlier(p->retry_at, p->redial_at);
 	if (p->state == PEER_UP) {
 		at = earlier(lane_tx_deadline(&p->tx), p->beat_at);
+		at = earlier(at, p->heal_at);
 		if (trim_due(p))
 			at = earlier(at, p->trim_at);
 		if (p->pump_at > 0)

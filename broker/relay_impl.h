@@ -16,6 +16,7 @@
 #include "broker/relay_in.h"
 #include "broker/tally.h"
 #include "crypto/link.h"
+#include "crypto/ticket.h"
 
 #include <pthread.h>
 
@@ -28,6 +29,7 @@ enum peer_state {
 
 /* A request that is out; its answer is known by the call. */
 #define PEER_WAITS 3
+#define PEER_HEAL PEER_WAITS /* its slot */
 struct asked {
 	uint64_t call;	 /* 0: none */
 	uint64_t number; /* within the link */
@@ -52,9 +54,22 @@ struct sent_mark {
 	uint8_t mark[TALLY_MARK];
 };
 
-/* Looking for what the peer lacks. */
+/* Looking for what the peer lacks, once through our log. */
+#define HEAL_MAX 256
+struct heal_item {
+	uint64_t seq; /* the entry, or the ticket that names the part */
+	bool part;
+	uint8_t id[32];
+};
 struct heal {
 	bool want;
+	uint64_t at, end; /* entries that were looked at, and all of them */
+	uint64_t missing; /* so far */
+	int64_t again;	  /* not before */
+	size_t n;	  /* what the peer is asked for */
+	struct heal_item item[HEAL_MAX];
+	atomic_bool queueing; /* a job has some */
+	atomic_bool failed;   /* to be begun anew */
 };
 
 /* Forgetting acknowledged rows: one job at a time. */
@@ -93,10 +108,11 @@ struct relay_peer {
 	int64_t retry_at;
 	int64_t redial_at; /* of sockets that find no connection */
 	struct link link;
-	struct asked asked[PEER_WAITS]; /* the first alone, until it is up */
-	unsigned waits;			/* how many the peer lets us park */
-	uint64_t calls;			/* numbers them */
-	bool barred; /* its cursors can't be: see relay_count.c */
+	struct asked
+	    asked[PEER_WAITS + 1]; /* the first alone, until it is up */
+	unsigned waits;		   /* how many the peer lets us park */
+	uint64_t calls;		   /* numbers them */
+	bool barred;		   /* its cursors can't be: see relay_count.c */
 
 	uint8_t id[RELAY_LINK];
 	uint8_t key[32];
@@ -106,6 +122,7 @@ struct relay_peer {
 	unsigned quantum; /* frames that it may still have in this round */
 	struct source source[LANE_COUNT];
 	int64_t pump_at; /* reading failed: try again then */
+	int64_t heal_at; /* when to go on looking for what it lacks */
 	int64_t beat_at; /* when to say something, if there is nothing */
 
 	struct tally tally[LANE_COUNT]; /* what the peer has, as it says */
@@ -218,6 +235,14 @@ MUST_USE enum tocsin_err tally_save(struct store_tx *tx, const char *peer,
 /* The mark of an item that is queued. */
 MUST_USE enum tocsin_err send_mark(uint8_t mark[TALLY_MARK],
     const struct relay_peer *p, struct store_rx *rx, unsigned lane, uint64_t n);
+
+/* relay_heal.c: when to call again. */
+int64_t heal_step(struct relay *r, struct relay_peer *p, int64_t now);
+void heal_answered(struct relay *r, struct relay_peer *p, enum tocsin_err err,
+    struct span lacks, int64_t now);
+
+/* Is the ticket for a member of the nation? */
+bool send_names(const struct ticket *t, struct span nation);
 
 /* relay_roster.c: the rosters after ours, and announcements, if wanted. */
 void roster_ask(struct relay *r, struct relay_peer *p);

@@ -51,6 +51,7 @@ link_down(struct relay_peer *p, enum tocsin_err why, int64_t now)
 	p->state = PEER_DOWN;
 	/* An answer that is under way comes too late. */
 	memset(p->asked, 0, sizeof(p->asked));
+	p->heal.at = 0;
 	roster_forget(p);
 	p->retry_at = now + backoff(p->failures++);
 }
@@ -265,6 +266,11 @@ link_answered(
 	}
 	if (!err)
 		err = link_read(p, asked.number, a, &plain, &fields);
+	if (a->slot == PEER_HEAL) {
+		heal_answered(r, p, err, fields, now);
+		buf_release(&plain);
+		return;
+	}
 	if (!err)
 		err = p->state == PEER_OPENING ? link_up(r, p, fields, now)
 					       : on_cursors(r, p, fields, now);

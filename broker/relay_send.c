@@ -34,8 +34,8 @@ send_forget(struct relay_peer *p)
 
 /* ---- what may be sent ---- */
 
-static bool
-ticket_names(const struct ticket *t, struct span nation)
+bool
+send_names(const struct ticket *t, struct span nation)
 {
 	size_t i;
 
@@ -55,7 +55,7 @@ load_ticket(
 
 	if (err)
 		return err;
-	if (!ticket_names(&t, span_of(p->nation)))
+	if (!send_names(&t, span_of(p->nation)))
 		return TOCSIN_ENOTRECIPIENT;
 	s->rest = t.body_size;
 	s->detached = e->detached;
@@ -113,7 +113,7 @@ check_part(const struct relay_peer *p, struct store_rx *rx,
 	for (i = 0; i < t.npart; i++)
 		if (memcmp(t.part[i].hash, row->part, 32) == 0)
 			break;
-	return i < t.npart && ticket_names(&t, span_of(p->nation))
+	return i < t.npart && send_names(&t, span_of(p->nation))
 		   ? TOCSIN_OK
 		   : TOCSIN_ENOTRECIPIENT;
 }

@@ -42,6 +42,7 @@ enum msg_op {
 	MSG_RELAY_KEYS = 18,
 	MSG_ENTRY_GET = 19, /* as MSG_GET */
 	MSG_ENTRY_LIST = 20,
+	MSG_RELAY_HAVE = 21, /* ids; answered by a bit for each that lacks */
 };
 
 /* The operation of a request, 0 if there is none; *body is what follows. */

@@ -12,6 +12,7 @@
 #include "broker/door.h"
 #include "broker/intake.h"
 #include "broker/lane.h"
+#include "broker/value.h"
 #include "crypto/receipt.h"
 #include "tests/lib/port.h"
 #include "tests/lib/rig.h"
@@ -60,7 +61,7 @@ struct slot {
 	size_t nstatus;
 };
 
-enum { NONE, INSTALL, MISQUEUE, FORGET, RESUME, ANNOUNCE };
+enum { NONE, INSTALL, MISQUEUE, FORGET, RESUME, ANNOUNCE, LOSE, SPOIL };
 
 static struct fixture fed;
 static struct slot *slot;
@@ -161,9 +162,40 @@ forget_apply(struct job *job, struct batch *batch)
 	return store_out_trim(batch->tx, span_of("la"), LANE_FLASH, UINT64_MAX);
 }
 
+/* All that was queued for Malaysia is lost. */
+static enum tocsin_err
+lose_apply(struct job *job, struct batch *batch)
+{
+	enum tocsin_err err = TOCSIN_OK;
+	unsigned lane;
+
+	(void)job;
+	for (lane = 0; lane < LANE_COUNT && !err; lane++)
+		err =
+		    store_out_trim(batch->tx, span_of("my"), lane, UINT64_MAX);
+	return err;
+}
+
+/* A bit of what Malaysia has is another than what was counted. */
+static enum tocsin_err
+spoil_apply(struct job *job, struct batch *batch)
+{
+	struct span value;
+	uint8_t bytes[121];
+
+	(void)job;
+	MUST(value_get(batch->view, &value, "tally/my") == TOCSIN_OK);
+	MUST(value.n == sizeof(bytes));
+	memcpy(bytes, value.p, sizeof(bytes));
+	bytes[8] ^= 1;
+	return value_put(batch->tx, SPAN(bytes), "tally/my");
+}
+
 static void
 obey(struct slot *s, struct broker *b)
 {
+	struct job lose = { .apply = lose_apply };
+	struct job spoil = { .apply = spoil_apply };
 	struct job forget = { .apply = forget_apply };
 	struct job misqueue = { .apply = misqueue_apply };
 	enum tocsin_err err = TOCSIN_OK;
@@ -177,6 +209,12 @@ obey(struct slot *s, struct broker *b)
 		break;
 	case MISQUEUE:
 		err = writer_call(b->writer, &misqueue);
+		break;
+	case LOSE:
+		err = writer_call(b->writer, &lose);
+		break;
+	case SPOIL:
+		err = writer_call(b->writer, &spoil);
 		break;
 	case FORGET:
 		err = writer_call(b->writer, &forget);
@@ -897,6 +935,46 @@ test_misqueued(struct sender *sg)
 	    "of it, not a byte has gone there");
 }
 
+/* Neither has noticed anything, but the counts tell. */
+static void
+test_differs(struct sender *sg)
+{
+	order(SG, SPOIL);
+	kill_broker(SG);
+	desk_close(&sg->desk);
+	start(SG);
+	desk_open(&sg->desk, &fed, "sg", sg->device);
+	ok(WAIT_FOR(atomic_load(&slot[SG].count[BROKER_relay_differs]) == 1),
+	    "a count that differs from the peer's is noticed");
+	ok(WAIT_FOR(atomic_load(&slot[SG].count[BROKER_relay_healed]) == 1),
+	    "and what the peer may lack looked for");
+	ok(WAIT_FOR(status_of(SG, MY).waiting == 0), "which is nothing");
+}
+
+/* What was taken is in the log, whatever became of the queue. */
+static void
+test_lost_queue(struct sender *sg)
+{
+	struct reader my;
+	size_t i, good = 0;
+	bool ordered;
+
+	kill_broker(MY);
+	for (i = 0; i < 5; i++)
+		good += post(sg, "mycert@my", ids[i]);
+	is_int((long long)good, 5, "5 tickets are taken");
+	order(SG, LOSE);
+	start(MY);
+	reader_open(&my, "my", "mycert@my/desk1");
+	ok(all_once(&my, 5, &ordered),
+	    "and come once, though what was queued is lost");
+	ok(ordered, "in their order");
+	ok(WAIT_FOR(
+	       status_of(SG, MY).waiting == 0 && status_of(SG, MY).agreed > 0),
+	    "then both agree");
+	reader_close(&my);
+}
+
 /*
  * A store that was lost, or put back from an old backup, would use numbers
  * again that the peer has seen.
@@ -1010,6 +1088,8 @@ main(int argc, char **argv)
 	test_part(&sg);
 	test_misqueued(&sg);
 	test_missed_roster();
+	test_differs(&sg);
+	test_lost_queue(&sg);
 	test_lost_store(&sg);
 	desk_close(&sg.desk);
 	for (i = 0; i < BROKERS; i++)
