@@ -461,7 +461,7 @@ scrypt_file_key(
 	if (work_factor > AGE_SCRYPT_MAX)
 		return TOCSIN_EUNSUPPORTED;
 	if (!scrypt_wrap_key(key, passphrase, salt, work_factor))
-		return TOCSIN_ENOSPACE;
+		return TOCSIN_EINTERNAL;
 	if (!unwrap(fk, key, st.body))
 		err = TOCSIN_EPASSPHRASE;
 	sodium_memzero(key, sizeof(key));
@@ -521,7 +521,7 @@ seal_chunk(struct age_stream *s, struct buf *out, struct span plain, bool last)
 		return TOCSIN_EUSAGE;
 	at = buf_grow(out, plain.n + AGE_OVERHEAD);
 	if (at == NULL)
-		return TOCSIN_ENOSPACE;
+		return TOCSIN_EINTERNAL;
 	chunk_nonce(nonce, s->counter, last);
 	crypto_aead_chacha20poly1305_ietf_encrypt(
 	    at, NULL, plain.p, plain.n, NULL, 0, NULL, nonce, s->key);
@@ -542,7 +542,7 @@ open_chunk(
 		return TOCSIN_EMALFORMED;
 	at = buf_grow(plain, n);
 	if (at == NULL)
-		return TOCSIN_ENOSPACE;
+		return TOCSIN_EINTERNAL;
 	chunk_nonce(nonce, s->counter, last);
 	if (crypto_aead_chacha20poly1305_ietf_decrypt(at, NULL, NULL, sealed.p,
 		sealed.n, NULL, 0, nonce, s->key) != 0) {
@@ -592,7 +592,7 @@ open_payload(struct age_stream *s, struct buf *plain, struct span payload)
 	if (!age_plain_size(&size, payload.n))
 		return TOCSIN_EMALFORMED;
 	if (!reserve(plain, size))
-		return TOCSIN_ENOSPACE;
+		return TOCSIN_EINTERNAL;
 	while (err == TOCSIN_OK && s->open) {
 		struct span chunk = span_cut(payload, at, SEALED_CHUNK);
 
@@ -731,7 +731,7 @@ begin(struct age_stream *s, struct buf *out,
 	end_header(s, out, start, fk);
 	sodium_memzero(fk, sizeof(fk));
 	if (err == TOCSIN_OK && !buf_ok(out))
-		err = TOCSIN_ENOSPACE;
+		err = TOCSIN_EINTERNAL;
 	if (err != TOCSIN_OK) {
 		sodium_memzero(s, sizeof(*s));
 		buf_cut(out, start);
@@ -752,7 +752,7 @@ age_seal(struct buf *out, const uint8_t (*recipients)[AGE_KEY], size_t n,
 	if (n > AGE_STANZAS_MAX)
 		return TOCSIN_EUSAGE;
 	if (!reserve(out, age_sealed_size(plain.n, n)))
-		return TOCSIN_ENOSPACE;
+		return TOCSIN_EINTERNAL;
 	err = begin(&s, out, recipients, n);
 	if (err == TOCSIN_OK)
 		err = seal_payload(&s, out, plain);
@@ -809,7 +809,7 @@ age_seal_scrypt(struct buf *out, struct span plain, struct span passphrase,
 	struct age_stream s = { 0 };
 	uint8_t fk[FILE_KEY];
 	size_t start = out->n;
-	enum tocsin_err err = TOCSIN_ENOSPACE;
+	enum tocsin_err err = TOCSIN_EINTERNAL;
 
 	if (work_factor < 1 || work_factor > AGE_SCRYPT_MAX)
 		return TOCSIN_EUSAGE;
@@ -820,7 +820,7 @@ age_seal_scrypt(struct buf *out, struct span plain, struct span passphrase,
 		err = seal_payload(&s, out, plain);
 	}
 	if (err == TOCSIN_OK && !buf_ok(out))
-		err = TOCSIN_ENOSPACE;
+		err = TOCSIN_EINTERNAL;
 	if (err != TOCSIN_OK)
 		buf_cut(out, start);
 	sodium_memzero(fk, sizeof(fk));

@@ -23,7 +23,7 @@
  *	passphrase	    the wrong one
  *	body-mismatch	    a header or chunk that was altered
  *	too-large	    a header over AGE_HEADER_MAX or AGE_STANZAS_MAX
- *	no-space	    memory was short, or the buffer's max reached
+ *	internal	    memory was short, or the buffer's max reached
  *	usage		    arguments that make no sense
  *
  * sodium_init() comes first. Nothing here logs, blocks or exits; only the

@@ -90,7 +90,7 @@ age_dearmor(struct buf *out, struct span text)
 	}
 	if (!buf_ok(out)) {
 		buf_cut(out, before);
-		return TOCSIN_ENOSPACE;
+		return TOCSIN_EINTERNAL;
 	}
 	return TOCSIN_OK;
 }

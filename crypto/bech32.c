@@ -164,7 +164,7 @@ bech32_decode(struct buf *out, const char *hrp, struct span text)
 	}
 	if (!buf_ok(out)) {
 		buf_cut(out, before);
-		return TOCSIN_ENOSPACE;
+		return TOCSIN_EINTERNAL;
 	}
 	return TOCSIN_OK;
 }

@@ -19,7 +19,7 @@
 
 void bech32_encode(struct buf *out, const char *hrp, struct span data);
 
-/* malformed, with nothing appended; or no-space, that is memory. */
+/* malformed, with nothing appended; or internal, that is memory. */
 MUST_USE enum tocsin_err bech32_decode(
     struct buf *out, const char *hrp, struct span text);
 

@@ -31,7 +31,7 @@ print_inner(struct buf *out, const struct ticket *t)
 {
 	ticket_print(out, t);
 	if (!buf_ok(out))
-		return TOCSIN_ENOSPACE;
+		return TOCSIN_EINTERNAL;
 	do
 		buf_cut(out, out->n - 1);
 	while (out->n > 0 && out->p[out->n - 1] != '\n');
@@ -59,7 +59,7 @@ pack(struct buf *out, const struct ticket *t, struct span json,
 		tar_add(out, parts_name, parts_age);
 	tar_end(out, (size_t)size);
 	if (!buf_ok(out))
-		err = TOCSIN_ENOSPACE;
+		err = TOCSIN_EINTERNAL;
 out:
 	buf_release(&inner);
 	return err;
@@ -69,7 +69,7 @@ static enum tocsin_err
 sign(struct buf *out, const struct ticket *t, const uint8_t sk[64])
 {
 	struct buf text = { 0 }, name = { 0 };
-	enum tocsin_err err = TOCSIN_ENOSPACE;
+	enum tocsin_err err = TOCSIN_EINTERNAL;
 
 	ticket_print(&text, t);
 	buf_add(&name, t->from);

@@ -60,7 +60,7 @@ static const struct reason reasons[TOCSIN_ERR_COUNT] = {
 	[TOCSIN_EEXERCISEMISMATCH] = { "exercise-mismatch", 1,
 	    "exercise and live traffic do not mix" },
 	[TOCSIN_EINTERNAL] = { "internal", 1,
-	    "something failed inside; the log says more" },
+	    "something failed inside, or memory ran short; the log says more" },
 	[TOCSIN_EUSAGE] = { "usage", 2,
 	    "called wrongly" },
 	[TOCSIN_EPASSPHRASE] = { "passphrase", 1,

@@ -203,9 +203,32 @@ test_limits(void)
 	ok(file.n == 0, "and makes nothing");
 	file.max = 100;
 	is_int(age_seal(&file, (const uint8_t(*)[AGE_KEY])pk, 1, span_of("")),
-	    TOCSIN_ENOSPACE, "so is a file that does not fit");
+	    TOCSIN_EINTERNAL, "so is a file that does not fit");
 	ok(file.n == 0, "which makes nothing either");
 	buf_release(&file);
+}
+
+/* A buffer that may not grow stands for memory that is not there. */
+static void
+test_no_memory(void)
+{
+	struct span text = span_of("more than ten bytes of it");
+	struct buf file = sealed(text, 1), out = { .max = 10 }, armor = { 0 };
+	struct age_sealer s;
+
+	is_int(age_open(&out, buf_span(&file), sk[0], NULL), TOCSIN_EINTERNAL,
+	    "where memory is short, opening fails inside");
+	is_int(age_seal_scrypt(&out, text, span_of("pw"), 1), TOCSIN_EINTERNAL,
+	    "sealing under a passphrase");
+	age_armor(&armor, buf_span(&file));
+	is_int(age_dearmor(&out, buf_span(&armor)), TOCSIN_EINTERNAL,
+	    "taking armor off");
+	is_int(age_sealer_begin(&s, &out, (const uint8_t(*)[AGE_KEY])pk, 1),
+	    TOCSIN_EINTERNAL, "and a stream");
+	ok(out.n == 0, "nothing is made: the disk has nothing to do with it");
+	buf_release(&file);
+	buf_release(&armor);
+	buf_release(&out);
 }
 
 /* A key of low order would give a file that everybody can open. */
@@ -535,6 +558,7 @@ main(void)
 	test_own_only();
 	test_foreign_stanzas();
 	test_limits();
+	test_no_memory();
 	test_low_order();
 	test_truncated();
 	test_flipped();

@@ -795,6 +795,26 @@ test_revoked(void)
 }
 
 static void
+test_no_memory(void)
+{
+	struct buf note = { .max = 100 }, body = { 0 };
+	struct ticket t;
+
+	draft(&t, 2);
+	is_err(seal_json(&t, JSON, &note, &body), TOCSIN_EINTERNAL,
+	    "memory that is short for the note");
+	buf_release(&note);
+	buf_release(&body);
+	note.max = 0;
+	body.max = 100;
+	is_err(seal_json(&t, JSON, &note, &body), TOCSIN_EINTERNAL,
+	    "or for the body is no matter of a disk");
+	ok(note.n == 0 && body.n == 0, "and leaves nothing");
+	buf_release(&note);
+	buf_release(&body);
+}
+
+static void
 test_rosters(void)
 {
 	struct ticket_trust trust = trust_now();
@@ -1404,6 +1424,7 @@ main(void)
 	test_removed();
 	test_roles_in_force();
 	test_revoked();
+	test_no_memory();
 	test_rosters();
 	test_own_team();
 	test_broker_edits();
