@@ -149,13 +149,13 @@ trim_apply(struct job *job, struct batch *batch)
 	return err ? err : tally_save(batch->tx, t->peer, t->upto, t->heal);
 }
 
-/* If it failed, a later one does its work. */
 static void
 trim_done(struct job *job, enum tocsin_err err)
 {
 	struct trim *t = (struct trim *)job;
 
-	(void)err;
+	if (err)
+		atomic_store(&t->failed, true);
 	atomic_store(&t->busy, false);
 }
 
@@ -186,6 +186,8 @@ trim(struct relay *r, struct relay_peer *p, int64_t now)
 {
 	unsigned i;
 
+	if (atomic_exchange(&p->trim.failed, false))
+		memset(p->trimmed, 0, sizeof(p->trimmed));
 	if (!trim_due(p))
 		return;
 	if (p->trim_at == 0 || atomic_load(&p->trim.busy))

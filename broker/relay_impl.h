@@ -79,6 +79,7 @@ struct trim {
 	struct tally upto[LANE_COUNT];
 	bool heal;
 	atomic_bool busy;
+	atomic_bool failed; /* what it should forget is there */
 };
 
 /* Asking a peer for the rosters after ours, then for announcements. */
