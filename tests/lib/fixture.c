@@ -273,6 +273,17 @@ fixture_next_keys(struct fixture *f, size_t i,
 }
 
 void
+fixture_enrol(struct fixture *f, const char *member)
+{
+	struct span nation = member_nation(span_of(member));
+
+	snprintf(f->member[f->n], sizeof(f->member[0]), "%s", member);
+	snprintf(f->nation[f->n], sizeof(f->nation[0]), "%.*s", (int)nation.n,
+	    (const char *)nation.p);
+	first_keys(f, f->n++);
+}
+
+void
 fixture_init(struct fixture *f, const char *nations)
 {
 	size_t i;

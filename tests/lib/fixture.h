@@ -60,6 +60,9 @@ void fixture_next_roster(
 struct roster_broker fixture_broker(const char *name, const char *nation);
 struct roster_member fixture_member(const char *name);
 
+/* Another member and its first announcement; the roster is the caller's. */
+void fixture_enrol(struct fixture *f, const char *member);
+
 /* The next announcement of member i; `change` as above. */
 void fixture_next_keys(struct fixture *f, size_t i,
     void (*change)(struct keys *k, void *arg), void *arg);
