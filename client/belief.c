@@ -33,18 +33,22 @@ roster_name(char out[40], uint64_t serial)
 }
 
 /* The name of the member's announcement after those that the desk has. */
-static void
+static enum tocsin_err
 keys_name(char out[128], struct desk_tx *tx, const char *member)
 {
 	char prefix[sizeof(KEYS) + MEMBER_MAX + 1], digits[21] = "";
 	struct span name = { 0 }, note, last = { 0 };
+	enum tocsin_err err;
 
 	snprintf(prefix, sizeof(prefix), KEYS "%s/", member);
-	while (desk_value_next(tx, prefix, &name, &note) == TOCSIN_OK)
+	while ((err = desk_value_next(tx, prefix, &name, &note)) == TOCSIN_OK)
 		last = name;
+	if (err != TOCSIN_ENOTFOUND)
+		return err;
 	if (last.n > 20)
 		memcpy(digits, last.p + last.n - 20, 20);
 	snprintf(out, 128, "%s%020llu", prefix, strtoull(digits, NULL, 10) + 1);
+	return TOCSIN_OK;
 }
 
 /* ---- what is held ---- */
@@ -134,14 +138,16 @@ load_rosters(struct belief *b, struct desk_tx *tx)
 	struct roster *r = NULL;
 	enum tocsin_err err = TOCSIN_OK;
 
-	while (err == TOCSIN_OK &&
-	       desk_value_next(tx, ROSTERS, &name, &note) == TOCSIN_OK) {
+	while (err == TOCSIN_OK && (err = desk_value_next(tx, ROSTERS, &name,
+					&note)) == TOCSIN_OK) {
 		if (newest.n > 0)
 			err = load_id(b, newest);
 		newest = note;
 	}
-	if (err != TOCSIN_OK || newest.n == 0)
+	if (err != TOCSIN_ENOTFOUND)
 		return err;
+	if (newest.n == 0)
+		return TOCSIN_OK;
 	err = roster_parse(&r, newest);
 	if (err == TOCSIN_OK)
 		err = hold_roster(b, r);
@@ -179,15 +185,16 @@ load_keys(struct belief *b, struct desk_tx *tx)
 	enum tocsin_err err = TOCSIN_OK;
 
 	while (err == TOCSIN_OK &&
-	       desk_value_next(tx, KEYS, &name, &note) == TOCSIN_OK) {
+	       (err = desk_value_next(tx, KEYS, &name, &note)) == TOCSIN_OK) {
 		if (newest.n > 0 && !span_eq(of_member(name), member))
 			err = load_one(b, newest);
 		member = of_member(name);
 		newest = note;
 	}
-	if (err == TOCSIN_OK && newest.n > 0)
-		err = load_one(b, newest);
-	if (err == TOCSIN_OK && b->nkeys > 0)
+	if (err != TOCSIN_ENOTFOUND)
+		return err;
+	err = newest.n > 0 ? load_one(b, newest) : TOCSIN_OK;
+	if (err == TOCSIN_OK && b->nkeys > 0 && b->roster != NULL)
 		drop_fallen(b);
 	return err;
 }
@@ -338,10 +345,10 @@ belief_take_keys(
 		err = keys_accept(
 		    b->roster, belief_keys(b, span_of(k->member)), k, at);
 	}
-	if (err == TOCSIN_OK) {
-		keys_name(name, tx, k->member);
+	if (err == TOCSIN_OK)
+		err = keys_name(name, tx, k->member);
+	if (err == TOCSIN_OK)
 		err = keep(b, tx, name, note);
-	}
 	if (err == TOCSIN_OK)
 		err = hold_keys(b, k);
 	if (err != TOCSIN_OK)
@@ -423,15 +430,16 @@ look_back(struct belief *b, struct desk_tx *tx, const struct ticket *t,
 {
 	char prefix[sizeof(KEYS) + MEMBER_MAX + 1];
 	struct span name = { 0 }, note;
+	enum tocsin_err err;
 
 	keys_free(b->old);
 	b->old = NULL;
 	snprintf(prefix, sizeof(prefix), KEYS "%.*s/", (int)t->from.n,
 	    (const char *)t->from.p);
-	while (desk_value_next(tx, prefix, &name, &note) == TOCSIN_OK) {
+	while ((err = desk_value_next(tx, prefix, &name, &note)) == TOCSIN_OK) {
 		struct keys *k = NULL;
-		enum tocsin_err err = keys_parse(&k, note);
 
+		err = keys_parse(&k, note);
 		if (err != TOCSIN_OK)
 			return err;
 		if (speaks_for(k, t, n) &&
@@ -442,7 +450,7 @@ look_back(struct belief *b, struct desk_tx *tx, const struct ticket *t,
 			keys_free(k);
 		}
 	}
-	return TOCSIN_OK;
+	return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
 }
 
 enum tocsin_err

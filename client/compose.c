@@ -242,7 +242,8 @@ add_participants(struct composing *c, struct desk_tx *tx)
 	if (h == NULL)
 		return fail(TOCSIN_EINTERNAL, "no memory");
 	while (err == TOCSIN_OK &&
-	       desk_thread_next(tx, c->first->row.thread, n, &n) == TOCSIN_OK) {
+	       (err = desk_thread_next(tx, c->first->row.thread, n, &n)) ==
+		   TOCSIN_OK) {
 		if (desk_get(tx, n, &row) != TOCSIN_OK ||
 		    row.refused != TOCSIN_OK ||
 		    ticket_parse(h, &note, row.note) != TOCSIN_OK)
@@ -254,7 +255,9 @@ add_participants(struct composing *c, struct desk_tx *tx)
 			err = add_to(c, h->to[i].member);
 	}
 	free(h);
-	return err;
+	if (err != TOCSIN_ENOTFOUND)
+		return err;
+	return TOCSIN_OK;
 }
 
 /*

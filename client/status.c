@@ -265,10 +265,11 @@ collect(struct tocsin *t, struct desk_tx *tx, const uint8_t thread[ID_LEN],
 	size_t i;
 
 	while (err == TOCSIN_OK &&
-	       desk_thread_next(tx, thread, n, &n) == TOCSIN_OK)
+	       (err = desk_thread_next(tx, thread, n, &n)) == TOCSIN_OK)
 		err = add_message(t, tx, n, e);
-	if (err != TOCSIN_OK)
+	if (err != TOCSIN_ENOTFOUND)
 		return err;
+	err = TOCSIN_OK;
 	e->incident = calloc(e->list.n + 1, sizeof(*e->incident));
 	e->message = calloc(e->list.n + 1, sizeof(*e->message));
 	if (e->incident == NULL || e->message == NULL)

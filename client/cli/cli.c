@@ -78,7 +78,10 @@ cli_error(const struct tocsin *t, enum tocsin_err err)
 
 /* ---- options ---- */
 
-/* Memory of the program's length; NULL if there is none. */
+/*
+ * Memory of the program's length. Ends the program if there is none: words that
+ * are missing would make it another command, or one that is called wrongly.
+ */
 static void *
 own(struct cli *c, size_t n, size_t size)
 {
@@ -87,8 +90,9 @@ own(struct cli *c, size_t n, size_t size)
 
 	if (grown != NULL)
 		c->owned = grown;
-	if (p != NULL)
-		c->owned[c->nowned++] = p;
+	if (p == NULL)
+		exit(cli_fail(TOCSIN_EINTERNAL, "no memory"));
+	c->owned[c->nowned++] = p;
 	return p;
 }
 
@@ -151,8 +155,7 @@ list_add(struct reading *r, struct list *l, const char *word)
 {
 	if (l->word == NULL)
 		l->word = own(r->c, (size_t)r->argc + 1, sizeof(*l->word));
-	if (l->word != NULL)
-		l->word[l->n++] = word;
+	l->word[l->n++] = word;
 }
 
 static bool
@@ -276,8 +279,6 @@ cli_options(struct cli *c, int argc, char **argv, const struct opt *opts,
 	bool words_only = false;
 
 	c->words = own(c, (size_t)argc + 1, sizeof(*c->words));
-	if (c->words == NULL)
-		return false;
 	for (; r.i < argc; r.i++) {
 		char *word = argv[r.i];
 
