@@ -356,9 +356,10 @@ net_redial(struct net *n, const char *peer, bool all)
 }
 
 void
-net_publish(struct net *n, const char *peer, struct span frame)
+net_publish(
+    struct net *n, const char *peer, enum net_way way, struct span frame)
 {
-	net_peers_publish(n->peers, peer, frame);
+	net_peers_publish(n->peers, peer, way, frame);
 }
 
 void

@@ -60,8 +60,15 @@ MUST_USE enum tocsin_err net_peer(struct net *n, const char *peer,
  */
 void net_redial(struct net *n, const char *peer, bool all);
 
-/* Publish to that peer alone. Never waits; nng may drop it silently. */
-void net_publish(struct net *n, const char *peer, struct span frame);
+/*
+ * Publish to that peer alone. Never waits; nng may drop it silently. There are
+ * two ways to a peer, a connection each: what a bad line loses is repeated by
+ * TCP, and all behind it on that connection waits, so what is urgent has its
+ * own.
+ */
+enum net_way { NET_URGENT, NET_BULK, NET_WAYS };
+void net_publish(
+    struct net *n, const char *peer, enum net_way way, struct span frame);
 
 /*
  * Send a frame to the peer's REP and call back once, with OK and its answer

@@ -49,7 +49,7 @@ struct peer {
 	struct peer *next;
 	struct net_peers *in;
 	char name[LABEL_MAX + 1];
-	struct dial pub;
+	struct dial pub[NET_WAYS];
 	struct dial req;
 
 	pthread_mutex_t lock;
@@ -129,14 +129,25 @@ count_pipe(struct peer *x, struct dial *d, nng_pipe pipe, nng_pipe_ev ev)
 }
 
 static void
-on_pub_pipe(nng_pipe pipe, nng_pipe_ev ev, void *arg)
+on_way_pipe(struct peer *x, enum net_way way, nng_pipe pipe, nng_pipe_ev ev)
 {
-	struct peer *x = arg;
 	struct relay *relay = x->in->b->relay;
 
-	count_pipe(x, &x->pub, pipe, ev);
+	count_pipe(x, &x->pub[way], pipe, ev);
 	if (relay && ev == NNG_PIPE_EV_ADD_POST)
 		relay_alive(relay, x->name, true);
+}
+
+static void
+on_urgent_pipe(nng_pipe pipe, nng_pipe_ev ev, void *arg)
+{
+	on_way_pipe(arg, NET_URGENT, pipe, ev);
+}
+
+static void
+on_bulk_pipe(nng_pipe pipe, nng_pipe_ev ev, void *arg)
+{
+	on_way_pipe(arg, NET_BULK, pipe, ev);
 }
 
 static void
@@ -172,18 +183,21 @@ set_common(nng_socket s)
 }
 
 static int
-open_pub(struct peer *x)
+open_pub(struct peer *x, enum net_way way)
 {
-	int rv = nng_pub0_open(&x->pub.s);
+	static const nng_pipe_cb on_pipe[NET_WAYS] = { on_urgent_pipe,
+		on_bulk_pipe };
+	struct dial *d = &x->pub[way];
+	int rv = nng_pub0_open(&d->s);
 
-	x->pub.open = rv == 0;
+	d->open = rv == 0;
 	if (rv == 0)
-		rv = set_common(x->pub.s);
+		rv = set_common(d->s);
 	if (rv == 0)
 		rv = nng_socket_set_int(
-		    x->pub.s, NNG_OPT_SENDBUF, (int)x->in->pub_buffer);
+		    d->s, NNG_OPT_SENDBUF, (int)x->in->pub_buffer);
 	if (rv == 0)
-		rv = notify(x->pub.s, on_pub_pipe, x);
+		rv = notify(d->s, on_pipe[way], x);
 	return rv;
 }
 
@@ -269,11 +283,13 @@ void
 net_peers_redial(struct net_peers *p, const char *name, bool all)
 {
 	struct peer *x = find(p, name);
+	unsigned i;
 
 	if (!x)
 		return;
-	if (x->pub.open)
-		redial(x, &x->pub, all);
+	for (i = 0; i < NET_WAYS; i++)
+		if (x->pub[i].open)
+			redial(x, &x->pub[i], all);
 	if (x->req.open)
 		redial(x, &x->req, all);
 }
@@ -300,34 +316,37 @@ net_peers_set(struct net_peers *p, const char *name, const char *rpc_url,
     const char *relay_url)
 {
 	struct peer *x = find(p, name);
+	unsigned i;
 	int rv = 0;
 
 	if (!x)
 		x = make(p, name);
 	if (!x)
 		return TOCSIN_EINTERNAL;
-	if (!x->pub.open)
-		rv = open_pub(x);
+	for (i = 0; i < NET_WAYS && rv == 0; i++)
+		if (!x->pub[i].open)
+			rv = open_pub(x, i);
 	if (rv == 0 && !x->req.open)
 		rv = open_req(x);
-	if (rv == 0)
-		rv = dial(&x->pub, relay_url);
+	for (i = 0; i < NET_WAYS && rv == 0; i++)
+		rv = dial(&x->pub[i], relay_url);
 	if (rv == 0)
 		rv = dial(&x->req, rpc_url);
 	return net_error(name, rv);
 }
 
 void
-net_peers_publish(struct net_peers *p, const char *name, struct span frame)
+net_peers_publish(
+    struct net_peers *p, const char *name, enum net_way way, struct span frame)
 {
 	struct peer *x = find(p, name);
 	nng_msg *msg;
 
-	if (!x || !x->pub.open || nng_msg_alloc(&msg, frame.n) != 0)
+	if (!x || !x->pub[way].open || nng_msg_alloc(&msg, frame.n) != 0)
 		return;
 	if (frame.n > 0)
 		memcpy(nng_msg_body(msg), frame.p, frame.n);
-	if (nng_sendmsg(x->pub.s, msg, NNG_FLAG_NONBLOCK) != 0)
+	if (nng_sendmsg(x->pub[way].s, msg, NNG_FLAG_NONBLOCK) != 0)
 		nng_msg_free(msg);
 	else
 		broker_count(p->b, BROKER_relay_frames_out);
@@ -504,9 +523,11 @@ static void
 peer_free(struct peer *x)
 {
 	struct call *c, *next;
+	unsigned i;
 
-	if (x->pub.open)
-		nng_close(x->pub.s);
+	for (i = 0; i < NET_WAYS; i++)
+		if (x->pub[i].open)
+			nng_close(x->pub[i].s);
 	if (x->req.open)
 		nng_close(x->req.s);
 	for (c = x->calls; c; c = next) {

@@ -2,12 +2,13 @@
 /*
  * net_peer.h - the sockets that dial other brokers; net.c's other half
  *
- * Per peer one PUB and one REQ socket. A call is a context of the REQ socket
- * and a timer: whichever is first calls back, and the call is used again when
- * both are through. Nothing is ever cancelled in mid-send or waited for, since
- * nng 1.5 crashes on the one and can hang in the other; so a call that timed
- * out stays until its answer comes or its connection ends. There are no more
- * than NET_CALLS of them, and none is begun while no connection is up.
+ * Per peer a PUB socket for each way and a REQ socket. A call is a context of
+ * the REQ socket and a timer: whichever is first calls back, and the call is
+ * used again when both are through. Nothing is ever cancelled in mid-send or
+ * waited for, since nng 1.5 crashes on the one and can hang in the other; so a
+ * call that timed out stays until its answer comes or its connection ends.
+ * There are no more than NET_CALLS of them, and none is begun while no
+ * connection is up.
  */
 #ifndef TOCSIN_BROKER_NET_PEER_H
 #define TOCSIN_BROKER_NET_PEER_H
@@ -25,7 +26,7 @@ MUST_USE enum tocsin_err net_peers_set(struct net_peers *p, const char *peer,
     const char *rpc_url, const char *relay_url);
 void net_peers_redial(struct net_peers *p, const char *peer, bool all);
 void net_peers_publish(
-    struct net_peers *p, const char *peer, struct span frame);
+    struct net_peers *p, const char *peer, enum net_way way, struct span frame);
 void net_peers_call(struct net_peers *p, const char *peer, struct span frame,
     unsigned timeout_ms, net_reply_fn *fn, void *arg);
 

@@ -6,12 +6,12 @@
  * bulk that fills them makes an alarm late; what is too little leaves the line
  * idle. So the window follows what is measured: the rate at which bytes are
  * acknowledged, the best of the last ten round trips, times the shortest round
- * trip of the last ten seconds and as much again, up to 250 ms, because what
- * the connection below repeats is that late, and 150 ms more. It begins small
+ * trip of the last twenty seconds and as much again, up to 250 ms, because what
+ * the connection below repeats is that late, and 300 ms more. It begins small
  * and doubles every round trip as long as that makes the rate grow.
  *
  * A round trip that was measured through a queue of our own is too long. So
- * every ten seconds the window shrinks for a moment to less than the line
+ * every twenty seconds the window shrinks for a moment to less than the line
  * holds: the queue drains, and the round trip is seen as it is.
  *
  * Pure: time comes as an argument, in ms of a clock that does not go back.
@@ -25,12 +25,12 @@
 
 #define PACE_START (64u << 10) /* bytes, before anything was measured */
 #define PACE_LEAST (8u << 10)
-#define PACE_QUEUE 150	 /* ms that may wait on the way */
+#define PACE_QUEUE 300
 #define PACE_PAUSE 1000	 /* ms without a word are a cut */
 #define PACE_REPEAT 250	 /* ms that a loss holds up what follows */
 #define PACE_ROUNDS 10	 /* round trips that a rate is remembered */
 #define PACE_FLAT 3	 /* without growth, then the line is full */
-#define PACE_FRESH 10000 /* ms that a shortest round trip is */
+#define PACE_FRESH 20000 /* ms that a shortest round trip is */
 
 /* What has to be known of a piece when it is acknowledged. */
 struct pace_stamp {

@@ -385,7 +385,7 @@ deadline(const struct relay_peer *p)
 	if (p->state == PEER_DOWN && p->listed)
 		at = earlier(p->retry_at, p->redial_at);
 	if (p->state == PEER_UP) {
-		at = earlier(lane_tx_deadline(&p->tx), p->beat_at);
+		at = earlier(lane_tx_deadline(&p->tx), send_beat_at(p));
 		at = earlier(at, p->heal_at);
 		if (trim_due(p))
 			at = earlier(at, p->trim_at);

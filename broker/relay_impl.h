@@ -124,7 +124,8 @@ struct relay_peer {
 	struct source source[LANE_COUNT];
 	int64_t pump_at; /* reading failed: try again then */
 	int64_t heal_at; /* when to go on looking for what it lacks */
-	int64_t beat_at; /* when to say something, if there is nothing */
+	/* when to say something on each way, if there is nothing */
+	int64_t beat_at[NET_WAYS];
 
 	struct tally tally[LANE_COUNT]; /* what the peer has, as it says */
 	bool tallied;			/* that is known */
@@ -264,6 +265,7 @@ void send_probe(struct relay *r, struct relay_peer *p, int64_t now);
 
 /* The peer's door shows out who is silent for too long. */
 void send_beat(struct relay *r, struct relay_peer *p, int64_t now);
+int64_t send_beat_at(const struct relay_peer *p);
 void send_forget(struct relay_peer *p); /* the items at hand */
 
 #endif

@@ -9,6 +9,7 @@
 #define WIRE_BYTES 80 /* of headers below, per frame, about */
 #define RETRY_MS 20
 #define BEAT_MS 10000
+#define TAIL_MS 30
 
 static uint64_t
 source_total(const struct source *s)
@@ -266,11 +267,30 @@ read_rest(const struct source *s, struct store_rx *rx, uint64_t from, size_t n,
 	return err;
 }
 
+/* A lane has one way, so its pieces stay in order. */
+static enum net_way
+way_of(unsigned lane)
+{
+	return lane <= LANE_IMMEDIATE ? NET_URGENT : NET_BULK;
+}
+
+/*
+ * When TCP loses the last packet of a burst it waits for two round trips before
+ * it tries again; a packet behind it shows the loss after one.
+ */
+static int64_t
+beat_after(const struct relay_piece *piece, enum net_way way)
+{
+	return way == NET_URGENT && piece->kind != RELAY_HEARTBEAT ? TAIL_MS
+								   : BEAT_MS;
+}
+
 static enum tocsin_err
 publish(struct relay *r, struct relay_peer *p, const struct relay_piece *piece,
     int64_t now)
 {
 	struct buf frame = { .max = RELAY_FRAME_MAX };
+	enum net_way way = way_of(piece->lane);
 	enum tocsin_err err;
 
 	err = relay_frame_seal(&frame, p->id, p->counter, p->key, piece);
@@ -279,8 +299,8 @@ publish(struct relay *r, struct relay_peer *p, const struct relay_piece *piece,
 		p->frames_out++;
 		p->bytes_out += frame.n;
 		cap_take(&p->cap, frame.n + WIRE_BYTES);
-		p->beat_at = now + BEAT_MS;
-		net_publish(r->b->net, p->name, buf_span(&frame));
+		p->beat_at[way] = now + beat_after(piece, way);
+		net_publish(r->b->net, p->name, way, buf_span(&frame));
 	}
 	buf_release(&frame);
 	return err;
@@ -398,6 +418,18 @@ send_probe(struct relay *r, struct relay_peer *p, int64_t now)
 void
 send_beat(struct relay *r, struct relay_peer *p, int64_t now)
 {
-	if (now >= p->beat_at && !heartbeat(r, p, LANE_FLASH, now))
-		p->beat_at = now + BEAT_MS;
+	static const unsigned lane[NET_WAYS] = { LANE_FLASH, LANE_BULK };
+	unsigned i;
+
+	for (i = 0; i < NET_WAYS; i++)
+		if (now >= p->beat_at[i] && !heartbeat(r, p, lane[i], now))
+			p->beat_at[i] = now + BEAT_MS;
+}
+
+int64_t
+send_beat_at(const struct relay_peer *p)
+{
+	return p->beat_at[NET_URGENT] < p->beat_at[NET_BULK]
+		   ? p->beat_at[NET_URGENT]
+		   : p->beat_at[NET_BULK];
 }

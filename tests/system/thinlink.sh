@@ -10,7 +10,8 @@
 #
 #	flash	the 95th percentile of the time from before the command that
 #		posts to the reader's line, of those that no cut has touched
-#	use	bytes of the attachment over what the link could carry while up
+#	use	bytes of the attachment over what the link carries while up: its
+#		rate less its losses; headers and the flashes have their part too
 #	again	bytes that crossed twice, for each cut
 #	wire	bytes on the wire for a ticket of 2 KiB over its envelope's,
 #		towards the reader and both ways, before there are losses
@@ -51,6 +52,8 @@ down)
 	;;
 *) bail "LINK is peer, up or down, not $link" ;;
 esac
+# From the first: TCP takes the line that it finds to stay.
+wan_tell set "$from" "$to" rate $rate delay $delay queue $queue
 fed_authorities aa bb cc
 fed_broker sg
 fed_member singcert@sg desk1
@@ -106,7 +109,6 @@ quiet()
 }
 
 head -c 1500 /dev/urandom | base64 -w 76 | head -c 2048 >"$fed/text"
-wan_tell set "$from" "$to" rate $rate delay $delay queue $queue
 wait_until 30 quiet
 before=$(wan_carried "$from" "$to") back=$(wan_carried "$to" "$from")
 i=0
@@ -161,7 +163,7 @@ while [ ! -f "$fed/whole" ]; do
 	n=$((n + 1))
 	at=$(now_ms)
 	flash "flash $n." --precedence flash >"$fed/id" || bail 'cannot post'
-	echo "$n $at" >>"$fed/flashes"
+	echo "$n $at $(now_ms)" >>"$fed/flashes"
 	sleep 0.7
 	[ $((now - began)) -lt $((mib * 30000 + 120000)) ] ||
 		bail 'the attachment does not arrive'
@@ -175,16 +177,17 @@ again=$(($(counter $again_at repeated_bytes) - again_before))
 
 # The delay of each flash during whose way the link was up throughout.
 touch "$fed/cuts"
-while read -r n at; do
+while read -r n at posted; do
 	seen=$(grep -m 1 "\"flash $n\\.\"" "$fed/seen" | cut -d ' ' -f 1)
 	awk -v a="$at" -v b="$seen" '$1 <= b && $2 >= a { bad = 1 }
-		END { exit bad }' "$fed/cuts" && echo $((seen - at))
+		END { exit bad }' "$fed/cuts" && echo $((seen - at)) $((posted - at))
 done <"$fed/flashes" | sort -n >"$fed/delays"
 counted=$(grep -c . "$fed/delays")
-p95=$(sed -n "$(((counted * 95 + 99) / 100))p" "$fed/delays")
-p50=$(sed -n "$(((counted + 1) / 2))p" "$fed/delays")
+p95=$(sed -n "$(((counted * 95 + 99) / 100))s/ .*//p" "$fed/delays")
+p50=$(sed -n "$(((counted + 1) / 2))s/ .*//p" "$fed/delays")
+[ -z "${DELAYS:-}" ] || cp "$fed/delays" "$DELAYS"
 up_ms=$((ended - began - down))
-use=$(((mib << 20) * 8 * 100 / (rate / 1000 * up_ms)))
+use=$(((mib << 20) * 8 * 100 / (rate / 1000 * up_ms / 10000 * (10000 - loss))))
 [ $cuts = 0 ] && each=0 || each=$((again / cuts))
 
 echo "# flash p50 $p50 ms, p95 $p95 ms of $counted; the link's own is $delay ms"
