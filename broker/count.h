@@ -24,6 +24,8 @@
 	X(posts)	     /* envelopes taken */ \
 	X(posts_duplicate) X(posts_refused) \
 	X(entries_sent)	     /* in answers to fetch */ \
+	X(put_bytes)	     /* of bodies and parts, from devices */ \
+	X(got_bytes)	     /* of bodies and parts, to devices */ \
 	X(parks) X(parks_displaced) X(parks_gone) \
 	X(commits) \
 	X(relay_frames_out) X(relay_frames_in) X(relay_bad_frames) \

@@ -9,6 +9,13 @@
 
 #define RETRY_MS 100
 
+/*
+ * Ranges that are on the way together overtake one another on their way through
+ * our threads. One that comes early is tried again with the next commits.
+ */
+#define EARLY_MAX (1024 * 1024) /* bytes before the place */
+#define EARLY_TRIES 4
+
 /* ---- put ---- */
 
 struct put {
@@ -16,6 +23,8 @@ struct put {
 	struct request *r;
 	struct msg_put m; /* its bytes are in the request */
 	struct msg_have have;
+	bool early;
+	unsigned tries;
 };
 
 static void
@@ -58,8 +67,12 @@ write_bytes(struct put *p, struct batch *batch, struct store_part *part)
 
 	err = store_part_write(
 	    batch->tx, p->m.hash, p->m.offset, p->m.bytes, &p->have.have);
-	if (err == TOCSIN_EDUPLICATE)
-		return TOCSIN_OK; /* not at the end: told where it is */
+	if (err == TOCSIN_EDUPLICATE) {
+		/* Not at the end: told where it is, if that doesn't change. */
+		p->early = p->m.offset > p->have.have &&
+			   p->m.offset - p->have.have <= EARLY_MAX;
+		return TOCSIN_OK;
+	}
 	if (!err)
 		err = store_part_stat(batch->view, p->m.hash, part);
 	if (err)
@@ -77,6 +90,7 @@ put_apply(struct job *job, struct batch *batch)
 	struct store_part part = { .total = p->m.total };
 	enum tocsin_err err;
 
+	p->early = false;
 	err = store_part_stat(batch->view, p->m.hash, &part);
 	if (err && err != TOCSIN_ENOTFOUND)
 		return err;
@@ -97,6 +111,9 @@ put_done(struct job *job, enum tocsin_err err)
 {
 	struct put *p = (struct put *)job;
 
+	if (!err && p->early && p->tries++ < EARLY_TRIES &&
+	    writer_submit_later(p->r->b->writer, job) == TOCSIN_OK)
+		return;
 	if (err)
 		request_refuse(p->r, err, 0, NULL);
 	else
@@ -131,6 +148,7 @@ put_bytes(struct request *r, const struct msg_put *m)
 	struct put *p = calloc(1, sizeof(*p));
 	enum tocsin_err err = TOCSIN_EBUSY;
 
+	count_more(r->b->count, BROKER_put_bytes, m->bytes.n);
 	if (p) {
 		p->job = (struct job){ .weight = m->bytes.n,
 			.apply = put_apply,
@@ -274,6 +292,7 @@ op_get(struct request *r, struct span body)
 		request_refuse(r, err, 0, NULL);
 	} else {
 		range.bytes = buf_span(&bytes);
+		count_more(r->b->count, BROKER_got_bytes, bytes.n);
 		msg_accept(&reply);
 		msg_range_encode(&reply, &range);
 		request_answer(r, buf_span(&reply));

@@ -17,13 +17,16 @@ struct call {
 	enum tocsin_err err;
 	uint64_t number;
 	unsigned link; /* which it went over */
+	enum net_way way;
 	struct line *line;
 	struct buf answer;
+	struct pace *pace; /* NULL: it is not counted */
+	struct pace_mark mark;
 };
 
 struct line {
 	struct sync_parts p;
-	struct net *net;
+	struct net *net[NET_WAYS];
 	pthread_mutex_t lock; /* of all below */
 	pthread_cond_t changed;
 	unsigned refs; /* the handle's, and one for every call on its way */
@@ -32,7 +35,8 @@ struct line {
 	struct link link;
 	unsigned count;
 	unsigned connections; /* that began or ended */
-	int64_t made;	      /* monotonic ms */
+	struct pace pace[LINE_WAYS];
+	int64_t made; /* monotonic ms */
 };
 
 /* ---- calls ---- */
@@ -84,6 +88,56 @@ line_unref(struct line *l)
 	free(l);
 }
 
+static int64_t
+now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* What a request puts on the way, and in which direction. */
+static struct pace *
+counted(struct line *l, struct span request, size_t *bytes)
+{
+	struct msg_fetch f;
+	struct span body;
+	struct msg_get g;
+
+	switch (msg_op(request, &body)) {
+	case MSG_PUT:
+		*bytes = request.n;
+		return &l->pace[LINE_UP];
+	case MSG_GET:
+		if (msg_get_decode(&g, body) != TOCSIN_OK)
+			return NULL;
+		*bytes = g.max;
+		return &l->pace[LINE_DOWN];
+	case MSG_FETCH:
+		if (msg_fetch_decode(&f, body) != TOCSIN_OK || f.wait_ms > 0)
+			return NULL;
+		*bytes = f.max_bytes;
+		return &l->pace[LINE_MAIL];
+	default:
+		return NULL;
+	}
+}
+
+/* With the lock held. */
+static void
+count_answer(struct call *c)
+{
+	struct line *l = c->line;
+
+	if (c->pace != NULL && c->err == TOCSIN_OK)
+		pace_answered(c->pace, now_us(), &c->mark,
+		    c->pace == &l->pace[LINE_UP] ? c->mark.bytes : c->answer.n);
+	else if (c->pace != NULL)
+		pace_lost(c->pace, &c->mark);
+	c->pace = NULL;
+}
+
 static void
 on_answer(void *arg, enum tocsin_err err, struct span answer)
 {
@@ -94,6 +148,7 @@ on_answer(void *arg, enum tocsin_err err, struct span answer)
 	c->err = err;
 	if (err == TOCSIN_OK)
 		buf_add(&c->answer, answer);
+	count_answer(c);
 	c->done = true;
 	call_unref(c);
 	pthread_cond_broadcast(&l->changed);
@@ -104,8 +159,8 @@ on_answer(void *arg, enum tocsin_err err, struct span answer)
 }
 
 static void
-send_frame(
-    struct call *c, struct span frame, enum net_lane lane, int timeout_ms)
+send_frame(struct call *c, struct span frame, enum net_way way,
+    enum net_lane lane, int timeout_ms)
 {
 	struct line *l = c->line;
 
@@ -115,7 +170,8 @@ send_frame(
 	c->refs++;
 	l->refs++;
 	pthread_mutex_unlock(&l->lock);
-	net_call(l->net, frame, lane, (unsigned)timeout_ms, on_answer, c);
+	c->way = way;
+	net_call(l->net[way], frame, lane, (unsigned)timeout_ms, on_answer, c);
 }
 
 static enum tocsin_err
@@ -130,7 +186,7 @@ await(struct call *c)
 	err = c->done ? c->err : TOCSIN_EUNAVAILABLE;
 	pthread_mutex_unlock(&l->lock);
 	if (err == TOCSIN_ETIMEOUT)
-		net_reset(l->net);
+		net_reset(l->net[c->way]);
 	return err;
 }
 
@@ -199,21 +255,24 @@ outcome(
 	return err;
 }
 
-/* A message is never behind bytes that take long. */
-static enum net_lane
-lane_of(struct span request)
+/* What takes long goes its own way, and a message before all else. */
+static enum net_way
+way_of(struct span request, enum net_lane *lane)
 {
 	struct span body;
 
 	switch (msg_op(request, &body)) {
-	case MSG_POST:
-	case MSG_ANNOUNCE:
-		return NET_FIRST;
 	case MSG_PUT:
 	case MSG_GET:
+		*lane = NET_USUAL;
 		return NET_BULK;
+	case MSG_POST:
+	case MSG_ANNOUNCE:
+		*lane = NET_FIRST;
+		return NET_MAIN;
 	default:
-		return NET_USUAL;
+		*lane = NET_USUAL;
+		return NET_MAIN;
 	}
 }
 
@@ -223,16 +282,24 @@ line_begin(struct line *l, struct span request, int timeout_ms)
 	struct buf frame = { 0 };
 	struct call *c = call_new(l);
 	enum tocsin_err err = TOCSIN_EUNAVAILABLE;
+	enum net_lane lane;
+	enum net_way way;
+	size_t bytes = 0;
 
 	if (c == NULL)
 		return NULL;
 	pthread_mutex_lock(&l->lock);
 	c->link = l->count;
-	if (l->state == UP)
+	if (l->state == UP && net_connected(l->net[NET_MAIN]))
 		err = link_ask(&l->link, request, &frame, &c->number);
+	if (err == TOCSIN_OK)
+		c->pace = counted(l, request, &bytes);
+	if (c->pace != NULL)
+		c->mark = pace_sent(c->pace, now_us(), bytes);
 	pthread_mutex_unlock(&l->lock);
 	if (err == TOCSIN_OK) {
-		send_frame(c, buf_span(&frame), lane_of(request), timeout_ms);
+		way = way_of(request, &lane);
+		send_frame(c, buf_span(&frame), way, lane, timeout_ms);
 	} else {
 		line_drop(l, c);
 		c = NULL;
@@ -279,7 +346,8 @@ line_wait(struct line *l, int timeout_ms)
 	struct timespec t = { end / 1000, (end % 1000) * 1000000 };
 
 	pthread_mutex_lock(&l->lock);
-	while (l->state != UP && !l->stop &&
+	while ((l->state != UP || !net_connected(l->net[NET_MAIN])) &&
+	       !l->stop &&
 	       pthread_cond_timedwait(&l->changed, &l->lock, &t) == 0)
 		;
 	pthread_mutex_unlock(&l->lock);
@@ -381,13 +449,13 @@ line_make(struct line *l, struct msg_hello *out)
 		return TOCSIN_EINTERNAL;
 	err = begin_link(l, &frame);
 	if (err == TOCSIN_OK) {
-		send_frame(c, buf_span(&frame), NET_FIRST, ms);
+		send_frame(c, buf_span(&frame), NET_MAIN, NET_FIRST, ms);
 		err = await(c);
 	}
 	if (err == TOCSIN_OK)
 		err = finish_link(l, c, &frame);
 	if (err == TOCSIN_OK) {
-		send_frame(c, buf_span(&frame), NET_FIRST, ms);
+		send_frame(c, buf_span(&frame), NET_MAIN, NET_FIRST, ms);
 		err = outcome(c, await(c), &fields, &retry);
 	}
 	if (err == TOCSIN_OK)
@@ -412,13 +480,13 @@ line_make(struct line *l, struct msg_hello *out)
 bool
 line_connected(struct line *l)
 {
-	return net_connected(l->net);
+	return net_connected(l->net[NET_MAIN]);
 }
 
 bool
 line_refused(struct line *l)
 {
-	return net_refused(l->net);
+	return net_refused(l->net[NET_MAIN]);
 }
 
 bool
@@ -455,6 +523,41 @@ line_connections(struct line *l)
 	return n;
 }
 
+/* ---- how much ---- */
+
+bool
+line_room(struct line *l, enum line_way way, size_t bytes)
+{
+	bool room;
+
+	pthread_mutex_lock(&l->lock);
+	room = pace_room(&l->pace[way], bytes);
+	pthread_mutex_unlock(&l->lock);
+	return room;
+}
+
+size_t
+line_piece(struct line *l, enum line_way way, size_t max)
+{
+	size_t n;
+
+	pthread_mutex_lock(&l->lock);
+	n = pace_piece(&l->pace[way], max);
+	pthread_mutex_unlock(&l->lock);
+	return n;
+}
+
+size_t
+line_window(struct line *l, enum line_way way)
+{
+	size_t n;
+
+	pthread_mutex_lock(&l->lock);
+	n = pace_window(&l->pace[way]);
+	pthread_mutex_unlock(&l->lock);
+	return n;
+}
+
 /* ---- life ---- */
 
 static void
@@ -464,6 +567,20 @@ on_connection(void *arg)
 
 	pthread_mutex_lock(&l->lock);
 	l->connections++;
+	pace_begin(&l->pace[LINE_MAIL]);
+	pthread_cond_broadcast(&l->changed);
+	pthread_mutex_unlock(&l->lock);
+	desk_wake(l->p.desk);
+}
+
+static void
+on_bulk_connection(void *arg)
+{
+	struct line *l = arg;
+
+	pthread_mutex_lock(&l->lock);
+	pace_begin(&l->pace[LINE_UP]);
+	pace_begin(&l->pace[LINE_DOWN]);
 	pthread_mutex_unlock(&l->lock);
 	desk_wake(l->p.desk);
 }
@@ -484,9 +601,16 @@ line_new(struct line **out, const struct sync_parts *parts)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&l->changed, &attr);
 	pthread_condattr_destroy(&attr);
-	err = net_get(&l->net, l->p.keys->broker);
+	err = net_get(&l->net[NET_MAIN], l->p.keys->broker, NET_MAIN);
 	if (err == TOCSIN_OK)
-		err = net_watch(l->net, on_connection, l);
+		err = net_get(&l->net[NET_BULK], l->p.keys->broker, NET_BULK);
+	if (err == TOCSIN_OK)
+		err = net_watch(l->net[NET_BULK], on_bulk_connection, l);
+	if (err == TOCSIN_OK) {
+		err = net_watch(l->net[NET_MAIN], on_connection, l);
+		if (err != TOCSIN_OK)
+			net_unwatch(l->net[NET_BULK], on_bulk_connection, l);
+	}
 	if (err != TOCSIN_OK)
 		line_unref(l);
 	else
@@ -509,7 +633,8 @@ line_free(struct line *l)
 {
 	if (l == NULL)
 		return;
-	net_unwatch(l->net, on_connection, l);
+	net_unwatch(l->net[NET_MAIN], on_connection, l);
+	net_unwatch(l->net[NET_BULK], on_bulk_connection, l);
 	pthread_mutex_lock(&l->lock);
 	lose(l, l->count);
 	pthread_mutex_unlock(&l->lock);

@@ -17,6 +17,7 @@
 #ifndef TOCSIN_CLIENT_LINE_H
 #define TOCSIN_CLIENT_LINE_H
 
+#include "client/pace.h"
 #include "client/sync.h"
 #include "crypto/msg.h"
 
@@ -47,8 +48,19 @@ unsigned line_connections(struct line *l);
  */
 enum tocsin_err MUST_USE line_make(struct line *l, struct msg_hello *out);
 
-/* Until there is a link. Any thread but the one that makes it. */
+/* Until there is a link and a connection for it. Any thread but the one that
+ * makes it. */
 void line_wait(struct line *l, int timeout_ms);
+
+/*
+ * How much may be asked for or sent besides what is on the way (pace.h), and in
+ * pieces of what size. What is put counts up, what is got counts down, what a
+ * fetch that does not wait may bring is mail.
+ */
+enum line_way { LINE_UP, LINE_DOWN, LINE_MAIL, LINE_WAYS };
+bool line_room(struct line *l, enum line_way way, size_t bytes);
+size_t line_piece(struct line *l, enum line_way way, size_t max);
+size_t line_window(struct line *l, enum line_way way);
 
 /*
  * Ask and wait. *retry_ms is how long the broker wants us to wait, 0 if it

@@ -76,6 +76,7 @@ struct watcher {
 struct net {
 	struct net *next;
 	char *url;
+	enum net_way way;
 	char host[256], port[8];
 	int wake;
 	pthread_t thread;
@@ -104,6 +105,7 @@ struct net {
 	unsigned naddress, ntry;
 	bool resolving;
 	int64_t resolved_at, down_at, dial_at;
+	int64_t used_at; /* when it had a call */
 	uint32_t redial; /* ms, the last pause */
 };
 
@@ -433,24 +435,6 @@ begin_try(struct net *n, int64_t now)
 	n->try[oldest] = (struct try){ fd, now };
 }
 
-/* When there is something to do about a connection. */
-static int64_t
-dial(struct net *n, int64_t now)
-{
-	const int64_t step = n->naddress > 0 ? RESOLVE_STEP : RESOLVE_FIRST;
-
-	if (n->fd >= 0)
-		return NEVER;
-	if (!n->resolving && n->resolved_at != NEVER &&
-	    now - n->resolved_at >= step)
-		begin_resolving(n);
-	if (n->naddress == 0)
-		return n->resolving ? NEVER : n->resolved_at + step;
-	if (now >= n->dial_at)
-		begin_try(n, now);
-	return n->fd >= 0 ? now : n->dial_at;
-}
-
 static void
 try_ended(struct net *n, unsigned i)
 {
@@ -614,6 +598,31 @@ read_some(struct net *n)
 }
 
 /* ---- the thread ---- */
+
+/* When there is something to do about a connection. */
+static int64_t
+dial(struct net *n, int64_t now)
+{
+	const int64_t step = n->naddress > 0 ? RESOLVE_STEP : RESOLVE_FIRST;
+
+	if (n->way == NET_BULK && n->ncall > 0)
+		n->used_at = now;
+	if (n->fd >= 0 && n->way == NET_BULK) {
+		if (now - n->used_at < NET_IDLE_MS)
+			return n->used_at + NET_IDLE_MS;
+		hang_up(n);
+	}
+	if (n->fd >= 0 || (n->way == NET_BULK && n->ncall == 0))
+		return NEVER;
+	if (!n->resolving && n->resolved_at != NEVER &&
+	    now - n->resolved_at >= step)
+		begin_resolving(n);
+	if (n->naddress == 0)
+		return n->resolving ? NEVER : n->resolved_at + step;
+	if (now >= n->dial_at)
+		begin_try(n, now);
+	return n->fd >= 0 ? now : n->dial_at;
+}
 
 static nfds_t
 poll_list(const struct net *n, struct pollfd *p)
@@ -856,7 +865,7 @@ init_state(struct net *n)
 }
 
 static enum tocsin_err
-make(struct net **out, const char *url)
+make(struct net **out, const char *url, enum net_way way)
 {
 	struct net *n = calloc(1, sizeof(*n));
 	enum tocsin_err err = TOCSIN_EINTERNAL;
@@ -867,6 +876,7 @@ make(struct net **out, const char *url)
 		err = TOCSIN_EUSAGE;
 		goto out;
 	}
+	n->way = way;
 	init_state(n);
 	(void)take_number(n);
 	n->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -886,16 +896,17 @@ out:
 }
 
 enum tocsin_err
-net_get(struct net **out, const char *url)
+net_get(struct net **out, const char *url, enum net_way way)
 {
 	enum tocsin_err err = TOCSIN_OK;
 	struct net *n;
 
 	pthread_mutex_lock(&all_lock);
-	for (n = all; n != NULL && strcmp(n->url, url) != 0; n = n->next)
-		;
+	for (n = all; n != NULL; n = n->next)
+		if (n->way == way && strcmp(n->url, url) == 0)
+			break;
 	if (n == NULL) {
-		err = make(&n, url);
+		err = make(&n, url, way);
 		if (err == TOCSIN_OK) {
 			n->next = all;
 			all = n;

@@ -10,9 +10,9 @@
  * while one that is only slow is left alone. None of this can be had through
  * nng, which the broker's side of the same wire uses.
  *
- * A struct net is the one way of this process to a URL, with a thread. It is
- * made by the first net_get() and kept until the process ends. Nothing is ever
- * repeated here; who asked does.
+ * A struct net is a way of this process to a URL, with a thread. It is made by
+ * the first net_get() and kept until the process ends. Nothing is ever repeated
+ * here; who asked does.
  *
  * The thread does not survive a fork(): a program forks before it opens its
  * first handle, or execs at once.
@@ -25,8 +25,18 @@
 
 struct net;
 
+/*
+ * There are two ways to each URL, a connection each: what takes long has its
+ * own, so that nothing else waits behind its bytes, neither here nor in the
+ * broker nor for one of them that was lost. That one is dialled when there is
+ * something to send and given up when there was nothing for NET_IDLE_MS.
+ */
+enum net_way { NET_MAIN, NET_BULK, NET_WAYS };
+#define NET_IDLE_MS 15000
+
 /* EUSAGE: it is no tcp:// URL. */
-enum tocsin_err MUST_USE net_get(struct net **out, const char *url);
+enum tocsin_err MUST_USE net_get(
+    struct net **out, const char *url, enum net_way way);
 
 /* Whether a connection stands, as far as is known. */
 bool net_connected(struct net *n);
@@ -42,9 +52,9 @@ void net_unwatch(struct net *n, net_watch_fn *fn, void *arg);
 
 /*
  * What waits to be sent goes in this order, and in that of the calls within
- * one. BULK is what may take long: ranges of bodies and parts.
+ * one.
  */
-enum net_lane { NET_FIRST, NET_USUAL, NET_BULK, NET_LANES };
+enum net_lane { NET_FIRST, NET_USUAL, NET_LANES };
 
 /*
  * Send a frame. fn is called exactly once, in another thread, and must not

@@ -9,11 +9,62 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #define BATCH 16
 #define AGAIN_MAX 60000 /* ms, between two tries of what is refused for now */
+#define OTHERS_MS 5000	/* that who has the lock gets to send something */
+#define LOOK_MS 500	/* while we wait for that */
+
+/* ---- who does it ---- */
+
+void
+outbox_open(struct outbox *o)
+{
+	char path[640];
+
+	keystore_path(path, o->parts->keys->home, "outbox.lock");
+	o->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+/* Who has the lock leaves a sign with each thing that is taken. */
+static void
+got_on(const struct outbox *o)
+{
+	if (o->ours && o->lock >= 0)
+		(void)futimens(o->lock, NULL);
+}
+
+static bool
+others_get_on(const struct outbox *o)
+{
+	struct timespec now;
+	struct stat st;
+
+	if (fstat(o->lock, &st) != 0)
+		return false;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return llabs((long long)(now.tv_sec - st.st_mtim.tv_sec)) <
+	       OTHERS_MS / 1000;
+}
+
+/* Asked when there is something to send. */
+static bool
+may_send(struct outbox *o)
+{
+	if (!o->ours)
+		o->ours = o->lock < 0 || flock(o->lock, LOCK_EX | LOCK_NB) == 0;
+	if (o->ours) {
+		o->since = 0;
+		return true;
+	}
+	if (o->since == 0)
+		o->since = backoff_now();
+	return backoff_now() - o->since >= OTHERS_MS && !others_get_on(o);
+}
 
 /* In the way of all that is asked, not of one message or part. */
 static bool
@@ -24,6 +75,19 @@ is_hurdle(enum tocsin_err err)
 }
 
 /* ---- ranges of bodies and parts ---- */
+
+static enum tocsin_err
+take_have(enum tocsin_err err, uint64_t total, const struct buf *fields,
+    struct msg_have *have)
+{
+	if (err == TOCSIN_EBODYMISMATCH) /* somebody's bytes before ours */
+		return TOCSIN_EINTERNAL;
+	if (err == TOCSIN_OK &&
+	    (msg_have_decode(have, buf_span(fields)) != TOCSIN_OK ||
+		have->have > total))
+		return TOCSIN_EINTERNAL;
+	return err;
+}
 
 /* Put bytes from `offset` on, and see how much is there. */
 static enum tocsin_err
@@ -37,12 +101,7 @@ put_range(struct outbox *o, const struct msg_put *m, struct msg_have *have,
 	if (buf_ok(&request))
 		err = line_ask(o->line, buf_span(&request),
 		    2 * (int)o->parts->answer_ms, &fields, retry);
-	if (err == TOCSIN_EBODYMISMATCH) /* somebody's bytes before ours */
-		err = TOCSIN_EINTERNAL;
-	if (err == TOCSIN_OK &&
-	    (msg_have_decode(have, buf_span(&fields)) != TOCSIN_OK ||
-		have->have > m->total))
-		err = TOCSIN_EINTERNAL;
+	err = take_have(err, m->total, &fields, have);
 	/* What is taken shows; else we would send it for ever. */
 	if (err == TOCSIN_OK && m->bytes.n > 0 && !have->complete &&
 	    have->have <= m->offset)
@@ -276,6 +335,7 @@ batch_over(struct outbox *o, const struct batch *b, const struct msg_posted *p)
 	size_t i;
 
 	backoff_reset(&o->posting);
+	got_on(o);
 	for (i = 0; i < b->n; i++)
 		if (sync_passes(p->item[i].code)) {
 			if (!o->passed_over)
@@ -294,9 +354,11 @@ post_batch(struct outbox *o, struct batch *b, bool *stranger)
 	enum tocsin_err err;
 
 	err = p != NULL ? batch_load(o, b) : TOCSIN_EINTERNAL;
-	if (err == TOCSIN_OK && b->n == 0) {
+	if (err == TOCSIN_OK && (b->n == 0 || !may_send(o))) {
 		free(p);
-		if (!o->passed_over) {
+		if (b->n == 0 && !o->active)
+			o->since = 0;
+		if (b->n == 0 && !o->passed_over) {
 			o->post_trouble = TOCSIN_OK;
 			backoff_reset(&o->again);
 		}
@@ -390,38 +452,136 @@ upload_finished(struct outbox *o)
 	return err;
 }
 
-/* One range; or, first of all, the question how much is there. */
+/* How much is there? */
 static enum tocsin_err
-upload_range(struct outbox *o, uint32_t *retry)
+upload_ask(struct outbox *o, uint32_t *retry)
 {
-	struct msg_put m = { .total = o->size, .offset = o->have };
+	struct msg_put m = { .total = o->size };
 	struct msg_have have = { 0 };
-	struct buf bytes = { 0 };
-	enum tocsin_err err = TOCSIN_OK;
-	uint64_t left = o->size - o->have;
-	char path[768];
+	enum tocsin_err err;
 
-	o->theirs = false;
 	memcpy(m.hash, o->part, sizeof(m.hash));
-	if (o->asked) {
-		sync_spool(path, o->parts->keys->home, o->part);
-		err = read_range(path, o->have,
-		    left < MSG_RANGE_MAX ? left : MSG_RANGE_MAX, &bytes);
-		m.bytes = buf_span(&bytes);
-	}
-	if (err == TOCSIN_OK) {
-		err = put_range(o, &m, &have, retry);
-		o->theirs = true;
-	}
-	buf_release(&bytes);
+	o->theirs = true;
+	err = put_range(o, &m, &have, retry);
 	if (err != TOCSIN_OK)
 		return err;
 	o->asked = true;
-	o->have = have.have;
+	o->gap = false;
+	o->have = o->next = o->began = have.have;
 	if (!have.complete)
 		return TOCSIN_OK;
 	o->active = false;
 	return upload_finished(o);
+}
+
+static void
+drop_puts(struct outbox *o)
+{
+	for (; o->nput > 0; o->nput--) {
+		line_drop(o->line, o->put[o->first].call);
+		o->first = (o->first + 1) % OUTBOX_PUTS;
+	}
+}
+
+/* The bytes that there are to send, and room for; 0: none. */
+static size_t
+range_size(const struct outbox *o)
+{
+	size_t n = line_piece(o->line, LINE_UP, MSG_RANGE_MAX);
+
+	if (n > o->size - o->next)
+		n = (size_t)(o->size - o->next);
+	if (o->gap || o->nput == OUTBOX_PUTS || !line_room(o->line, LINE_UP, n))
+		return 0;
+	return n;
+}
+
+static enum tocsin_err
+send_range(struct outbox *o, size_t n)
+{
+	struct msg_put m = { .total = o->size, .offset = o->next };
+	struct buf bytes = { 0 }, request = { 0 };
+	struct outbox_put *p;
+	enum tocsin_err err;
+	char path[768];
+
+	o->theirs = false;
+	memcpy(m.hash, o->part, sizeof(m.hash));
+	sync_spool(path, o->parts->keys->home, o->part);
+	err = read_range(path, o->next, n, &bytes);
+	if (err == TOCSIN_OK) {
+		m.bytes = buf_span(&bytes);
+		msg_put_encode(&request, &m);
+		p = &o->put[(o->first + o->nput) % OUTBOX_PUTS];
+		p->end = o->next + m.bytes.n;
+		p->call = buf_ok(&request)
+			      ? line_begin(o->line, buf_span(&request),
+				    2 * (int)o->parts->answer_ms)
+			      : NULL;
+		if (p->call == NULL) {
+			err = TOCSIN_EUNAVAILABLE;
+		} else {
+			o->nput++;
+			o->next = p->end;
+		}
+	}
+	buf_release(&bytes);
+	buf_release(&request);
+	return err;
+}
+
+/* The oldest range was answered. */
+static enum tocsin_err
+reap_range(struct outbox *o, uint32_t *retry)
+{
+	const struct outbox_put p = o->put[o->first];
+	struct buf fields = { 0 };
+	struct msg_have have;
+	enum tocsin_err err;
+
+	o->first = (o->first + 1) % OUTBOX_PUTS;
+	o->nput--;
+	o->theirs = true;
+	err = take_have(
+	    line_end(o->line, p.call, &fields, retry), o->size, &fields, &have);
+	buf_release(&fields);
+	if (err != TOCSIN_OK)
+		return err;
+	if (have.complete) {
+		drop_puts(o);
+		o->active = false;
+		return upload_finished(o);
+	}
+	if (have.have > o->have)
+		o->have = have.have;
+	got_on(o);
+	if (have.have < p.end) /* one before it was lost */
+		o->gap = true;
+	return TOCSIN_OK;
+}
+
+/* What is answered, and then what there is room for. */
+static enum tocsin_err
+upload_ranges(struct outbox *o, uint32_t *retry)
+{
+	enum tocsin_err err = TOCSIN_OK;
+	size_t n;
+
+	while (err == TOCSIN_OK && o->active && o->nput > 0 &&
+	       line_answered(o->line, o->put[o->first].call))
+		err = reap_range(o, retry);
+	if (err != TOCSIN_OK || !o->active)
+		return err;
+	if (o->gap && o->nput == 0) {
+		/* Nothing was taken; else we would send it for ever. */
+		if (o->have == o->began)
+			return TOCSIN_EBUSY;
+		o->gap = false;
+		o->next = o->began = o->have;
+	}
+	while (err == TOCSIN_OK && (n = range_size(o)) > 0)
+		err = send_range(o, n);
+	return err;
 }
 
 /* The part after the last one that was tried; false at the end of the pass. */
@@ -454,21 +614,10 @@ uploads_over(struct outbox *o)
 }
 
 /* One part that fails does not keep the others back. */
-bool
-outbox_upload(struct outbox *o)
+static bool
+upload_failed(struct outbox *o, enum tocsin_err err, uint32_t retry)
 {
-	uint32_t retry = 0;
-	enum tocsin_err err;
-
-	if (!backoff_over(&o->uploading))
-		return false;
-	if (!o->active && !next_part(o)) {
-		uploads_over(o);
-		return false;
-	}
-	err = upload_range(o, &retry);
-	if (err == TOCSIN_OK)
-		return true;
+	drop_puts(o);
 	o->upload_trouble = err;
 	if (is_hurdle(err)) {
 		o->asked = false; /* the same part, once more */
@@ -483,12 +632,58 @@ outbox_upload(struct outbox *o)
 	return true;
 }
 
+bool
+outbox_upload(struct outbox *o)
+{
+	uint32_t retry = 0;
+	enum tocsin_err err;
+
+	if (!backoff_over(&o->uploading))
+		return false;
+	if (!o->active && !next_part(o)) {
+		uploads_over(o);
+		return false;
+	}
+	if (!may_send(o)) {
+		o->active = false; /* it may be gone when we look again */
+		memset(o->part, 0, sizeof(o->part));
+		return false;
+	}
+	if (!o->asked)
+		err = upload_ask(o, &retry);
+	else
+		err = upload_ranges(o, &retry);
+	if (err != TOCSIN_OK)
+		return upload_failed(o, err, retry);
+	/* With ranges out, their answers wake us. */
+	return o->nput == 0;
+}
+
+void
+outbox_close(struct outbox *o)
+{
+	drop_puts(o);
+	if (o->lock >= 0)
+		close(o->lock);
+}
+
+void
+outbox_lost(struct outbox *o)
+{
+	drop_puts(o);
+	o->asked = false;
+	o->since = 0;
+	outbox_restart(o);
+}
+
 void
 outbox_restart(struct outbox *o)
 {
 	backoff_reset(&o->posting);
 	backoff_reset(&o->again);
 	backoff_reset(&o->uploading);
+	if (o->nput > 0) /* it is under way */
+		return;
 	o->active = false;
 	o->failed = TOCSIN_OK;
 	memset(o->part, 0, sizeof(o->part));
@@ -499,5 +694,7 @@ outbox_rest(const struct outbox *o, int64_t ms)
 {
 	ms = backoff_sooner(&o->posting, ms);
 	ms = backoff_sooner(&o->uploading, ms);
+	if (o->since != 0 && ms > LOOK_MS)
+		ms = LOOK_MS;
 	return o->passed_over ? backoff_sooner(&o->again, ms) : ms;
 }

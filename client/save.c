@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define ASK_MS 20000
+#define PATIENCE_MS 30000 /* in which nothing came, until we give up */
 
 struct fetching {
 	struct tocsin *t;
@@ -24,31 +24,9 @@ struct fetching {
 	void *arg;
 	int fd;
 	uint64_t have;
+	bool stopped;	   /* whoever watches the progress wants no more */
 	char partial[800]; /* what is here so far */
 };
-
-static enum tocsin_err
-get_range(struct fetching *f, struct buf *fields, struct msg_range *r)
-{
-	struct msg_get m = { .offset = f->have, .max = MSG_RANGE_MAX };
-	struct buf request = { 0 };
-	enum tocsin_err err;
-
-	memcpy(m.id, f->id, sizeof(m.id));
-	memcpy(m.hash, f->part.hash, sizeof(m.hash));
-	msg_get_encode(&request, &m);
-	err = sync_ask(f->t->sync, buf_span(&request), ASK_MS, fields);
-	if (err == TOCSIN_OK)
-		err = msg_range_decode(r, buf_span(fields));
-	if (err == TOCSIN_OK && r->total != f->part.size)
-		err = TOCSIN_EBODYMISMATCH;
-	if (err == TOCSIN_OK && r->bytes.n > f->part.size - f->have)
-		err = TOCSIN_EBODYMISMATCH;
-	if (err == TOCSIN_OK && r->bytes.n == 0)
-		err = TOCSIN_EUNAVAILABLE;
-	buf_release(&request);
-	return err;
-}
 
 /* All of it; *done, if asked for, counts what was written. */
 static enum tocsin_err
@@ -70,31 +48,34 @@ write_all(int fd, struct span bytes, uint64_t *done)
 
 /* A part of it may fit on the disk; that much is kept. */
 static enum tocsin_err
-append(struct fetching *f, struct span bytes)
+append(void *arg, struct span bytes)
 {
+	struct fetching *f = arg;
+	enum tocsin_err err;
+
 	if (lseek(f->fd, (off_t)f->have, SEEK_SET) < 0)
 		return file_error(errno);
-	return write_all(f->fd, bytes, &f->have);
+	err = write_all(f->fd, bytes, &f->have);
+	if (err == TOCSIN_OK && f->progress != NULL &&
+	    !f->progress(f->arg, f->have, f->part.size))
+		f->stopped = true;
+	return f->stopped ? TOCSIN_EUSAGE : err;
 }
 
 static enum tocsin_err
 fetch_rest(struct fetching *f)
 {
-	enum tocsin_err err = TOCSIN_OK;
+	struct sync_range r = { .offset = f->have,
+		.total = f->part.size,
+		.patience_ms = PATIENCE_MS,
+		.take = append,
+		.arg = f };
+	enum tocsin_err err;
 
-	while (err == TOCSIN_OK && f->have < f->part.size) {
-		struct buf fields = { 0 };
-		struct msg_range r;
-
-		err = get_range(f, &fields, &r);
-		if (err == TOCSIN_OK)
-			err = append(f, r.bytes);
-		buf_release(&fields);
-		if (err == TOCSIN_OK && f->progress != NULL &&
-		    !f->progress(f->arg, f->have, f->part.size))
-			err = TOCSIN_ETIMEOUT;
-	}
-	return err;
+	memcpy(r.id, f->id, sizeof(r.id));
+	memcpy(r.hash, f->part.hash, sizeof(r.hash));
+	err = sync_get(f->t->sync, &r);
+	return f->stopped ? TOCSIN_ETIMEOUT : err;
 }
 
 /* Our own part, not yet uploaded, is in the spool as it is. */

@@ -5,6 +5,7 @@
 #include "client/line.h"
 #include "client/outbox.h"
 #include "client/parts.h"
+#include "client/ranges.h"
 #include "crypto/msg.h"
 
 #include <sodium.h>
@@ -20,6 +21,7 @@
 #define LINK_MAX 10000 /* back-offs, in ms */
 #define ASK_MAX 30000
 #define IDLE_MS 1000
+#define AGAIN_MS 200
 #define PATIENCE_MS 3000 /* for a link, of who asks without one */
 
 /* What the thread does; each can fail by itself. */
@@ -109,6 +111,30 @@ sync_ask(
 	return line_ask(s->line, request, timeout_ms, fields, &retry);
 }
 
+enum tocsin_err
+sync_get(struct sync *s, struct sync_range *r)
+{
+	int64_t end = backoff_now() + r->patience_ms;
+	enum tocsin_err err;
+	uint64_t had;
+
+	for (;;) {
+		had = r->offset;
+		line_wait(s->line, PATIENCE_MS);
+		err = ranges_get(s->line, r, (int)s->p.answer_ms * 2);
+		if (r->offset > had)
+			end = backoff_now() + r->patience_ms;
+		if (err == TOCSIN_ENOTFOUND) /* not there yet, or no more */
+			return TOCSIN_EUNAVAILABLE;
+		if (err != TOCSIN_EUNAVAILABLE && err != TOCSIN_ETIMEOUT &&
+		    err != TOCSIN_EBUSY)
+			return err;
+		if (s->stop || backoff_now() >= end)
+			return err;
+		desk_wait(s->p.desk, desk_changes(s->p.desk), AGAIN_MS);
+	}
+}
+
 bool
 sync_refused(struct sync *s)
 {
@@ -166,7 +192,7 @@ begin_anew(struct sync *s)
 	backoff_reset(&s->announcing);
 	backoff_reset(&s->fetching);
 	backoff_reset(&s->parking);
-	outbox_restart(&s->out);
+	outbox_lost(&s->out);
 	set_trouble(s, LINK, TOCSIN_OK);
 }
 
@@ -659,6 +685,7 @@ run(void *arg)
 static void
 sync_free(struct sync *s)
 {
+	outbox_close(&s->out);
 	line_free(s->line);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
@@ -682,6 +709,7 @@ sync_start(struct sync **out, const struct sync_parts *parts)
 	err = line_new(&s->line, &s->p);
 	s->out.parts = &s->p;
 	s->out.line = s->line;
+	outbox_open(&s->out);
 	if (err == TOCSIN_OK && pthread_create(&s->thread, NULL, run, s) != 0)
 		err = TOCSIN_EINTERNAL;
 	if (err != TOCSIN_OK)

@@ -56,6 +56,23 @@ bool sync_uploading(struct sync *s, uint64_t *have, uint64_t *size);
 enum tocsin_err MUST_USE sync_ask(
     struct sync *s, struct span request, int timeout_ms, struct buf *fields);
 
+/*
+ * The bytes of a body or part of the ticket `id`, from `offset` to `total`, as
+ * fast as the link allows, in their order. What take() answers, unless it is
+ * OK, ends it. It goes on over new connections, until nothing has come for
+ * patience_ms. UNAVAILABLE: the broker has no more of it, or cannot be reached.
+ * From any thread but that of sync.
+ */
+struct sync_range {
+	uint8_t id[32];
+	uint8_t hash[32];
+	uint64_t offset, total; /* offset goes forward */
+	int patience_ms;
+	enum tocsin_err (*take)(void *arg, struct span bytes);
+	void *arg;
+};
+enum tocsin_err MUST_USE sync_get(struct sync *s, struct sync_range *r);
+
 /* A refusal that may pass by itself: what it was about is tried again. */
 bool sync_passes(enum tocsin_err err);
 

@@ -6,7 +6,8 @@
 # A link of 3 Mbit/s, 100 ms each way and 2 % loss, which is cut for CUT seconds
 # every EVERY seconds. An attachment of MIB crosses it while flash tickets are
 # posted. LINK says which link it is: `peer`, that between two brokers; `up` and
-# `down`, that between a broker and a desk which posts or reads. Printed are
+# `down`, that between a broker and a desk which posts or reads; on it a process
+# keeps the connection, as an officer's program does. Printed are
 #
 #	flash	the 95th percentile of the time from before the command that
 #		posts to the reader's line, of those that no cut has touched
@@ -90,12 +91,15 @@ stamp()
 mkfifo "$fed/lines"
 spawn stamp
 spawn_at "$reader" watch --json >"$fed/lines"
+[ "$link" != up ] || spawn_at "$sender" watch --json >/dev/null
 
+wait=
 flash() # SUBJECT [OPTION...]: prints its id
 {
 	subject=$1
 	shift
-	post "$sender" "$member" --tlp GREEN --subject "$subject" "$@"
+	# shellcheck disable=SC2086
+	post "$sender" "$member" --tlp GREEN --subject "$subject" $wait "$@"
 }
 
 # ---- what a ticket costs ----
@@ -126,14 +130,29 @@ envelope=$(cat "$fed/exported/note" "$fed/exported/body" | wc -c)
 
 # ---- the thin link, with the attachment on it ----
 
+# Bytes of it that came, or went, so far.
+case $link in
+peer) crossed() { counter my relay_repeated_bytes; } ;;
+up) crossed() { counter sg put_bytes; } ;;
+down) crossed() { counter sg got_bytes; } ;;
+esac
+
+crossing()
+{
+	[ "$(crossed)" -gt "$again_before" ]
+}
+
+# The desk that is there goes on with it; a command need not wait for the end.
+[ "$link" != up ] || wait='--wait 0'
 wan_tell set "$from" "$to" loss $loss
 head -c $((mib << 20)) /dev/urandom >"$fed/big"
-[ "$link" = peer ] && again_at=my || again_at=sg
-again_before=$(counter $again_at repeated_bytes)
-began=$(now_ms) down=0 cuts=0 n=0 changes=$began next=$((began + every * 1000))
+again_before=$(crossed)
+began=$(now_ms) down=0 cuts=0 n=0
 big=$(flash 'big one' --precedence routine --attach "$fed/big") ||
 	bail 'cannot post'
 wait_until 60 has "$fed/seen" '"big one"' || bail 'the ticket stays away'
+# Sealed: an authenticator for each 64 KiB, and a head.
+sealed=$(((mib << 20) + (mib << 8) + 216))
 
 # The attachment, as the reader fetches it; in peer mode there is nothing thin
 # between broker and reader.
@@ -148,6 +167,11 @@ fetch_big()
 fetch_big &
 fetcher=$!
 pids="$pids $fetcher"
+if [ "$link" != peer ]; then # from its first byte on
+	wait_until 30 crossing || bail 'nothing crosses'
+	began=$(now_ms)
+fi
+next=$((began + every * 1000))
 
 : >"$fed/flashes"
 while [ ! -f "$fed/whole" ]; do
@@ -171,7 +195,8 @@ done
 ended=$(cat "$fed/whole")
 cmp -s "$fed/big" "$fed/out/big" || bail 'the attachment is another'
 wait_until 30 has "$fed/seen" "\"flash $n.\"" || bail 'a flash stays away'
-again=$(($(counter $again_at repeated_bytes) - again_before))
+again=$(($(crossed) - again_before))
+[ "$link" = peer ] || again=$((again - sealed))
 
 # ---- figures ----
 
