@@ -6,14 +6,13 @@
  * the broker's own user and root are served, nobody else. One thread serves one
  * caller at a time, with deadlines.
  *
- *	-> WORD N LF, N bytes		status, status-json, roster, install,
- *					resume
+ *	-> WORD N LF, N bytes		status, status-json, roster, install
  *	<- REASON N LF, N bytes		reason "ok", and what was asked for;
  *else a sentence
  *
  * What the words do is the owner's, in admin_fn: it appends the answer and
  * returns the reason. `install` brings one roster file; `roster` is answered
- * with the current one's serial, or "0"; `resume` names a peer that is barred.
+ * with the current one's serial, or "0".
  */
 #ifndef TOCSIN_BROKER_ADMIN_H
 #define TOCSIN_BROKER_ADMIN_H

@@ -35,7 +35,6 @@ int cmd_init(const char **opt, int argc, char **argv);
 int cmd_run(const char **opt, int argc, char **argv);
 int cmd_check(const char **opt, int argc, char **argv);
 int cmd_roster_install(const char **opt, int argc, char **argv);
-int cmd_peer_resume(const char **opt, int argc, char **argv);
 int cmd_status(const char **opt, int argc, char **argv);
 int cmd_backup(const char **opt, int argc, char **argv);
 int cmd_restore(const char **opt, int argc, char **argv);
@@ -44,8 +43,8 @@ int cmd_verify(const char **opt, int argc, char **argv);
 
 /* Their options. */
 extern const struct cmd_option init_options[], run_options[], check_options[],
-    roster_install_options[], peer_resume_options[], status_options[],
-    verify_options[], backup_options[];
+    roster_install_options[], status_options[], verify_options[],
+    backup_options[];
 
 /* Says what happened on stderr and returns the exit status, never 0. */
 int cmd_fail(enum tocsin_err err, const char *fmt, ...)

@@ -216,15 +216,11 @@ answer(void *arg, const char *word, struct span body, struct buf *out)
 		answer_status(r, strcmp(word, "status-json") == 0, out);
 	else if (strcmp(word, "roster") == 0)
 		answer_roster(r, out);
-	else if (strcmp(word, "resume") == 0)
-		err = b ? TOCSIN_OK : TOCSIN_EUNAVAILABLE;
 	else if (strcmp(word, "install") != 0)
 		err = TOCSIN_EUNSUPPORTED;
 	else if (!b)
 		err = install_first(r, body);
 	pthread_mutex_unlock(&r->lock);
-	if (b && strcmp(word, "resume") == 0)
-		err = relay_resume(b, body);
 	if (b && strcmp(word, "install") == 0) {
 		err = intake_install(b, STORE_ROSTER, body);
 		log_event(LOG_INFO, "roster-install", LOG_ERR(err), LOG_END);

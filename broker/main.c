@@ -22,8 +22,6 @@ static const struct cmd cmds[] = {
 	{ "roster install", cmd_roster_install, roster_install_options,
 	    "file ...",
 	    "take rosters, in their order, running or not" },
-	{ "peer resume", cmd_peer_resume, peer_resume_options, "peer",
-	    "send again to a peer that counts otherwise than we do" },
 	{ "status", cmd_status, status_options, "",
 	    "how a running broker fares" },
 	{ "verify", cmd_verify, verify_options, "",

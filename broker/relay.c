@@ -284,7 +284,7 @@ mail_read(struct relay *r, struct relay_mail *m, int64_t now)
 			lane_tx_wake(&p->tx);
 		if (p->state == PEER_UP && connected)
 			lane_tx_suspect(&p->tx);
-		if (p->state == PEER_DOWN && !p->barred &&
+		if (p->state == PEER_DOWN &&
 		    (connected || names_has(&m->alive, name))) {
 			/* One of its two sockets may come a bit later. */
 			p->retry_at = now;
@@ -404,7 +404,6 @@ show(struct relay_peer *p, int64_t now)
 	copy_z(s->peer, sizeof(s->peer), p->name);
 	copy_z(s->nation, sizeof(s->nation), p->nation);
 	s->up = p->state == PEER_UP;
-	s->barred = p->barred;
 	s->in_flight = s->up ? p->tx.bytes : 0;
 	s->window = s->up ? p->tx.pace.window : 0;
 	s->rate = p->tx.pace.rate;

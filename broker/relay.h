@@ -56,21 +56,11 @@ struct relay_in *relay_receiver(struct relay *r);
 void relay_poke(struct relay *r);
 void relay_behind(struct relay *r, const char *peer);
 
-/*
- * A peer said that it has what was never queued for it: one of us has lost its
- * store, nothing is sent to it, and the log says relay-cursor-ahead. When an
- * operator has looked, this numbers what is queued anew, from where the peer
- * is; the link comes up within ten seconds. NOTFOUND: it is not so with that
- * peer. Waits for the commit.
- */
-MUST_USE enum tocsin_err relay_resume(struct broker *b, struct span peer);
-
 /* How a peer fares, for status and metrics. */
 struct relay_status {
 	char peer[LABEL_MAX + 1];
 	char nation[NATION_MAX + 1];
 	bool up;		/* a relay link is open */
-	bool barred;		/* nothing is sent: see relay_resume() */
 	uint64_t waiting;	/* items in the outbox; counted up to 100000 */
 	uint64_t waiting_bytes; /* of the first 10000 */
 	int64_t oldest_s;	/* since the oldest of them was taken in */

@@ -6,20 +6,18 @@
  *
  *	ahead	the peer has what was never queued for it. Ours is the old
  *		store: its numbers would be used again for other items, and the
- *		peer would take them for those that it has. That is written
- *		down, since with time our numbers would pass the peer's, and
- *		nothing is sent until an operator has looked
+ *		peer would take them for those that it has
  *	behind	the peer asks for what it had acknowledged, and which is
- *		forgotten. It is told to the operator, and what is queued is
- *		numbered from where the peer is
+ *		forgotten
  *
- * After `tocsind restore` the operator has looked, and numbers that were used
- * since may be among those that the peer has already: what is queued is
- *numbered anew, once for each peer. counted/PEER says in which epoch (epochs.h)
- *it was.
+ * Either is an alarm, and what is queued is numbered anew from where the peer
+ * is. The queued items keep their order, and a peer that had one of them finds
+ *a duplicate. That the tallies are not known then makes relay_tally.c take the
+ * peer's, and relay_heal.c look for what it lacks.
  *
- * Either way the queued items keep their order, and a peer that had one of them
- * finds a duplicate.
+ * After `tocsind restore` numbers that were used since may be among those that
+ * the peer has already: what is queued is numbered anew, once for each peer.
+ * counted/PEER says in which epoch (epochs.h) it was.
  */
 #include "broker/log.h"
 #include "broker/relay_impl.h"
@@ -27,46 +25,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- what the peer said, written down ---- */
-
-/* Nothing: at->item[] are zeros, which nobody can be ahead with. */
-static enum tocsin_err
-ahead_get(struct msg_cursors *at, struct store_rx *rx, const char *peer)
-{
-	struct span value = { 0 };
-	enum tocsin_err err = value_get(rx, &value, "ahead/%s", peer);
-	struct rd r = rd_init(value);
-	unsigned i;
-
-	memset(at, 0, sizeof(*at));
-	if (err == TOCSIN_ENOTFOUND || (!err && value.n == 0))
-		return TOCSIN_ENOTFOUND;
-	for (i = 0; i < LANE_COUNT && !err; i++) {
-		at->item[i] = rd_u64(&r);
-		at->offset[i] = rd_u64(&r);
-	}
-	if (err)
-		return err;
-	return rd_done(&r) ? TOCSIN_OK : TOCSIN_EINTERNAL;
-}
-
-static enum tocsin_err
-ahead_put(const struct msg_cursors *at, struct store_tx *tx, const char *peer)
-{
-	struct buf b = { 0 };
-	enum tocsin_err err = TOCSIN_EBUSY;
-	unsigned i;
-
-	for (i = 0; i < LANE_COUNT; i++) {
-		buf_u64(&b, at->item[i]);
-		buf_u64(&b, at->offset[i]);
-	}
-	if (buf_ok(&b))
-		err = value_put(tx, buf_span(&b), "ahead/%s", peer);
-	buf_release(&b);
-	return err;
-}
 
 /* ---- comparing ---- */
 
@@ -169,9 +127,6 @@ renumber(struct batch *batch, const char *peer, const struct msg_cursors *at)
 	for (i = 0; i < LANE_COUNT && !err; i++)
 		err = renumber_lane(batch, span_of(peer), i, at);
 	if (!err)
-		err =
-		    value_put(batch->tx, (struct span){ 0 }, "ahead/%s", peer);
-	if (!err)
 		err = value_put_u64(
 		    batch->tx, batch->b->epochs.n, "counted/%s", peer);
 	if (!err)
@@ -195,23 +150,10 @@ static enum tocsin_err
 note_apply(struct job *job, struct batch *batch)
 {
 	struct differs *n = (struct differs *)job;
-	struct msg_cursors had;
-	enum tocsin_err err = ahead_get(&had, batch->view, n->peer);
 
-	if (since_restore(batch->b, batch->view, n->peer))
-		return renumber(batch, n->peer, &n->at);
-	if (err != TOCSIN_ENOTFOUND)
-		return err;
-	switch (compare(batch->b, batch->view, n->peer, &n->at)) {
-	case AHEAD:
-		return ahead_put(&n->at, batch->tx, n->peer);
-	case BEHIND:
-	case RESTORED:
-		return renumber(batch, n->peer, &n->at);
-	case ALIKE:
-		break;
-	}
-	return TOCSIN_OK;
+	if (compare(batch->b, batch->view, n->peer, &n->at) == ALIKE)
+		return TOCSIN_OK;
+	return renumber(batch, n->peer, &n->at);
 }
 
 /* If it failed, the next link finds the same. */
@@ -261,63 +203,17 @@ say(struct store_rx *rx, const char *peer, const struct msg_cursors *at)
 enum tocsin_err
 count_agree(struct relay *r, struct relay_peer *p, const struct msg_cursors *at)
 {
-	static struct log_limit limit = LOG_LIMIT(1, 600000);
-	struct msg_cursors had;
 	struct store_rx *rx;
-	enum count c = ALIKE;
-	enum tocsin_err err = store_read(r->b->store, &rx);
+	enum count c;
 
-	if (err)
+	if (store_read(r->b->store, &rx) != TOCSIN_OK)
 		return TOCSIN_EBUSY;
-	err = ahead_get(&had, rx, p->name);
-	if (since_restore(r->b, rx, p->name))
-		err = TOCSIN_ENOTFOUND; /* whatever was before */
-	if (err == TOCSIN_ENOTFOUND) {
-		c = compare(r->b, rx, p->name, at);
-		if (c != RESTORED)
-			say(rx, p->name, at);
-	} else {
-		log_limited(&limit, LOG_ERROR, "relay-barred",
-		    LOG_Z("peer", p->name),
-		    LOG_Z("see", "tocsind peer resume"));
-	}
+	c = compare(r->b, rx, p->name, at);
+	if (c == AHEAD || c == BEHIND)
+		say(rx, p->name, at);
 	store_read_end(rx);
-	p->barred = c == AHEAD || err != TOCSIN_ENOTFOUND;
-	if (c != ALIKE)
-		note(r, p->name, at);
-	if (p->barred)
-		return TOCSIN_ECHAINCONFLICT;
-	return c == ALIKE ? TOCSIN_OK : TOCSIN_EBUSY;
-}
-
-/* ---- the operator ---- */
-
-struct resume {
-	struct job job;
-	char peer[LABEL_MAX + 1];
-};
-
-static enum tocsin_err
-resume_apply(struct job *job, struct batch *batch)
-{
-	struct resume *s = (struct resume *)job;
-	struct msg_cursors at;
-	enum tocsin_err err = ahead_get(&at, batch->view, s->peer);
-
-	return err ? err : renumber(batch, s->peer, &at);
-}
-
-enum tocsin_err
-relay_resume(struct broker *b, struct span peer)
-{
-	struct resume s = { .job = { .weight = 4096, .apply = resume_apply } };
-	enum tocsin_err err = TOCSIN_EUSAGE;
-
-	if (name_broker(peer)) {
-		memcpy(s.peer, peer.p, peer.n);
-		err = writer_call(b->writer, &s.job);
-	}
-	log_event(LOG_INFO, "relay-resume", LOG_S("peer", peer), LOG_ERR(err),
-	    LOG_END);
-	return err;
+	if (c == ALIKE)
+		return TOCSIN_OK;
+	note(r, p->name, at);
+	return TOCSIN_EBUSY;
 }

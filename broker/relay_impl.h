@@ -113,7 +113,6 @@ struct relay_peer {
 	    asked[PEER_WAITS + 1]; /* the first alone, until it is up */
 	unsigned waits;		   /* how many the peer lets us park */
 	uint64_t calls;		   /* numbers them */
-	bool barred;		   /* its cursors can't be: see relay_count.c */
 
 	uint8_t id[RELAY_LINK];
 	uint8_t key[32];
@@ -218,8 +217,8 @@ MUST_USE enum tocsin_err link_read(const struct relay_peer *p, uint64_t number,
     const struct answer *a, struct buf *plain, struct span *fields);
 
 /*
- * relay_count.c: whether the peer counts as we do. If not, nothing may be sent:
- * ECHAINCONFLICT until an operator has looked, EBUSY until we count as it does.
+ * relay_count.c: whether the peer counts as we do. If not, nothing may be sent,
+ * EBUSY, until we do.
  */
 MUST_USE enum tocsin_err count_agree(
     struct relay *r, struct relay_peer *p, const struct msg_cursors *at);

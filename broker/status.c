@@ -84,7 +84,6 @@ json_peers(struct buf *out, const struct status *st)
 
 		buf_addf(out,
 		    "%s{\"peer\":\"%s\",\"nation\":\"%s\",\"up\":%s,"
-		    "\"barred\":%s,"
 		    "\"waiting\":%" PRIu64 ",\"waiting_bytes\":%" PRIu64
 		    ",\"oldest_s\":%" PRId64 ",\"in_flight\":%" PRIu64
 		    ",\"agreed\":%" PRIu64 ",\"agreed_ms\":%" PRId64
@@ -94,10 +93,10 @@ json_peers(struct buf *out, const struct status *st)
 		    ",\"repeated_bytes\":%" PRIu64 ",\"unused_bytes\":%" PRIu64
 		    ",\"heard_ms\":%" PRId64 "}",
 		    i ? "," : "", p->peer, p->nation, p->up ? "true" : "false",
-		    p->barred ? "true" : "false", p->waiting, p->waiting_bytes,
-		    p->oldest_s, p->in_flight, p->agreed, p->agreed_ms,
-		    p->window, p->rate, p->rtt_ms, p->repeats, p->frames_out,
-		    p->bytes_out, p->repeated, p->unused, p->heard_ms);
+		    p->waiting, p->waiting_bytes, p->oldest_s, p->in_flight,
+		    p->agreed, p->agreed_ms, p->window, p->rate, p->rtt_ms,
+		    p->repeats, p->frames_out, p->bytes_out, p->repeated,
+		    p->unused, p->heard_ms);
 	}
 	buf_addz(out, "]");
 }
@@ -227,10 +226,7 @@ text_peers(struct buf *out, const struct status *st)
 		const struct relay_status *p = &st->peer[i];
 
 		buf_addf(out, "peer %-14s %s, %" PRIu64 " waiting", p->peer,
-		    p->up	? "up"
-		    : p->barred ? "barred"
-				: "down",
-		    p->waiting);
+		    p->up ? "up" : "down", p->waiting);
 		text_lag(out, p);
 		if (p->heard_ms >= 0)
 			buf_addf(out, ", heard %" PRId64 " s ago",
