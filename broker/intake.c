@@ -70,25 +70,21 @@ judge_keys(struct intake *in, const char *nation, int64_t now)
 	return believe_keys(in->trust, in->keys, now);
 }
 
-/* The member whose ticket a line is about; ENOTFOUND: not one that we have. */
+/* The ticket that a line is about; ENOTFOUND: not one of ours that we have. */
 static enum tocsin_err
-line_member(const struct broker *b, struct store_rx *rx,
-    const struct receipt_line *line, struct span *member)
+line_ticket(const struct broker *b, struct store_rx *rx,
+    const struct receipt_line *line, struct store_entry *e)
 {
-	struct store_entry e;
 	enum tocsin_err err;
 	uint64_t seq;
 
 	err = store_find(rx, line->id, &seq);
 	if (!err)
-		err = store_get(rx, seq, &e);
-	if (err)
-		return err;
-	if (e.kind != STORE_TICKET ||
-	    !span_is(member_nation(e.member), b->conf.nation))
-		return TOCSIN_ENOTFOUND;
-	*member = e.member;
-	return TOCSIN_OK;
+		err = store_get(rx, seq, e);
+	if (!err && (e->kind != STORE_TICKET ||
+			!span_is(member_nation(e->member), b->conf.nation)))
+		err = TOCSIN_ENOTFOUND;
+	return err;
 }
 
 /*
@@ -100,22 +96,44 @@ receipt_subject(const struct broker *b, struct store_rx *rx,
     const struct receipt *r, struct span nation, struct span *subject)
 {
 	enum tocsin_err err = TOCSIN_OK;
-	struct span member;
+	struct store_entry e = { 0 };
 	size_t i;
 
 	*subject = (struct span){ 0 };
 	for (i = 0; i < r->nline && !err; i++) {
 		const struct receipt_line *l = &r->line[i];
 
-		err = line_member(b, rx, l, &member);
-		if (!err && subject->n > 0 && !span_eq(*subject, member))
+		err = line_ticket(b, rx, l, &e);
+		if (!err && subject->n > 0 && !span_eq(*subject, e.member))
 			err = TOCSIN_EMALFORMED;
 		if (!err && l->kind == RECEIPT_DELIVERED &&
 		    !span_eq(member_nation(span_of(l->member)), nation))
 			err = TOCSIN_EMALFORMED;
-		*subject = member;
+		*subject = e.member;
 	}
 	return err;
+}
+
+/*
+ * In which lane another broker of ours is handed it: not before the last of the
+ * tickets that it is about, which it may not have yet.
+ */
+static unsigned
+receipt_lane(
+    const struct broker *b, struct store_rx *rx, const struct receipt *r)
+{
+	unsigned lane = LANE_IMMEDIATE;
+	struct store_entry e;
+	struct ticket t;
+	struct note n;
+	size_t i;
+
+	for (i = 0; i < r->nline; i++)
+		if (line_ticket(b, rx, &r->line[i], &e) == TOCSIN_OK &&
+		    ticket_parse(&t, &n, e.note) == TOCSIN_OK &&
+		    t.precedence > lane)
+			lane = t.precedence;
+	return lane;
 }
 
 /* A peer speaks for itself; one of our nation hands on what others said. */
@@ -141,6 +159,9 @@ judge_opened_receipt(
 		memcpy(in->name, subject.p, subject.n);
 		in->member =
 		    (struct span){ (const uint8_t *)in->name, subject.n };
+		if (!ours && roster_broker_of(trust_roster(in->trust),
+				 span_of(b->conf.nation), 1))
+			in->t.lane = receipt_lane(b, rx, r);
 	} else if (!err) {
 		err = TOCSIN_EMALFORMED;
 	}
@@ -467,7 +488,7 @@ apply_receipt(struct intake *in, struct batch *batch, uint64_t *seq)
 	/* Another broker of ours need not have the ticket yet: see PROTOCOL. */
 	if (!err && strcmp(in->via_nation, batch->b->conf.nation) != 0)
 		err = intake_queue_nation(batch, span_of(batch->b->conf.nation),
-		    LANE_IMMEDIATE, (struct store_out){ .seq = *seq });
+		    in->t.lane, (struct store_out){ .seq = *seq });
 	return intake_written(err);
 }
 

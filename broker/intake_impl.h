@@ -14,7 +14,7 @@ struct intake_header {
 	uint8_t keyid[KEYID_LEN];
 	uint64_t seq;
 	uint8_t prev[ID_LEN];
-	unsigned lane;
+	unsigned lane; /* of a receipt, too */
 	uint64_t body_size;
 	uint8_t body_hash[32];
 	bool detached;		  /* the body is a part */

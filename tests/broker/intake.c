@@ -687,7 +687,8 @@ test_two_brokers(struct desk *d)
 	is_int(queued_anywhere("sg", seq), 0, "and not to ourselves");
 	is_int(
 	    bring_receipt("my", id, NULL, &seq), TOCSIN_OK, "a peer's receipt");
-	is_int(queued("sg2", 1, seq, NULL), 1, "is handed on to it");
+	is_int(queued("sg2", 3, seq, NULL), 1,
+	    "is handed on to it, in the lane of its ticket");
 	broker_as = &other;
 	is_int(bring_receipt("my", id, "mycert@my", &seq), TOCSIN_OK,
 	    "as it hands on those that it gets");
