@@ -421,12 +421,9 @@ has_all(struct node *n, struct store_rx *rx, char *why, size_t size)
 				    n->name);
 				return false;
 			}
-		/*
-		 * The word of every other broker is where it was posted. Not
-		 * surely at other brokers of that nation (PROTOCOL.md 6.4).
-		 */
+		/* The word of every other broker is at the sender's. */
 		for (k = 0; k < w.nnodes; k++)
-			if (home_of(p->from) == n &&
+			if (strcmp(w.f.nation[p->from], n->nation) == 0 &&
 			    p->nations & w.node[k].bit &&
 			    strcmp(w.node[k].nation, n->nation) != 0 &&
 			    !(p->told[n->i] & 1u << k)) {

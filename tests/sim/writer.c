@@ -286,7 +286,7 @@ begin(void *arg)
 	if (mutant == ANSWER_EARLY && sim_us > SECOND)
 		answer_early(wr);
 	if (sim_us < wr->node->slow_until)
-		takes *= 100;
+		takes = takes > 8 * MS ? 800 * MS : 100 * takes;
 	sim_at(sim_us + takes, wr->node, commit, NULL, wr);
 }
 
