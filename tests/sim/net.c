@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * broker/net.h over a virtual network. Between two nodes there are, for each
- * that dials, a connection for requests and one for frames, as nng has them:
- * they come up a while after both ends are there, and what is on the way is
- * lost when one breaks. A request that was on the way is sent again on the next
- * connection, byte for byte, as nng's REQ does. Frames keep their order and
- * wait for bandwidth; beyond the buffer they are dropped without a word.
+ * that dials, a connection for requests and one for each way of frames, as nng
+ * has them: they come up a while after both ends are there, and what is on the
+ * way is lost when one breaks. A request that was on the way is sent again on
+ * the next connection, byte for byte, as nng's REQ does. Frames keep their
+ * order and wait for bandwidth; beyond the buffer they are dropped without a
+ * word.
  *
  * On top of that, and worse than nng: frames are lost, come twice, come late
  * or damaged.
@@ -18,7 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RPC, FRAMES };
+/* A way of net.h's is FRAMES and its number. */
+enum { RPC, FRAMES, KINDS = FRAMES + NET_WAYS };
 
 struct conn {
 	struct node *from, *to;
@@ -31,7 +33,7 @@ struct conn {
 	unsigned queued;
 };
 
-static struct conn conns[NODES][NODES][2];
+static struct conn conns[NODES][NODES][KINDS];
 static uint32_t pipes;
 
 struct link_id {
@@ -164,7 +166,7 @@ come_up(struct conn *c)
 	c->queued = 0;
 	sim_node = c->from;
 	if (c->from->b->relay)
-		relay_alive(c->from->b->relay, c->to->name, c->kind == FRAMES);
+		relay_alive(c->from->b->relay, c->to->name, c->kind != RPC);
 	for (v = c->from->b->net->calls; c->kind == RPC && v; v = v->next)
 		if (v->conn == c)
 			send_call(v);
@@ -211,7 +213,7 @@ pair_down(struct node *a, struct node *b)
 {
 	int k;
 
-	for (k = RPC; k <= FRAMES; k++) {
+	for (k = RPC; k < KINDS; k++) {
 		go_down(&conns[a->i][b->i][k]);
 		go_down(&conns[b->i][a->i][k]);
 	}
@@ -243,12 +245,12 @@ vnet_heal(struct node *a, struct node *b)
 void
 vnet_died(struct node *n)
 {
-	unsigned i;
+	unsigned i, k;
 
 	for (i = 0; i < w.nnodes; i++) {
 		pair_down(n, &w.node[i]);
-		conns[n->i][i][RPC].dialled = false;
-		conns[n->i][i][FRAMES].dialled = false;
+		for (k = RPC; k < KINDS; k++)
+			conns[n->i][i][k].dialled = false;
 	}
 }
 
@@ -450,7 +452,8 @@ fly(struct conn *c, struct span frame, int64_t at)
 }
 
 void
-net_publish(struct net *n, const char *peer, struct span frame)
+net_publish(
+    struct net *n, const char *peer, enum net_way way, struct span frame)
 {
 	struct node *to = node_by_name(peer);
 	struct conn *c;
@@ -464,7 +467,7 @@ net_publish(struct net *n, const char *peer, struct span frame)
 		return;
 	check_wire(frame);
 	check_publish(n->node, to->name, frame);
-	c = &conns[n->node->i][to->i][FRAMES];
+	c = &conns[n->node->i][to->i][FRAMES + (int)way];
 	stats.frames++;
 	broker_count(n->b, BROKER_relay_frames_out);
 	if (!c->up || !passes(n->node, to) || c->queued >= n->opt.pub_buffer ||
@@ -550,16 +553,16 @@ net_peer(
     struct net *n, const char *peer, const char *rpc_url, const char *relay_url)
 {
 	struct node *to = node_by_name(peer);
-	const char *url[] = { rpc_url, relay_url };
 	int k;
 
-	for (k = RPC; to && k <= FRAMES; k++) {
+	for (k = RPC; to && k < KINDS; k++) {
 		struct conn *c = &conns[n->node->i][to->i][k];
+		const char *url = k == RPC ? rpc_url : relay_url;
 
 		c->from = n->node;
 		c->to = to;
 		c->kind = k;
-		c->dialled = url[k][0] != '\0' && strcmp(url[k], "-") != 0;
+		c->dialled = url[0] != '\0' && strcmp(url, "-") != 0;
 		if (!c->dialled)
 			go_down(c);
 		else if (!c->up)
@@ -574,7 +577,7 @@ net_redial(struct net *n, const char *peer, bool all)
 	struct node *to = node_by_name(peer);
 	int k;
 
-	for (k = RPC; to && all && k <= FRAMES; k++)
+	for (k = RPC; to && all && k < KINDS; k++)
 		go_down(&conns[n->node->i][to->i][k]);
 }
 
