@@ -156,8 +156,11 @@ static void
 load_gone(struct source *s, const struct relay_peer *p, unsigned lane,
     uint64_t n, enum tocsin_err why)
 {
-	log_event(LOG_ERROR, "relay-item-not-sent", LOG_Z("peer", p->name),
-	    LOG_U("lane", lane), LOG_U("item", n), LOG_ERR(why), LOG_END);
+	static struct log_limit limit = LOG_LIMIT(20, 600000);
+
+	log_limited(&limit, LOG_ERROR, "relay-item-not-sent",
+	    LOG_Z("peer", p->name), LOG_U("lane", lane), LOG_U("item", n),
+	    LOG_ERR(why));
 	load_none(s, lane);
 }
 

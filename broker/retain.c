@@ -111,24 +111,11 @@ is_needed(
 
 /* ---- erasing ---- */
 
-static bool
-is_gone(struct store_rx *rx, uint64_t seq)
-{
-	struct store_entry e;
-
-	return seq > 0 && store_get(rx, seq, &e) == TOCSIN_OK && e.erased;
-}
-
-/* Unless the first or the last ticket that names it is still there. */
 static enum tocsin_err
-drop_part(struct turn *w, const uint8_t hash[32])
+unname(struct turn *w, const uint8_t hash[32])
 {
-	struct store_part part;
-	enum tocsin_err err = store_part_stat(w->batch->view, hash, &part);
+	enum tocsin_err err = store_part_unname(w->batch->tx, hash);
 
-	if (!err && is_gone(w->batch->view, part.first_seq) &&
-	    is_gone(w->batch->view, part.last_seq))
-		err = store_part_drop(w->batch->tx, hash);
 	return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
 }
 
@@ -142,9 +129,11 @@ erase(struct turn *w, const struct store_entry *e, const struct ticket *t)
 	if (err || e->kind != STORE_TICKET)
 		return err;
 	if (e->detached)
-		err = drop_part(w, t->body_hash);
+		err = unname(w, t->body_hash);
 	for (i = 0; i < t->npart && !err; i++)
-		err = drop_part(w, t->part[i].hash);
+		if (!e->detached ||
+		    memcmp(t->part[i].hash, t->body_hash, 32) != 0)
+			err = unname(w, t->part[i].hash);
 	return err;
 }
 

@@ -4,8 +4,8 @@
  *
  * One rule for all tickets and receipts, and one for each label that the
  * operator names; a ticket goes when the first of its rules says so. What is
- * erased is text and body, and the parts that no other ticket names. Its id
- * stays, and with it every proof.
+ * erased is text and body, and a part with the last ticket that names it. Its
+ * id stays, and with it every proof.
  *
  * Nothing goes that a peer has not acknowledged or a member of ours has not
  * fetched, unless it is older than keep_unread, which is logged. Rosters and

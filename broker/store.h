@@ -192,6 +192,13 @@ enum tocsin_err MUST_USE store_part_write(struct store_tx *tx,
 enum tocsin_err MUST_USE store_part_drop(
     struct store_tx *tx, const uint8_t hash[32]);
 
+/*
+ * One entry that named the part is erased; the part is dropped with the last.
+ * Once for each entry and part. NOTFOUND: there is none.
+ */
+enum tocsin_err MUST_USE store_part_unname(
+    struct store_tx *tx, const uint8_t hash[32]);
+
 /* A writer sees its own transaction through this snapshot; don't end it. */
 struct store_rx *store_tx_view(struct store_tx *tx);
 

@@ -252,7 +252,8 @@ struct part_row {
 	uint64_t have;
 	uint64_t first_seq;
 	uint64_t last_seq;
-	uint64_t complete;
+	uint32_t complete;
+	uint32_t names; /* tickets; 0 with a first_seq: not counted then */
 	crypto_hash_sha256_state sha;
 };
 

@@ -199,6 +199,41 @@ test_room(struct store *s)
 	store_abort(tx);
 }
 
+static enum tocsin_err
+unname(struct store *s, const uint8_t hash[32])
+{
+	struct store_part part;
+	struct store_tx *tx;
+	enum tocsin_err err;
+
+	MUST(store_begin(s, &tx) == TOCSIN_OK);
+	MUST(store_part_unname(tx, hash) == TOCSIN_OK);
+	MUST(store_commit(tx) == TOCSIN_OK);
+	MUST(store_begin(s, &tx) == TOCSIN_OK);
+	err = store_part_stat(store_tx_view(tx), hash, &part);
+	store_abort(tx);
+	return err;
+}
+
+/* The second of three may be the one that is kept longest. */
+static void
+test_part(struct store *s)
+{
+	const uint8_t hash[32] = { 1 };
+	const uint64_t named[] = { 0, 3, 3, 7, 9, 5 };
+	struct store_tx *tx;
+	size_t i;
+
+	for (i = 0; i < sizeof(named) / sizeof(named[0]); i++) {
+		MUST(store_begin(s, &tx) == TOCSIN_OK);
+		MUST(store_part_expect(tx, hash, 100, named[i]) == TOCSIN_OK);
+		MUST(store_commit(tx) == TOCSIN_OK);
+	}
+	is_int(unname(s, hash), TOCSIN_OK, "a part that three tickets name");
+	is_int(unname(s, hash), TOCSIN_OK, "stays while one of them does");
+	is_int(unname(s, hash), TOCSIN_ENOTFOUND, "and goes with the last");
+}
+
 int
 main(void)
 {
@@ -212,6 +247,7 @@ main(void)
 	fill(s);
 	test_erase(s, seed);
 	test_room(s);
+	test_part(s);
 	store_close(s);
 	s = open_at("erase");
 	ok(all_as_it_should(s), "it is so after opening it again");
