@@ -18,7 +18,7 @@
 #define MAP_SIZE ((size_t)64 << 30) /* address space; the file grows by use */
 #define HASH_LEN 16
 #define NAME_MAX_LEN 128
-#define WATCH_MS 250 /* how soon another process's change is seen */
+#define WATCH_MS 100 /* how soon another process's change is seen */
 
 enum table { MSG, ID, THREAD, OUTBOX, UPLOAD, PLACE, VALUE, TABLES };
 

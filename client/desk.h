@@ -39,7 +39,7 @@ void desk_end(struct desk_tx *tx); /* snapshot or unwanted change; NULL is ok */
 /*
  * Wait until somebody's change after `seen` is there, or for timeout_ms;
  * desk_changes() before reading tells what to wait beyond. Sees the changes of
- * other processes within a quarter of a second.
+ * other processes within a tenth of a second.
  */
 uint64_t desk_changes(struct desk *d);
 void desk_wait(struct desk *d, uint64_t seen, int timeout_ms);

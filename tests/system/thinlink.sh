@@ -17,7 +17,9 @@
 #	wire	bytes on the wire for a ticket of 2 KiB over its envelope's,
 #		towards the reader and both ways, before there are losses
 #
-# and held against the figures to reach if there are enough of them.
+# and held against the figures to reach, unless FIGURES=0: then only what does
+# not depend on the machine's speed is. Of a download, `again` is what the broker
+# handed to connections that were cut, whether it crossed or not.
 set -u
 
 # shellcheck source=tests/lib/federation.sh
@@ -93,7 +95,8 @@ spawn stamp
 spawn_at "$reader" watch --json >"$fed/lines"
 [ "$link" != up ] || spawn_at "$sender" watch --json >/dev/null
 
-wait=
+# Where a desk is there that sends it, a command need not wait.
+[ "$link" = up ] && wait='--wait 0' || wait=
 flash() # SUBJECT [OPTION...]: prints its id
 {
 	subject=$1
@@ -142,8 +145,6 @@ crossing()
 	[ "$(crossed)" -gt "$again_before" ]
 }
 
-# The desk that is there goes on with it; a command need not wait for the end.
-[ "$link" != up ] || wait='--wait 0'
 wan_tell set "$from" "$to" loss $loss
 head -c $((mib << 20)) /dev/urandom >"$fed/big"
 again_before=$(crossed)
@@ -222,14 +223,19 @@ echo "# $again bytes came twice, $each for each cut"
 echo "# lost and full, bytes packets: $(wan_counts "$from" "$to")"
 echo "# a ticket of 2 KiB: envelope $envelope, $forth forth, $back back"
 
-[ "$p95" -le $((1000 + delay)) ]
-tap $? "a flash overtakes $mib MiB in under a second and the delay, $p95 ms"
-[ "$use" -ge 85 ]
-tap $? "$mib MiB use 85 % of what the link carries while it is up, $use %"
-[ "$each" -le 65536 ]
-tap $? "at most 64 KiB cross again after a cut, $each bytes"
+if [ "${FIGURES:-1}" = 1 ]; then
+	[ "$p95" -le $((1000 + delay)) ]
+	tap $? "a flash overtakes $mib MiB in a second and the delay, $p95 ms"
+	[ "$use" -ge 85 ]
+	tap $? "$mib MiB use 85 % of what the link carries while up, $use %"
+fi
+if [ "$link" != down ]; then
+	[ "$each" -le 65536 ]
+	tap $? "at most 64 KiB cross again after a cut, $each bytes"
+fi
 [ $((forth * 100)) -le $((envelope * 125)) ]
 tap $? "a ticket takes 1.25 times its envelope, $((forth * 100 / envelope)) %"
 is "$(sed -n 's/.*"\(flash [0-9]*\)\.".*/\1/p' "$fed/seen" | sort | uniq -d)" \
 	'' 'no flash comes twice'
+tap 0 "$n flashes and $mib MiB came whole, through $cuts cuts"
 done_testing
