@@ -2,8 +2,9 @@
 /*
  * simulate: brokers under virtual time. SEEDS says how many worlds, SEED which
  * is the first (any, if it is not given), TRACE=1 shows everything of them,
- * SECONDS stops after so many. --mutation NAME plants a defect, and succeeds if
- * it is found within SEEDS; --mutations lists them.
+ * SECONDS_MOST stops after so many, JOBS processes share them. --mutation NAME
+ * plants a defect, and succeeds if it is found within SEEDS; --mutations lists
+ * them.
  */
 #include "tests/sim/sim.h"
 
@@ -12,7 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static uint64_t
@@ -44,13 +46,128 @@ choose(const char *name)
 	return mutant != NO_MUTANT;
 }
 
+/* What a process has done; the others' are seen in shared memory. */
+struct done {
+	uint64_t seeds, events;
+	int64_t virtual_us;
+	struct stats stats;
+	bool failed;
+};
+
+struct run {
+	uint64_t seeds, first, seconds;
+	unsigned jobs;
+	double began;
+	struct done *done; /* of each job */
+};
+
+static bool
+any_failed(const struct run *r)
+{
+	unsigned i;
+
+	for (i = 0; i < r->jobs; i++)
+		if (r->done[i].failed)
+			return true;
+	return false;
+}
+
+/* Each n-th of the worlds. */
+static void
+do_share(const struct run *r, unsigned job)
+{
+	struct done *d = &r->done[job];
+	uint64_t i;
+
+	for (i = job; i < r->seeds && !any_failed(r); i += r->jobs) {
+		if (r->seconds &&
+		    real_seconds() - r->began > (double)r->seconds)
+			return;
+		world_run(r->first + i);
+		d->virtual_us += sim_us;
+		d->failed = sim_failure() != NULL;
+		d->seeds++;
+		d->events = sim_events;
+		d->stats = stats;
+	}
+}
+
+/* False: a job died. */
+static bool
+do_all(const struct run *r)
+{
+	unsigned i;
+	int status;
+	bool good = true;
+
+	fflush(stdout);
+	for (i = 1; i < r->jobs; i++) {
+		pid_t pid = fork();
+
+		MUST(pid >= 0);
+		if (pid > 0)
+			continue;
+		do_share(r, i);
+		exit(0);
+	}
+	do_share(r, 0);
+	for (i = 1; i < r->jobs; i++)
+		if (wait(&status) < 0 || status != 0)
+			good = false;
+	return good;
+}
+
+static struct done
+sum(const struct run *r)
+{
+	struct done all = { 0 };
+	unsigned i;
+
+	for (i = 0; i < r->jobs; i++) {
+		const struct done *d = &r->done[i];
+
+		all.seeds += d->seeds;
+		all.events += d->events;
+		all.virtual_us += d->virtual_us;
+		all.failed |= d->failed;
+		all.stats.posts += d->stats.posts;
+		all.stats.crashes += d->stats.crashes;
+		all.stats.cuts += d->stats.cuts;
+		all.stats.commits += d->stats.commits;
+		all.stats.frames += d->stats.frames;
+		all.stats.lost += d->stats.lost;
+		if (d->stats.slowest > all.stats.slowest)
+			all.stats.slowest = d->stats.slowest;
+	}
+	return all;
+}
+
+static void
+print_figures(const struct done *d, double took)
+{
+	const struct stats *s = &d->stats;
+
+	printf("simulate: %llu seeds, %.1f virtual hours, %llu events, %llu "
+	       "posts, %llu crashes, %llu cuts, %llu commits, %llu frames "
+	       "(%llu lost), at rest after %lld s at most, %.0f s, %.0f x "
+	       "real time%s\n",
+	    (unsigned long long)d->seeds, (double)d->virtual_us / 3.6e9,
+	    (unsigned long long)d->events, (unsigned long long)s->posts,
+	    (unsigned long long)s->crashes, (unsigned long long)s->cuts,
+	    (unsigned long long)s->commits, (unsigned long long)s->frames,
+	    (unsigned long long)s->lost, (long long)(s->slowest / SECOND), took,
+	    (double)d->virtual_us / 1e6 / took,
+	    !d->failed ? ""
+	    : mutant   ? ": found"
+		       : ": BROKEN");
+}
+
 int
 main(int argc, char **argv)
 {
-	uint64_t seeds = number("SEEDS", 100), first, i;
-	uint64_t seconds = number("SECONDS_MOST", 0), virtual_us = 0;
-	double began = real_seconds(), took;
-	bool failed = false;
+	struct run r = { .began = real_seconds() };
+	struct done all;
+	bool good;
 
 	if (argc == 2 && strcmp(argv[1], "--mutations") == 0)
 		return list();
@@ -60,35 +177,22 @@ main(int argc, char **argv)
 		    stderr);
 		return 2;
 	}
-	first = number(
-	    "SEED", (uint64_t)(began * 1e6) % 1000000000 + (uint64_t)getpid());
+	r.seeds = number("SEEDS", 100);
+	r.seconds = number("SECONDS_MOST", 0);
+	r.jobs = (unsigned)number("JOBS", 1);
+	r.first = number("SEED",
+	    (uint64_t)(r.began * 1e6) % 1000000000 + (uint64_t)getpid());
+	r.done = mmap(NULL, r.jobs * sizeof(*r.done), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	MUST(r.jobs > 0 && r.done != MAP_FAILED);
 	sim_verbose = number("TRACE", 0) != 0;
 	printf("# simulate: SEED=%llu SEEDS=%llu%s%s\n",
-	    (unsigned long long)first, (unsigned long long)seeds,
+	    (unsigned long long)r.first, (unsigned long long)r.seeds,
 	    mutant ? " mutation " : "", mutant ? mutant_text(mutant) : "");
-	fflush(stdout);
-	for (i = 0; i < seeds && !failed; i++) {
-		if (seconds && real_seconds() - began > (double)seconds)
-			break;
-		world_run(first + i);
-		virtual_us += (uint64_t)sim_us;
-		failed = sim_failure() != NULL;
-	}
-	took = real_seconds() - began;
-	printf("simulate: %llu seeds, %.1f virtual hours, %llu events, %llu "
-	       "posts, %llu crashes, %llu cuts, %llu commits, %llu frames "
-	       "(%llu lost), at rest after %lld s at most, %.0f s, %.0f x "
-	       "real time%s\n",
-	    (unsigned long long)i, (double)virtual_us / 3.6e9,
-	    (unsigned long long)sim_events, (unsigned long long)stats.posts,
-	    (unsigned long long)stats.crashes, (unsigned long long)stats.cuts,
-	    (unsigned long long)stats.commits, (unsigned long long)stats.frames,
-	    (unsigned long long)stats.lost, (long long)(stats.slowest / SECOND),
-	    took, (double)virtual_us / 1e6 / took,
-	    !failed  ? ""
-	    : mutant ? ": found"
-		     : ": BROKEN");
+	good = do_all(&r);
+	all = sum(&r);
+	print_figures(&all, real_seconds() - r.began);
 	if (mutant)
-		return failed ? 0 : 1;
-	return failed;
+		return good && all.failed ? 0 : 1;
+	return !good || all.failed;
 }
