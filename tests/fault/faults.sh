@@ -14,8 +14,8 @@
 # A fault may be met with a sentence and status 1, never with a signal, a
 # sanitizer's report or a stall. In the end every ticket that a command said is
 # queued, or a broker acknowledged, was read once and the stores are clean.
-# With N, as many runs, each drawn by the seed, instead of all. ONLY=client or
-# broker leaves out the other.
+# With N, as many runs, each drawn by the seed, instead of all; FROM begins with
+# another n than 1. ONLY=client or broker leaves out the other.
 set -u
 
 # shellcheck source=tests/lib/federation.sh
@@ -40,7 +40,7 @@ alloc:ENOMEM:2000'
 broker_kinds=${BROKER_KINDS:-}
 [ -n "$broker_kinds" ] || broker_kinds='write:ENOSPC:200 write:EIO:200 write:short:200 write:EINTR:60
 sync:EIO:60 open:EMFILE:60 size:ENOSPC:40 mmap:ENOMEM:60 send:ECONNRESET:60
-socket:EMFILE:60 thread:EAGAIN:40 alloc:ENOMEM:600'
+socket:EMFILE:60 thread:EAGAIN:40 alloc:ENOMEM:300'
 case $MODE in
 debug | tsan) # the sanitizer's allocator is not ours to fail
 	client_kinds=${client_kinds%alloc*}
@@ -190,7 +190,7 @@ all_of() # TRY KIND...
 	shift
 	for kind in "$@"; do
 		split "$kind"
-		n=1
+		n=${FROM:-1}
 		while [ $n -le "$most" ]; do
 			$all_try
 			[ -s "$hit" ] || break
