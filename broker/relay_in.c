@@ -214,6 +214,19 @@ judge_range(const struct item *it)
 	return TOCSIN_OK;
 }
 
+/* All before it in its lane are stored, or were passed over. */
+static bool
+is_first(const struct item *it)
+{
+	struct in_peer *p = it->peer;
+	bool first;
+
+	pthread_mutex_lock(&p->lock);
+	first = p->lane[it->lane].first == it;
+	pthread_mutex_unlock(&p->lock);
+	return first;
+}
+
 /* OK: to the writer with it, be it to be passed over. Else it waits. */
 static enum tocsin_err
 judge(struct item *it, int64_t now_ms)
@@ -230,6 +243,8 @@ judge(struct item *it, int64_t now_ms)
 		return err;
 	if (transient(it, err) && it->give_up == 0)
 		it->give_up = now_ms + RELAY_HOLD_MS;
+	if (overtakes(it, err) && !is_first(it))
+		return err; /* what it is about may be on its way to the disk */
 	if (overtakes(it, err) && it->give_up == 0)
 		it->give_up = now_ms + HOLD_RECEIPT_MS;
 	if ((transient(it, err) || overtakes(it, err)) && now_ms < it->give_up)
