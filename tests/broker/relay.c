@@ -941,9 +941,9 @@ test_differs(struct sender *sg)
 	desk_close(&sg->desk);
 	start(SG);
 	desk_open(&sg->desk, &fed, "sg", sg->device);
-	ok(WAIT_FOR(atomic_load(&slot[SG].count[BROKER_relay_differs]) == 1),
+	ok(WAIT_FOR(atomic_load(&slot[SG].count[BROKER_relay_differs]) >= 1),
 	    "a count that differs from the peer's is noticed");
-	ok(WAIT_FOR(atomic_load(&slot[SG].count[BROKER_relay_healed]) == 1),
+	ok(WAIT_FOR(atomic_load(&slot[SG].count[BROKER_relay_healed]) >= 1),
 	    "and what the peer may lack looked for");
 	ok(WAIT_FOR(status_of(SG, MY).waiting == 0), "which is nothing");
 }
