@@ -32,6 +32,7 @@ static const struct op ops[] = {
 	[MSG_PROOF]      = { "proof",      DEVICE,            op_proof },
 	[MSG_CHECKPOINT] = { "checkpoint", DEVICE | BROKER,   op_checkpoint },
 	[MSG_HELLO]      = { "hello",      ALL,               op_hello },
+	[MSG_URGENT]     = { "urgent",     DEVICE,            op_urgent },
 	[MSG_RELAY_OPEN] = { "relay.open", BROKER,            op_relay_open },
 	[MSG_RELAY_WAIT] = { "relay.wait", BROKER,            op_relay_wait },
 	[MSG_RELAY_KEYS] = { "relay.keys", BROKER,            op_relay_keys },

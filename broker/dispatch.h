@@ -49,7 +49,7 @@ void request_drop(struct request *r);
 
 /* The handlers of op_*.c; `body` is what follows the op, in r->plain. */
 typedef void op_fn(struct request *r, struct span body);
-op_fn op_post, op_fetch, op_put, op_get, op_announce;
+op_fn op_post, op_fetch, op_urgent, op_put, op_get, op_announce;
 op_fn op_entry_get, op_entry_list;
 op_fn op_relay_have; /* relay_heal.c */
 op_fn op_roster, op_relay_keys, op_proof, op_checkpoint, op_hello;

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define LIMIT_LEAST 1024
 #define NOTE_ALONE (MSG_MAX - 64) /* a note with nothing beside it */
@@ -108,11 +109,11 @@ page_fill(
 }
 
 static size_t
-limit_of(const struct msg_fetch *m)
+limit_of(uint32_t max_bytes)
 {
-	if (m->max_bytes < LIMIT_LEAST)
+	if (max_bytes < LIMIT_LEAST)
 		return LIMIT_LEAST;
-	return m->max_bytes < MSG_MAX ? m->max_bytes : MSG_MAX;
+	return max_bytes < MSG_MAX ? max_bytes : MSG_MAX;
 }
 
 /* From where this link is, or from the end of the log if it says more. */
@@ -164,7 +165,8 @@ answer_empty(struct request *r)
 static bool
 look(struct request *r, const struct msg_fetch *m, uint64_t after, bool now)
 {
-	struct page p = { .epochs = &r->b->epochs, .limit = limit_of(m) };
+	struct page p = { .epochs = &r->b->epochs,
+		.limit = limit_of(m->max_bytes) };
 	uint64_t sent = session_sent_lock(r->session);
 	enum tocsin_err err;
 	bool answered = true;
@@ -248,6 +250,95 @@ op_fetch(struct request *r, struct span body)
 	fetch_acked(r, m.acked);
 	if (!look(r, &m, m.after, m.wait_ms == 0))
 		park(r, m.wait_ms, seen);
+}
+
+/* ---- what is urgent ---- */
+
+#define SCAN_MAX 4096 /* entries that one answer looks at */
+
+/*
+ * What goes first between brokers, too (PROTOCOL.md 6): flash and immediate,
+ * and what it takes to verify them. The line can't stand anywhere else in a
+ * note that we took.
+ */
+static bool
+is_urgent(const struct store_entry *e)
+{
+	static const char flash[] = "\nprecedence flash\n";
+	static const char immediate[] = "\nprecedence immediate\n";
+
+	if (e->erased)
+		return false;
+	if (e->kind == STORE_ROSTER || e->kind == STORE_KEYS)
+		return true;
+	return e->kind == STORE_TICKET &&
+	       (memmem(e->note.p, e->note.n, flash, strlen(flash)) ||
+		   memmem(e->note.p, e->note.n, immediate, strlen(immediate)));
+}
+
+/* p->last is how far it came; what can't be read, fetch tells of. */
+static enum tocsin_err
+urgent_fill(struct page *p, struct store_rx *rx, struct span member)
+{
+	struct store_entry e;
+	enum tocsin_err err;
+	uint64_t seq, at;
+	unsigned n;
+
+	for (n = 0; n < SCAN_MAX; n++) {
+		at = p->last;
+		err = store_mail_next(rx, member, at, &seq);
+		if (err == TOCSIN_ENOTFOUND)
+			p->last = store_head(rx);
+		if (err)
+			return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
+		p->more = true;
+		if (p->n == MSG_ENTRIES_MAX)
+			return TOCSIN_OK;
+		if (store_get(rx, seq, &e) == TOCSIN_OK && is_urgent(&e) &&
+		    !page_add(p, &e)) {
+			p->last = at;
+			return TOCSIN_OK;
+		}
+		p->last = seq;
+		p->more = false;
+	}
+	p->more = true;
+	return TOCSIN_OK;
+}
+
+void
+op_urgent(struct request *r, struct span body)
+{
+	struct page p = { .epochs = &r->b->epochs };
+	struct store_rx *rx = NULL;
+	enum tocsin_err err;
+	struct msg_urgent m;
+
+	err = msg_urgent_decode(&m, body);
+	if (!err)
+		err = store_read(r->b->store, &rx);
+	if (err) {
+		request_refuse(r, err, 0, NULL);
+		return;
+	}
+	p.limit = limit_of(m.max_bytes) - sizeof(uint64_t);
+	p.last = epochs_seq(p.epochs, m.after);
+	if (p.last > store_head(rx))
+		p.last = store_head(rx);
+	msg_accept(&p.reply);
+	p.mark = msg_entries_begin(&p.reply, epochs_wire(p.epochs, p.last));
+	err = urgent_fill(&p, rx, span_of(r->who.member));
+	store_read_end(rx);
+	msg_entries_end(&p.reply, p.mark, p.more, p.n);
+	buf_u64(&p.reply, epochs_wire(p.epochs, p.last));
+	if (!err && !buf_ok(&p.reply))
+		err = TOCSIN_EBUSY;
+	if (err)
+		request_refuse(r, err, 0, NULL);
+	else
+		answer_page(r, &p);
+	buf_release(&p.reply);
 }
 
 /* ---- what is safe there ---- */

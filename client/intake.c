@@ -557,6 +557,7 @@ struct run {
 	const struct msg_entry *entry;
 	size_t n;
 	uint64_t cursor;
+	bool apart; /* from beyond the cursor, which stays */
 };
 
 /* Another process of this home may have come further than we. */
@@ -568,6 +569,11 @@ store(struct work *w, void *arg)
 	enum tocsin_err err = TOCSIN_OK;
 	size_t i;
 
+	for (i = 0; r->apart && err == TOCSIN_OK && i < r->n; i++)
+		if (r->entry[i].seq > last)
+			err = take(w, &r->entry[i]);
+	if (r->apart)
+		return err;
 	if (last > r->cursor)
 		r->cursor = last;
 	last = r->cursor;
@@ -584,7 +590,10 @@ store(struct work *w, void *arg)
 	return err;
 }
 
-/* As many as are held in memory at once; *n says how many they were. */
+/*
+ * As many as are held in memory at once; *n says how many they were. Without a
+ * cursor they are taken apart.
+ */
 static enum tocsin_err
 take_some(struct work *w, const struct msg_entry *from, size_t max, size_t *n,
     uint64_t *cursor)
@@ -592,7 +601,8 @@ take_some(struct work *w, const struct msg_entry *from, size_t max, size_t *n,
 	struct msg_entry *entry = calloc(max, sizeof(*entry));
 	struct buf *extra = calloc(max, sizeof(*extra));
 	enum tocsin_err err = TOCSIN_OK, kept = TOCSIN_EINTERNAL;
-	struct run r = { entry, 0, *cursor };
+	struct run r = { entry, 0, cursor != NULL ? *cursor : 0,
+		cursor == NULL };
 	size_t i, bytes = 0;
 
 	if (entry == NULL || extra == NULL)
@@ -605,7 +615,7 @@ take_some(struct work *w, const struct msg_entry *from, size_t max, size_t *n,
 		bytes += extra[r.n++].n;
 	}
 	kept = r.n > 0 ? in_one(w, store, &r) : TOCSIN_OK;
-	if (r.n > 0 && kept == TOCSIN_OK)
+	if (r.n > 0 && kept == TOCSIN_OK && cursor != NULL)
 		*cursor = r.cursor;
 out:
 	*n = r.n;
@@ -633,6 +643,12 @@ intake_entries(
 	}
 	free(w);
 	return err;
+}
+
+enum tocsin_err
+intake_apart(const struct intake *in, const struct msg_entries *m)
+{
+	return intake_entries(in, m, NULL);
 }
 
 /* ---- rosters apart ---- */

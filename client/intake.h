@@ -35,6 +35,13 @@ struct intake {
 enum tocsin_err MUST_USE intake_entries(
     const struct intake *in, const struct msg_entries *m, uint64_t *cursor);
 
+/*
+ * What is urgent, from beyond the cursor, which does not move. It comes again
+ * in its turn, and is known then.
+ */
+enum tocsin_err MUST_USE intake_apart(
+    const struct intake *in, const struct msg_entries *m);
+
 /* Fetch the rosters between ours and `serial`, the broker's. */
 enum tocsin_err MUST_USE intake_rosters(
     const struct intake *in, uint64_t serial);

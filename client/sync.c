@@ -22,6 +22,7 @@
 #define ASK_MAX 30000
 #define IDLE_MS 1000
 #define AGAIN_MS 200
+#define PAGE_LEAST 8192
 #define PATIENCE_MS 3000 /* for a link, of who asks without one */
 
 /* What the thread does; each can fail by itself. */
@@ -48,9 +49,11 @@ struct sync {
 	struct parked park[PARKS];
 	uint64_t cursor; /* all up to it is in the desk */
 	uint64_t told;	 /* and so far the broker was told of it */
-	uint64_t round;	 /* that this catching up is for */
-	bool stale;	 /* there may be something that no park will bring */
-	bool stranger;	 /* the broker does not know our link's key */
+	uint64_t
+	    urgent;	/* what is urgent up to it is here; 0: no need to ask */
+	uint64_t round; /* that this catching up is for */
+	bool stale;	/* there may be something that no park will bring */
+	bool stranger;	/* the broker does not know our link's key */
 	unsigned connections; /* line_connections() when we last looked */
 	uint64_t roster;      /* the newest serial at the broker */
 	uint64_t stamp;	      /* of the belief that all held was judged with */
@@ -349,10 +352,21 @@ intake(struct sync *s)
 		.now = (int64_t)time(NULL) };
 }
 
+/* Small enough that what is urgent does not wait for the rest of it long. */
+static uint32_t
+page_size(struct sync *s)
+{
+	size_t n = line_window(s->line, LINE_MAIL);
+
+	if (n < PAGE_LEAST)
+		return PAGE_LEAST;
+	return n < MSG_MAX ? (uint32_t)n : MSG_MAX;
+}
+
 static void
 fetch_request(struct sync *s, uint64_t after, uint32_t wait, struct buf *out)
 {
-	const struct msg_fetch m = { s->cursor, after, wait, MSG_MAX };
+	const struct msg_fetch m = { s->cursor, after, wait, page_size(s) };
 
 	msg_fetch_encode(out, &m);
 }
@@ -392,11 +406,62 @@ load_cursor(struct sync *s)
 		s->cursor = cursor;
 }
 
+/*
+ * Where there is more than a page, what is urgent in it, and what is posted
+ * meanwhile, is asked for beside each page and taken before it.
+ */
+static struct call *
+ask_urgent(struct sync *s)
+{
+	const struct msg_urgent m = { s->urgent, page_size(s) };
+	struct buf request = { 0 };
+	struct call *c = NULL;
+
+	if (s->urgent == 0)
+		return NULL;
+	msg_urgent_encode(&request, &m);
+	if (buf_ok(&request))
+		c = line_begin(
+		    s->line, buf_span(&request), (int)s->p.answer_ms);
+	buf_release(&request);
+	return c;
+}
+
+static void
+take_urgent(struct sync *s, struct call *c)
+{
+	struct msg_entries *m = malloc(sizeof(*m));
+	const struct intake in = intake(s);
+	struct buf fields = { 0 };
+	enum tocsin_err err;
+	uint32_t retry;
+	uint64_t to;
+
+	if (c == NULL) {
+		free(m);
+		return;
+	}
+	err = line_end(s->line, c, &fields, &retry);
+	if (err == TOCSIN_OK && m == NULL)
+		err = TOCSIN_EINTERNAL;
+	if (err == TOCSIN_OK)
+		err = msg_urgents_decode(m, &to, buf_span(&fields));
+	if (err == TOCSIN_OK)
+		err = intake_apart(&in, m);
+	if (err == TOCSIN_OK && to > s->urgent)
+		s->urgent = to;
+	if (err == TOCSIN_EUNSUPPORTED || err == TOCSIN_EMALFORMED)
+		s->urgent = 0; /* all of it comes in its turn */
+	buf_release(&fields);
+	free(m);
+}
+
 /* One answer of what is there now, and beyond where we are. */
 static enum tocsin_err
 catch_up(struct sync *s, bool *more, uint32_t *retry)
 {
 	struct buf request = { 0 }, fields = { 0 };
+	struct call *urgent;
 	enum tocsin_err err;
 	bool used = true;
 	uint64_t told;
@@ -404,8 +469,10 @@ catch_up(struct sync *s, bool *more, uint32_t *retry)
 	load_cursor(s);
 	told = s->cursor;
 	fetch_request(s, s->cursor, 0, &request);
+	urgent = ask_urgent(s);
 	err = buf_ok(&request) ? ask(s, buf_span(&request), &fields, retry)
 			       : TOCSIN_EINTERNAL;
+	take_urgent(s, urgent);
 	if (err == TOCSIN_OK) {
 		s->told = told;
 		err = take_answer(s, buf_span(&fields), &used, more);
@@ -465,6 +532,10 @@ fetch_page(struct sync *s)
 	}
 	if (!more)
 		caught_up(s);
+	if (!more)
+		s->urgent = 0;
+	else if (s->urgent < s->cursor)
+		s->urgent = s->cursor;
 	return more;
 }
 

@@ -244,6 +244,42 @@ msg_entries_decode(struct msg_entries *out, struct span rest)
 }
 
 void
+msg_urgent_encode(struct buf *out, const struct msg_urgent *m)
+{
+	buf_u8(out, MSG_URGENT);
+	buf_u64(out, m->after);
+	buf_u32(out, m->max_bytes);
+}
+
+enum tocsin_err
+msg_urgent_decode(struct msg_urgent *out, struct span body)
+{
+	struct rd r = rd_init(body);
+
+	out->after = rd_u64(&r);
+	out->max_bytes = rd_u32(&r);
+	return judge(&r);
+}
+
+enum tocsin_err
+msg_urgents_decode(struct msg_entries *out, uint64_t *to, struct span rest)
+{
+	struct rd r = rd_init(rest);
+	struct span entries;
+	enum tocsin_err err;
+
+	if (rest.n < 8)
+		return TOCSIN_EMALFORMED;
+	entries = rd_span(&r, rest.n - 8);
+	*to = rd_u64(&r);
+	err = msg_entries_decode(out, entries);
+	if (err == TOCSIN_OK &&
+	    *to < (out->n > 0 ? out->entry[out->n - 1].seq : out->from))
+		err = TOCSIN_EMALFORMED;
+	return err;
+}
+
+void
 msg_put_encode(struct buf *out, const struct msg_put *m)
 {
 	buf_u8(out, MSG_PUT);

@@ -37,6 +37,7 @@ enum msg_op {
 	MSG_PROOF = 7,
 	MSG_CHECKPOINT = 8,
 	MSG_HELLO = 9,
+	MSG_URGENT = 10,
 	MSG_RELAY_OPEN = 16,
 	MSG_RELAY_WAIT = 17,
 	MSG_RELAY_KEYS = 18,
@@ -123,6 +124,21 @@ void msg_entries_add(struct buf *out, const struct msg_entry *e);
 void msg_entries_end(struct buf *out, size_t mark, bool more, size_t n);
 enum tocsin_err MUST_USE msg_entries_decode(
     struct msg_entries *out, struct span rest);
+
+/*
+ * urgent: what beyond `after` should not wait for its turn; as a fetch, but for
+ * entries in between that are left out. `to` is how far the broker looked.
+ */
+struct msg_urgent {
+	uint64_t after;
+	uint32_t max_bytes;
+};
+void msg_urgent_encode(struct buf *out, const struct msg_urgent *m);
+enum tocsin_err MUST_USE msg_urgent_decode(
+    struct msg_urgent *out, struct span body);
+/* The answer is written as that of a fetch, and then u64 to. */
+enum tocsin_err MUST_USE msg_urgents_decode(
+    struct msg_entries *out, uint64_t *to, struct span rest);
 
 /* put: bytes of a part at `offset`; none to ask how much is there. */
 struct msg_put {

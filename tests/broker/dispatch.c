@@ -19,6 +19,18 @@ static struct broker *sg;
 static uint8_t posted[POSTED][ID_LEN];
 static uint64_t posted_seq[POSTED];
 
+/* Two of them are urgent. */
+static void
+hurry(struct ticket *t, void *arg)
+{
+	const int i = *(int *)arg;
+
+	if (i == 30)
+		t->precedence = TICKET_FLASH;
+	if (i == 35)
+		t->precedence = TICKET_IMMEDIATE;
+}
+
 static void
 post_some(struct desk *d)
 {
@@ -27,7 +39,7 @@ post_some(struct desk *d)
 
 	for (i = 0; i < POSTED; i++) {
 		fixture_ticket(&t, &fed, "singcert@sg/desk1", "mycert@my",
-		    (uint64_t)i + 1, i ? posted[i - 1] : NULL, NULL, NULL);
+		    (uint64_t)i + 1, i ? posted[i - 1] : NULL, hurry, &i);
 		memcpy(posted[i], t.id, ID_LEN);
 		good += desk_post(d, &t, &posted_seq[i]) == TOCSIN_OK;
 		fx_ticket_release(&t);
@@ -100,6 +112,52 @@ test_fetch(struct desk *d)
 	is_int(read_pages(d, 1, &pages, &detached), POSTED,
 	    "whoever asks for less than fits one");
 	is_int(detached, POSTED, "gets them without their bodies");
+}
+
+/* What is urgent in all of it: how many tickets, or -1. */
+static int
+read_urgent(struct desk *d, uint32_t bytes, int *pages, uint64_t *to)
+{
+	struct msg_urgent m = { 0, bytes };
+	struct msg_entries *e = xmalloc(sizeof(*e));
+	struct buf request = { 0 }, rest = { 0 };
+	bool more = true;
+	int n = 0;
+	size_t i;
+
+	for (*pages = 0; n >= 0 && more && *pages < 100; ++*pages) {
+		buf_cut(&request, 0);
+		buf_cut(&rest, 0);
+		msg_urgent_encode(&request, &m);
+		if (desk_ask(d, buf_span(&request), &rest) != TOCSIN_OK ||
+		    msg_urgents_decode(e, to, buf_span(&rest)) != TOCSIN_OK) {
+			n = -1;
+			break;
+		}
+		for (i = 0; i < e->n; i++)
+			n += e->entry[i].kind == STORE_TICKET;
+		more = e->more;
+		m.after = *to;
+	}
+	buf_release(&request);
+	buf_release(&rest);
+	free(e);
+	return n;
+}
+
+static void
+test_urgent(struct desk *d)
+{
+	uint64_t to = 0, again = 0;
+	int pages = 0;
+
+	is_int(read_urgent(d, MSG_MAX, &pages, &to), 2,
+	    "urgent gives flash and immediate, and no other ticket");
+	ok(pages == 1 && to >= posted_seq[POSTED - 1],
+	    "and says that it looked to the end");
+	is_int(read_urgent(d, 1, &pages, &again), 2,
+	    "the same in small pages (%d)", pages);
+	is_int((long long)again, (long long)to, "that come to the same end");
 }
 
 /* The body that was left out comes by get. */
@@ -350,6 +408,7 @@ main(void)
 	post_some(&d);
 	test_hello(&d);
 	test_fetch(&d);
+	test_urgent(&d);
 	test_detached(&d);
 	test_roster(&d);
 	test_tree(&d);

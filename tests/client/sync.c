@@ -406,6 +406,44 @@ test_fetch(void)
 	end();
 }
 
+static void
+flash(struct ticket *t, void *arg)
+{
+	(void)arg;
+	t->precedence = TICKET_FLASH;
+}
+
+/* A flash is behind much else, and comes before it; and once. */
+static void
+test_urgent(void)
+{
+	struct fx_ticket t;
+	uint8_t before[ID_LEN] = { 77 };
+	struct desk_tx *tx;
+	uint64_t last, number = 0;
+	size_t i;
+
+	begin();
+	for (i = 0; i < 20; i++)
+		mail(i);
+	fixture_ticket(
+	    &t, &f, "mycert@my/desk1", "singcert@sg", 99, before, flash, NULL);
+	fb_mail(b, 1, buf_span(&t.note), buf_span(&t.body), false);
+	last = mail(20);
+	start();
+	ok(until(cursor_is, last) && state().messages == 22,
+	    "a mailbox with a flash in it comes");
+	if (desk_read(h.desk, &tx) != TOCSIN_OK ||
+	    desk_find(tx, t.id, &number) != TOCSIN_OK)
+		number = 0;
+	desk_end(tx);
+	ok(number > 0 && number <= 6,
+	    "the flash with the second page, before what was first (%llu)",
+	    (unsigned long long)number);
+	fx_ticket_release(&t);
+	end();
+}
+
 /* The first answer stays away, and the second has come. */
 static void
 test_order(void)
@@ -815,6 +853,7 @@ main(void)
 	test_hints();
 	test_stranger();
 	test_fetch();
+	test_urgent();
 	test_goodbye();
 	test_refused();
 	test_order();

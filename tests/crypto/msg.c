@@ -19,6 +19,16 @@ DECODER(posted, struct msg_posted)
 DECODER(fetch, struct msg_fetch)
 DECODER(entries, struct msg_entries)
 DECODER(have, struct msg_have)
+DECODER(urgent, struct msg_urgent)
+
+static enum tocsin_err
+d_urgents(void *out, struct span s)
+{
+	uint64_t to;
+
+	return msg_urgents_decode(out, &to, s);
+}
+
 DECODER(hello, struct msg_hello)
 DECODER(relay, struct msg_relay)
 DECODER(relay_wait, struct msg_relay_wait)
@@ -31,6 +41,7 @@ static union {
 	struct msg_fetch fetch;
 	struct msg_entries entries;
 	struct msg_have have;
+	struct msg_urgent urgent;
 	struct msg_hello hello;
 	struct msg_relay relay;
 	struct msg_relay_wait relay_wait;
@@ -95,6 +106,35 @@ test_post(void)
 	ok(got.posted.item[0].code == TOCSIN_EDUPLICATE &&
 		got.posted.item[0].seq == 7,
 	    "posted: codes and seqs come back");
+	buf_release(&b);
+}
+
+static void
+test_urgent(void)
+{
+	struct msg_entry e = { 5, 6, 1, true, span_of("note"), { 0 } };
+	struct msg_urgent m = { 7, 8 };
+	struct buf b = { 0 };
+	uint64_t to = 0;
+	size_t mark;
+
+	msg_urgent_encode(&b, &m);
+	only_whole("urgent", d_urgent, body_of(&b, MSG_URGENT));
+	ok(got.urgent.after == 7 && got.urgent.max_bytes == 8,
+	    "urgent: fields come back");
+	buf_cut(&b, 0);
+	mark = msg_entries_begin(&b, 4);
+	msg_entries_add(&b, &e);
+	msg_entries_end(&b, mark, true, 1);
+	buf_u64(&b, 9);
+	only_whole("what is urgent", d_urgents, buf_span(&b));
+	ok(msg_urgents_decode(&got.entries, &to, buf_span(&b)) == TOCSIN_OK &&
+		to == 9 && got.entries.n == 1 && got.entries.more,
+	    "what is urgent: fields come back");
+	buf_cut(&b, b.n - 8);
+	buf_u64(&b, 4);
+	is_int(msg_urgents_decode(&got.entries, &to, buf_span(&b)),
+	    TOCSIN_EMALFORMED, "what is urgent: it ends behind its entries");
 	buf_release(&b);
 }
 
@@ -276,6 +316,7 @@ main(void)
 {
 	test_post();
 	test_fetch();
+	test_urgent();
 	test_ranges();
 	test_relay();
 	test_reply();

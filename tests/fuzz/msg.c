@@ -11,6 +11,7 @@ static union {
 	struct msg_post post;
 	struct msg_posted posted;
 	struct msg_fetch fetch;
+	struct msg_urgent urgent;
 	struct msg_entries entries;
 	struct msg_put put;
 	struct msg_have have;
@@ -42,6 +43,7 @@ static union {
 	}
 
 AGAIN(fetch, fetch, 1)
+AGAIN(urgent, urgent, 1)
 AGAIN(put, put, 1)
 AGAIN(get, get, 1)
 AGAIN(roster, roster, 1)
@@ -85,6 +87,17 @@ try_entries(struct span s)
 	buf_release(&b);
 }
 
+static void
+try_urgents(struct span s)
+{
+	uint64_t to;
+
+	if (msg_urgents_decode(&m.entries, &to, s) != TOCSIN_OK)
+		return;
+	if (m.entries.n > 0 && m.entries.entry[m.entries.n - 1].seq > to)
+		abort();
+}
+
 /* A code that we don't know becomes another one: no way back. */
 static void
 try_reply(struct span s)
@@ -96,7 +109,7 @@ try_reply(struct span s)
 static void (*const tries[])(struct span s) = { try_fetch, try_put, try_get,
 	try_roster, try_relay_wait, try_have, try_range, try_roster_range,
 	try_hello, try_relay, try_relay_at, try_proof, try_post, try_entries,
-	try_reply, try_relay_keys };
+	try_reply, try_relay_keys, try_urgent, try_urgents };
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

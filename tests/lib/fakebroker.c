@@ -336,6 +336,32 @@ answer_mail(struct fakebroker *b, const struct req *r, bool empty)
 }
 
 static void
+serve_urgent(struct fakebroker *b, const struct req *r, struct span body)
+{
+	struct buf reply = { 0 };
+	struct msg_urgent m;
+	size_t mark, n = 0, i;
+
+	MUST(msg_urgent_decode(&m, body) == TOCSIN_OK);
+	msg_accept(&reply);
+	mark = msg_entries_begin(&reply, m.after);
+	for (i = 0; i < b->nentry; i++) {
+		const struct msg_entry *e = &b->entry[i];
+
+		if (e->seq <= m.after ||
+		    memmem(e->note.p, e->note.n, "\nprecedence flash\n", 18) ==
+			NULL)
+			continue;
+		msg_entries_add(&reply, e);
+		n++;
+	}
+	msg_entries_end(&reply, mark, false, n);
+	buf_u64(&reply, 10 * b->nentry > m.after ? 10 * b->nentry : m.after);
+	answer(b, r, buf_span(&reply));
+	buf_release(&reply);
+}
+
+static void
 unpark(struct fakebroker *b, struct req *p, bool empty)
 {
 	struct req r = *p;
@@ -637,6 +663,9 @@ serve(
 		break;
 	case MSG_FETCH:
 		serve_fetch(b, r, s, body);
+		break;
+	case MSG_URGENT:
+		serve_urgent(b, r, body);
 		break;
 	case MSG_PUT:
 		serve_put(b, r, body);

@@ -4,7 +4,7 @@
 # thinlink.sh - a thin link that drops out: make thinlink
 #
 # A link of 3 Mbit/s, 100 ms each way and 2 % loss, which is cut for CUT seconds
-# every EVERY seconds. An attachment of MIB crosses it while flash tickets are
+# every EVERY seconds, CUTS times at most. An attachment of MIB crosses it while flash tickets are
 # posted. LINK says which link it is: `peer`, that between two brokers; `up` and
 # `down`, that between a broker and a desk which posts or reads; on it a process
 # keeps the connection, as an officer's program does. Printed are
@@ -177,7 +177,8 @@ next=$((began + every * 1000))
 : >"$fed/flashes"
 while [ ! -f "$fed/whole" ]; do
 	now=$(now_ms)
-	if [ "$every" != 0 ] && [ "$now" -ge "$next" ]; then
+	if [ "$every" != 0 ] && [ "$now" -ge "$next" ] &&
+		[ "$cuts" -lt "${CUTS:-1000}" ]; then
 		wan_tell cut "$from" "$to"
 		sleep "$cut"
 		wan_tell heal "$from" "$to"

@@ -3,7 +3,7 @@
 # The share of `make thinlink` that every check runs: a desk that loads down or
 # up over a thin link while flashes are posted, and one cut.
 for link in down up; do
-	LINK=$link MIB=1 EVERY=2 CUT=2 SMALL=2 FIGURES=0 \
+	LINK=$link MIB=1 EVERY=2 CUT=3 CUTS=1 SMALL=2 FIGURES=0 \
 		"$TOP/tests/system/thinlink.sh" >"${TMPDIR:-/tmp}/thinlink.$$" 2>&1
 	status=$?
 	if grep -q '^1\.\.0' "${TMPDIR:-/tmp}/thinlink.$$"; then
