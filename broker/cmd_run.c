@@ -13,6 +13,7 @@
 #include "broker/admin.h"
 #include "broker/clock.h"
 #include "broker/cmd.h"
+#include "broker/fence.h"
 #include "broker/file.h"
 #include "broker/gatekeeper.h"
 #include "broker/health.h"
@@ -293,6 +294,30 @@ start_folders(struct run *r)
 	return err ? cmd_fail_at(err, why) : 0;
 }
 
+/*
+ * Before the first thread, for all inherit it. The config is read again when a
+ * SIGHUP comes, also if it is another file by then, or a link to one.
+ */
+static void
+fence_process(const struct run *r)
+{
+	char folder[CONFIG_PATH_MAX + 1];
+	const char *slash = strrchr(r->file, '/');
+	const char *const own[] = { r->conf.state, r->setup.store, r->setup.run,
+		NULL };
+	const char *const read[] = { folder, r->file, NULL };
+	int abi = fence_abi();
+
+	snprintf(folder, sizeof(folder), "%.*s",
+	    slash ? (int)(slash - r->file) + 1 : 1, slash ? r->file : ".");
+	if (abi == 0)
+		log_event(LOG_INFO, "no-landlock", LOG_END);
+	else if (fence_files(own, read))
+		log_event(LOG_INFO, "landlock", LOG_I("abi", abi), LOG_END);
+	else
+		log_event(LOG_WARN, "no-landlock", LOG_ERRNO(errno), LOG_END);
+}
+
 /* The store's lock comes first: what follows takes places of another's. */
 static int
 start_all(struct run *r)
@@ -302,6 +327,7 @@ start_all(struct run *r)
 
 	if (status)
 		return status;
+	fence_process(r);
 	err = gatekeeper_init(&r->gate, &r->setup.door);
 	if (err && errno != EADDRINUSE)
 		return cmd_fail_at(err, r->conf.listen);

@@ -251,6 +251,10 @@ is "$(stat -c %a "$state/admin.sock" "$state/run" | tr '\n' ' ')" '600 700 ' \
 	'the sockets are nobody else'\''s'
 ok 'no core is written' grep -Eq '^Max core file size +0 +0 ' "/proc/$sg/limits"
 ok 'it gains no privileges' grep -q '^NoNewPrivs:	1' "/proc/$sg/status"
+ok 'it says whether it is fenced off from the files of others' \
+	grep -Eq 'event=(landlock abi=[0-9]+|no-landlock)$' "$state/log"
+ok 'and a fence that was to be stands' \
+	[ "$(grep -c 'event=no-landlock error=' "$state/log")" = 0 ]
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 	is "$(setpriv --reuid 65534 --clear-groups \
 		cat "/proc/$sg/environ" 2>&1 >/dev/null | grep -c denied)" 1 \
