@@ -27,8 +27,12 @@ tally_load(struct relay_peer *p, struct store_rx *rx)
 	unsigned i;
 	bool heal;
 
-	if (err == TOCSIN_ENOTFOUND || (!err && value.n == 0))
+	if (!err && value.n == 0) { /* numbered anew: relay_count.c */
+		p->heal.want = true;
 		return TOCSIN_ENOTFOUND;
+	}
+	if (err == TOCSIN_ENOTFOUND)
+		return err;
 	if (err)
 		return err;
 	for (i = 0; i < LANE_COUNT; i++) {
