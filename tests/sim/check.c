@@ -47,13 +47,15 @@ check_line(
 	}
 	switch (l->kind) {
 	case RECEIPT_STORED:
-		if (p->at[by->i] != l->index + 1)
+		if (p->at[by->i] != l->index + 1 && !by->wiped)
 			broke("%s says that %.8s is at %" PRIu64
 			      ", and it is at %" PRIu64,
 			    by->name, p->id64, l->index + 1, p->at[by->i]);
 		p->told[at->i] |= 1u << by->i;
 		break;
 	case RECEIPT_DELIVERED:
+		if (by->wiped)
+			break;
 		if (!p->at[by->i] ||
 		    desk_acked(by, l->member, l->device) < p->at[by->i])
 			broke("%s says that %.8s is delivered to %s/%s",
@@ -137,12 +139,14 @@ see_cursors(struct node *n, struct store_rx *rx)
 				      "from %" PRIu64 " to %" PRIu64,
 				    n->name, peer, lane,
 				    n->cursor[i][lane].item, at.item);
-			if (at.item > w.node[i].queued[n->i][lane])
+			if (at.item > w.node[i].queued[n->i][lane] &&
+			    !w.node[i].wiped)
 				broke("%s's cursor of %s, lane %u, is %" PRIu64
 				      ", and %" PRIu64 " were queued",
 				    n->name, peer, lane, at.item,
 				    w.node[i].queued[n->i][lane]);
-			if (last < n->queued[i][lane])
+			if (last < n->queued[i][lane] && !w.node[i].wiped &&
+			    !n->wiped)
 				broke("%s counts back for %s, lane %u", n->name,
 				    peer, lane);
 			n->cursor[i][lane] = at;
@@ -162,6 +166,33 @@ check_commit(struct node *n)
 		see_entry(n, rx, ++n->head);
 	see_cursors(n, rx);
 	store_read_end(rx);
+}
+
+/*
+ * A broker that lost its store: what was posted there may be lost with it, and
+ * it counts from the start again.
+ */
+void
+check_wiped(struct node *n)
+{
+	unsigned i, lane;
+
+	n->head = 0;
+	memset(n->cursor, 0, sizeof(n->cursor));
+	memset(n->queued, 0, sizeof(n->queued));
+	for (i = 0; i < w.nposts; i++) {
+		struct post *p = &w.post[i];
+
+		p->at[n->i] = 0;
+		p->told[n->i] = 0;
+		if (home_of(p->from) == n)
+			p->lost = true;
+	}
+	for (i = 0; i < w.nnodes; i++)
+		for (lane = 0; lane < LANE_COUNT; lane++) {
+			n->numbered[i][lane].n = 0;
+			w.node[i].numbered[n->i][lane].n = 0;
+		}
 }
 
 /* What was committed is there again, and nothing else. */
@@ -328,7 +359,7 @@ check_item(struct node *n, struct node *to, const struct relay_piece *p)
 	MUST(store_read(n->b->store, &rx) == TOCSIN_OK);
 	if (store_out_next(rx, span_of(to->name), p->lane, p->item - 1, &row) ||
 	    row.n != p->item) {
-		if (p->item > to->cursor[n->i][p->lane].item)
+		if (p->item > to->cursor[n->i][p->lane].item && !to->wiped)
 			broke("%s publishes item %" PRIu64 " of lane %u to "
 			      "%s, which is not committed",
 			    n->name, p->item, p->lane, to->name);
@@ -407,7 +438,7 @@ has_all(struct node *n, struct store_rx *rx, char *why, size_t size)
 	for (i = 0; i < w.nposts; i++) {
 		struct post *p = &w.post[i];
 
-		if (!(p->nations & n->bit))
+		if (!(p->nations & n->bit) || p->lost)
 			continue;
 		if (!p->at[n->i]) {
 			snprintf(
@@ -483,7 +514,7 @@ check_mailboxes(struct node *n, struct store_rx *rx)
 		unsigned found = 0, due = 0;
 
 		for (i = 0; i < w.nposts; i++)
-			due += (w.post[i].nations & n->bit) != 0 &&
+			due += w.post[i].at[n->i] != 0 &&
 			       (w.post[i].members & 1u << m) != 0 &&
 			       strcmp(w.f.nation[m], n->nation) == 0;
 		while (store_mail_next(rx, span_of(w.f.member[m]), seq, &seq) ==
@@ -517,7 +548,7 @@ check_parts(struct node *n, struct store_rx *rx)
 		for (k = 0; k < w.post[i].nparts; k++) {
 			const struct part *p = &w.post[i].part[k];
 
-			if (!(w.post[i].nations & n->bit))
+			if (!(w.post[i].nations & n->bit) || w.post[i].lost)
 				continue;
 			buf_cut(&got, 0);
 			if (store_part_read(rx, p->hash, 0, p->bytes.n, &got) ||

@@ -144,6 +144,17 @@ post_request(struct desk *d, struct buf *out)
 	return true;
 }
 
+/* What passes: a broker without a store has to hear of rosters again. */
+static bool
+passes(const struct desk *d, enum tocsin_err err)
+{
+	if (err == TOCSIN_EROSTERUNKNOWN || err == TOCSIN_ENOTENROLLED ||
+	    err == TOCSIN_EKEYSEXPIRED)
+		return d->node->wiped;
+	return err == TOCSIN_ENOSPACE || err == TOCSIN_EBUSY ||
+	       err == TOCSIN_EUNAVAILABLE;
+}
+
 static void
 post_answered(struct desk *d, struct span rest)
 {
@@ -168,13 +179,10 @@ post_answered(struct desk *d, struct span rest)
 			d->step++;
 			d->have = 0;
 			break;
-		case TOCSIN_ENOSPACE:
-		case TOCSIN_EBUSY:
-		case TOCSIN_EUNAVAILABLE:
-			break;
 		default:
-			broke("%.8s is refused: %s", p->id64,
-			    tocsin_err_name(posted.item[0].code));
+			if (!passes(d, posted.item[0].code))
+				broke("%.8s is refused: %s", p->id64,
+				    tocsin_err_name(posted.item[0].code));
 		}
 		return;
 	}
@@ -298,8 +306,7 @@ answered(void *arg, enum tocsin_err err, struct span answer)
 	} else if (m.code) {
 		trace("%s/%s is refused: %s", w.f.member[d->member], d->device,
 		    tocsin_err_name(m.code));
-		if (m.code != TOCSIN_EBUSY && m.code != TOCSIN_ENOSPACE &&
-		    m.code != TOCSIN_EUNAVAILABLE)
+		if (!passes(d, m.code))
 			broke("%s/%s is refused: %s", w.f.member[d->member],
 			    d->device, tocsin_err_name(m.code));
 		d->stage = RESTING;
@@ -412,6 +419,24 @@ desk_wake(unsigned member)
 			again(&desk[i], (int64_t)rnd(MS));
 }
 
+void
+desks_of_wiped(const struct node *n)
+{
+	unsigned i, k;
+
+	for (i = 0; i < ndesks; i++) {
+		struct desk *d = &desk[i];
+
+		if (d->node != n)
+			continue;
+		d->last = d->said = 0;
+		d->step = 0;
+		d->have = 0;
+		for (k = 0; k < w.nposts; k++)
+			w.post[k].got[i] = false;
+	}
+}
+
 static char quiet_why[200];
 
 const char *
@@ -434,7 +459,7 @@ desks_quiet(void)
 			return false;
 		}
 		for (k = 0; k < ndesks; k++)
-			if (desk[k].reads && !p->got[k] &&
+			if (desk[k].reads && !p->got[k] && !p->lost &&
 			    p->members & 1u << desk[k].member) {
 				snprintf(quiet_why, sizeof(quiet_why),
 				    "%s has not got %.8s from %s",

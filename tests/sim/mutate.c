@@ -43,6 +43,7 @@ static const char *const texts[MUTANTS] = {
 	[WAKE_IGNORED]        = "wake-ignored",
 	[GAP_NEVER_TOLD]      = "gap-never-told",
 	[HEARTBEAT_IGNORED]   = "heartbeat-ignored",
+	[BEGINNING_WRONG]     = "beginning-wrong",
 	[NUMBER_TWICE]        = "number-twice",
 	[DEVICE_CURSOR_BACK]  = "device-cursor-back",
 };
@@ -149,6 +150,14 @@ WRAP(enum lane_got, lane_rx_piece, struct lane_rx *rx,
 	if (mutant == HEARTBEAT_IGNORED && p->bytes.n == 0)
 		return LANE_DROPPED;
 	return __real_lane_rx_piece(rx, p, out);
+}
+
+WRAP(void, lane_rx_resume, struct lane_rx *rx, unsigned lane, uint8_t kind,
+    uint64_t total, uint64_t offset, struct buf *bytes)
+{
+	if (mutant == BEGINNING_WRONG && bytes->n > 0)
+		bytes->p[bytes->n - 1] ^= 1;
+	__real_lane_rx_resume(rx, lane, kind, total, offset, bytes);
 }
 
 WRAP(void, lane_tx_wake, struct lane_tx *tx)

@@ -97,6 +97,8 @@ struct node {
 	unsigned life;	  /* counts deaths; events of an earlier one are void */
 	bool dying;
 	bool fresh; /* the relay's first turn is to come */
+	bool wipe;  /* it comes back without its store */
+	bool wiped; /* it did */
 	int64_t turn_at;
 	unsigned turn;
 	int64_t skew; /* seconds, of its wall clock */
@@ -152,6 +154,7 @@ struct post {
 	uint64_t at[NODES];   /* seq, as committed; 0: not there */
 	bool got[DESKS];      /* fetched */
 	unsigned told[NODES]; /* bits: whose receipt is there */
+	bool lost; /* with the store that it was posted at, perhaps */
 };
 
 struct world {
@@ -171,8 +174,9 @@ struct world {
 	bool cut[NODES][NODES];
 	bool silent[NODES][NODES]; /* and nobody notices */
 	/* the disks */
-	int64_t disk;		  /* us a commit */
-	unsigned crash_at_commit; /* per mille */
+	int64_t disk;		    /* us a commit */
+	unsigned crash_at_commit;   /* per mille */
+	struct buf genesis, second; /* the first two rosters */
 
 	/* rosters: tickets name the one that their broker has */
 	struct {
@@ -217,7 +221,8 @@ bool vwriter_idle(struct writer *w);
 struct desk;
 void desks_begin(void);
 void desks_end(void);
-void desk_wake(unsigned member); /* there is something to post */
+void desk_wake(unsigned member);	   /* there is something to post */
+void desks_of_wiped(const struct node *n); /* they begin anew there */
 bool desks_quiet(void);
 const char *desks_why(void);
 
@@ -228,6 +233,7 @@ uint64_t desk_acked(const struct node *n, const char *member, const char *dev);
 
 void check_commit(struct node *n);
 void check_start(struct node *n);
+void check_wiped(struct node *n); /* nothing of it counts any more */
 void check_sealed(const struct relay_piece *piece);
 void check_publish(struct node *n, const char *peer, struct span frame);
 void check_wire(struct span frame);
@@ -258,6 +264,7 @@ enum mutant {
 	WAKE_IGNORED,
 	GAP_NEVER_TOLD,
 	HEARTBEAT_IGNORED,
+	BEGINNING_WRONG,
 	NUMBER_TWICE,
 	DEVICE_CURSOR_BACK,
 	MUTANTS

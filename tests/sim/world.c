@@ -70,6 +70,15 @@ post_by_id(const uint8_t id[ID_LEN])
 
 /* ---- brokers ---- */
 
+static int
+drop(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st;
+	(void)type;
+	(void)at;
+	return remove(path);
+}
+
 static void
 turn(void *arg)
 {
@@ -152,12 +161,38 @@ node_start(struct node *n)
 	sim_node = NULL;
 }
 
+static void node_make(struct node *n);
+static void do_keys(void *arg);
+static void do_roster(void *arg);
+
+/* A new machine: the operator has the rosters and announcements. */
+static void
+begin_anew(struct node *n)
+{
+	unsigned i;
+
+	n->wipe = false;
+	n->wiped = true;
+	check_wiped(n);
+	desks_of_wiped(n);
+	nftw(n->dir, drop, 16, FTW_DEPTH | FTW_PHYS);
+	node_make(n);
+	do_roster(&w);
+	for (i = 0; i < w.nmembers; i++)
+		if (home_of(i) == n)
+			do_keys((void *)(uintptr_t)i);
+}
+
 static void
 start_again(void *arg)
 {
 	struct node *n = arg;
 
-	if (!n->b)
+	if (n->b)
+		return;
+	if (n->wipe)
+		begin_anew(n);
+	else
 		node_start(n);
 }
 
@@ -272,24 +307,34 @@ make_federation(void)
 	w.nmembers = (unsigned)w.f.n;
 }
 
-/* Its folder with the first roster; then the second, and announcements. */
+/* Its folder with the first roster; then the second. */
 static void
-node_make(struct node *n, struct span genesis)
+node_make(struct node *n)
 {
 	struct broker_config c;
 	struct store *s = NULL;
 	const char *why = "";
-	unsigned i;
 
 	MUST(mkdir(n->dir, 0700) == 0);
 	configure(&c, n);
 	MUST(store_open(&s, c.store_dir, &c.store, &why) == TOCSIN_OK);
-	MUST(trust_install_genesis(s, genesis, wall_now()) == TOCSIN_OK);
+	MUST(trust_install_genesis(s, buf_span(&w.genesis), wall_now()) ==
+	     TOCSIN_OK);
 	store_close(s);
 	node_start(n);
 	sim_node = n;
-	MUST(intake_install(n->b, STORE_ROSTER, buf_span(&w.f.file)) ==
+	MUST(intake_install(n->b, STORE_ROSTER, buf_span(&w.second)) ==
 	     TOCSIN_OK);
+	sim_node = NULL;
+}
+
+static void
+node_first(struct node *n)
+{
+	unsigned i;
+
+	node_make(n);
+	sim_node = n;
 	for (i = 0; i < w.nmembers; i++)
 		if (strcmp(w.f.nation[i], n->nation) == 0)
 			MUST(intake_install(n->b, STORE_KEYS,
@@ -356,6 +401,23 @@ do_crash(void *arg)
 	(void)arg;
 	if (!w.healed)
 		node_crash(any_node(), "somewhere");
+}
+
+/* One store of a world at most: two that lose theirs have nobody to ask. */
+static void
+do_wipe(void *arg)
+{
+	struct node *n = any_node();
+	unsigned i;
+
+	(void)arg;
+	for (i = 0; i < w.nnodes; i++)
+		if (w.node[i].wipe || w.node[i].wiped)
+			return;
+	if (w.healed || !n->b || n->dying)
+		return;
+	n->wipe = true;
+	node_crash(n, "and its store is lost");
 }
 
 static void
@@ -430,6 +492,8 @@ do_roster(void *arg)
 		fixture_next_roster(&w.f, NULL, NULL);
 		note_roster();
 	}
+	if (operator_can(n) && serial_of(n) == w.f.roster->serial)
+		return;
 	if (!operator_can(n) || serial_of(n) + 1 != w.f.roster->serial ||
 	    install(n, STORE_ROSTER, buf_span(&w.f.file)) != TOCSIN_OK)
 		sim_at(sim_us + 50 * MS, NULL, do_roster, NULL, &w);
@@ -627,6 +691,8 @@ make_fate(int64_t span)
 	strew(do_cut, 8, span);
 	strew(do_crash, 5, span);
 	strew(do_disk, 3, span);
+	if (rnd(6) == 0)
+		strew(do_wipe, 1, span);
 }
 
 static void
@@ -683,15 +749,6 @@ come_to_rest(void)
 		broke("it does not stay at rest: %s", why);
 }
 
-static int
-drop(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-	(void)st;
-	(void)type;
-	(void)at;
-	return remove(path);
-}
-
 static void
 make_base(void)
 {
@@ -731,6 +788,8 @@ clean_up(void)
 		for (k = 0; k < PARTS; k++)
 			buf_release(&w.post[i].part[k].bytes);
 	}
+	buf_release(&w.genesis);
+	buf_release(&w.second);
 	fixture_release(&w.f);
 	nftw(base, drop, 16, FTW_DEPTH | FTW_PHYS);
 }
@@ -738,7 +797,6 @@ clean_up(void)
 void
 world_run(uint64_t seed)
 {
-	struct buf genesis = { 0 };
 	int64_t span;
 	unsigned i;
 
@@ -749,13 +807,13 @@ world_run(uint64_t seed)
 	do_post(&w);
 	make_base();
 	make_federation();
-	buf_add(&genesis, buf_span(&w.f.file));
+	buf_add(&w.genesis, buf_span(&w.f.file));
 	fixture_next_roster(&w.f, edit_roster, NULL);
+	buf_add(&w.second, buf_span(&w.f.file));
 	note_roster();
 	make_network();
 	for (i = 0; i < w.nnodes; i++)
-		node_make(&w.node[i], buf_span(&genesis));
-	buf_release(&genesis);
+		node_first(&w.node[i]);
 	desks_begin();
 	span = 5 * SECOND + (int64_t)rnd(rnd(3) ? 20 * SECOND : 100 * SECOND);
 	make_fate(span);
