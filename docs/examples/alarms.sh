@@ -35,8 +35,7 @@ alarms=$(printf '%s\n' "$status" | jq -r '
 	when(.half_open > 1000; "\(.half_open) links are half open"),
 	when(.queued > 1000; "\(.queued) posts wait for the disk"),
 	when(.door.no_fds > 0; "the door has no descriptors left"),
-	peers(.barred; "is barred"),
-	(.up_ms as $ms | peers((.up or .barred | not) and $ms > 600000 and
+	(.up_ms as $ms | peers((.up | not) and $ms > 600000 and
 		(.heard_ms < 0 or .heard_ms > 600000); "is down")),
 	peers(.oldest_s > 600;
 		"lacks \(.waiting) items, the oldest for \(.oldest_s) s"),

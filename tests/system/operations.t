@@ -82,7 +82,6 @@ calm()
 ok 'a federation in which all is well raises no alarm' wait_until 10 calm
 tocsind status --json --config "$(conf sg)" >"$fed/status"
 is "$(alarms .)" '' 'nor does what it says, on standard input'
-alarm 'my is barred' '.peers[0].barred = true'
 alarm 'my is down' '.up_ms = 700000 | .peers[0].up = false
 	| .peers[0].heard_ms = -1'
 alarm 'my lacks' '.peers[0].oldest_s = 700'
@@ -162,4 +161,26 @@ is "$(find "$fed/sg" -maxdepth 1 -name 'store.before-*' | grep -c .)" 1 \
 	'the store that was there before the restore is kept'
 last=$(post singcert-desk1 mycert@my --tlp GREEN --subject 'after it all')
 ok 'and tickets go on' wait_until 30 shows mycert-night "$last" 'after it all'
+
+# ---- no backup at all ----
+
+fed_stop my
+mv "$fed/my/store" "$fed/my/head" "$fed/homes/"
+fed_install my
+fed_start my
+healed()
+{
+	grep -q 'event=relay-healed peer=my .*missing=[1-9]' "$fed/sg/log"
+}
+ok 'a broker that begins anew is sent what its peer posted' \
+	wait_until 30 healed
+fed_publish mycert-night
+fed_device mycert@my second
+fed_trust mycert-second
+must at mycert-night keys publish --card "$fed/devices/mycert-second" >/dev/null
+second_has()
+{
+	at mycert-second inbox --json | grep -q "$last"
+}
+ok 'and its members find it there' wait_until 20 second_has
 done_testing
