@@ -309,12 +309,20 @@ check_number(struct node *n, const struct node *to, unsigned lane,
 /* The bytes that the item has at this place, by what was posted. */
 static bool
 item_bytes(struct buf *out, struct store_rx *rx, const struct store_out *row,
-    uint64_t *what)
+    unsigned lane, uint64_t *what)
 {
+	static const struct store_out none;
+
 	struct store_entry e;
 	struct post *p;
 	unsigned i, k;
 
+	if (row->seq == 0 && memcmp(row->part, none.part, 32) == 0) {
+		/* In the place of one that began before a store was lost. */
+		item_gone(out, lane == LANE_BULK);
+		*what = 1;
+		return true;
+	}
 	if (row->seq == 0) {
 		for (i = 0; i < w.nposts; i++)
 			for (k = 0; k < w.post[i].nparts; k++)
@@ -365,7 +373,7 @@ check_item(struct node *n, struct node *to, const struct relay_piece *p)
 			    n->name, p->item, p->lane, to->name);
 		goto out;
 	}
-	if (!item_bytes(&whole, rx, &row, &what))
+	if (!item_bytes(&whole, rx, &row, p->lane, &what))
 		broke("%s publishes what nobody posted", n->name);
 	else if (whole.n != p->total ||
 		 !span_eq(p->bytes,

@@ -173,6 +173,7 @@ begin_anew(struct node *n)
 
 	n->wipe = false;
 	n->wiped = true;
+	n->full_until = n->slow_until = 0; /* a new disk, too */
 	check_wiped(n);
 	desks_of_wiped(n);
 	nftw(n->dir, drop, 16, FTW_DEPTH | FTW_PHYS);
