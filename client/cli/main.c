@@ -172,6 +172,13 @@ print_help(FILE *to)
 	    common);
 }
 
+static void
+print_one(const struct cmd *c)
+{
+	print_usages(stdout, c);
+	printf("\n%s\n\nAll take %s.\n", c->help, common);
+}
+
 static int
 cmd_help(struct cli *cli, int argc, char **argv)
 {
@@ -187,8 +194,7 @@ cmd_help(struct cli *cli, int argc, char **argv)
 	c = find(cli->words[0]);
 	if (c == NULL)
 		return unknown(cli->words[0]);
-	print_usages(stdout, c);
-	printf("\n%s\n\nAll take %s.\n", c->help, common);
+	print_one(c);
 	return 0;
 }
 
@@ -258,6 +264,18 @@ run(const struct cmd *cmd, int argc, char **argv)
 	return status;
 }
 
+/* `tocsin roster new --help`; behind an option it may be somebody's word. */
+static bool
+asks_for_help(int argc, char **argv)
+{
+	int i = 2;
+
+	while (i < argc && argv[i][0] != '-')
+		i++;
+	return i == argc - 1 &&
+	       (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -282,5 +300,11 @@ main(int argc, char **argv)
 		return 0;
 	}
 	cmd = find(argv[1]);
-	return cmd != NULL ? run(cmd, argc - 1, argv + 1) : unknown(argv[1]);
+	if (cmd == NULL)
+		return unknown(argv[1]);
+	if (asks_for_help(argc, argv)) {
+		print_one(cmd);
+		return 0;
+	}
+	return run(cmd, argc - 1, argv + 1);
 }

@@ -19,6 +19,14 @@ ok 'the version is printed' sh -c 'tocsin --version | grep -q "^tocsin [0-9]"'
 commands=$(sed -n 's/^  \([a-z]*\) .*/\1/p' "$fed/help")
 ok 'there are commands' [ "$(echo "$commands" | wc -l)" -gt 15 ]
 
+for command in $commands; do
+	is "$(tocsin "$command" --help)" "$(tocsin help "$command")" \
+		"$command --help is help $command"
+done
+is "$(tocsin roster new -h)" "$(tocsin help roster)" '-h is, too, in its place'
+tocsin note 7k2m -m --help >"$fed/none" 2>&1
+ok 'but behind an option it is what somebody says' eval '! has "$fed/none" "All take"'
+
 # ---- manual ----
 
 sed -n 's/^  \([a-z]*\)  *\(.*\)/\1 - \2/p' "$fed/help" >"$fed/rows"
