@@ -139,6 +139,17 @@ tell(struct writer *w, struct job *jobs)
 		w->listener[i].fn(w->listener[i].arg, &w->batch);
 }
 
+/* One that fails for us, not for what it brought: nobody else would see it. */
+static void
+refuse(struct job *job, enum tocsin_err err)
+{
+	static struct log_limit limit = LOG_LIMIT(10, 60000);
+
+	if (err == TOCSIN_EINTERNAL)
+		log_limited(&limit, LOG_ERROR, "write-failed", LOG_ERR(err));
+	job->done(job, err);
+}
+
 /* One by one, so that a bad job doesn't cost its neighbours. */
 static void
 run_singly(struct writer *w, struct job *jobs)
@@ -151,7 +162,7 @@ run_singly(struct writer *w, struct job *jobs)
 		jobs->next = NULL;
 		err = batch_try(w, jobs);
 		if (err) {
-			jobs->done(jobs, err);
+			refuse(jobs, err);
 			continue;
 		}
 		broker_count(w->b, BROKER_commits);
@@ -172,7 +183,7 @@ run(struct writer *w, struct job *jobs)
 		log_limited(&limit, LOG_WARN, "batch-again", LOG_ERR(err));
 		run_singly(w, jobs);
 	} else {
-		jobs->done(jobs, err);
+		refuse(jobs, err);
 	}
 }
 

@@ -7,9 +7,10 @@
  * meaning; the name is what programs compare; the text is one sentence for a
  * person: what happened and what to do about it. New reasons go at the end.
  *
- * What is short: a disk or store is ENOSPACE, memory EINTERNAL, a limit on how
- * much is under way EBUSY, somebody's share EQUOTA. So crypto/, which has no
- * disk, never says ENOSPACE.
+ * What is short: a disk or store is ENOSPACE, memory EINTERNAL (or EBUSY, where
+ * a broker expects to have some in a moment), a limit on how much is under way
+ * EBUSY, somebody's share EQUOTA. So crypto/, which has no disk, never says
+ * ENOSPACE.
  */
 #ifndef TOCSIN_ERR_H
 #define TOCSIN_ERR_H

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct fixture fed;
 static struct broker *sg;
@@ -184,7 +185,12 @@ static void
 test_spoilt(void)
 {
 	struct test_job j[3];
+	char said[1000] = "";
+	int out[2];
 
+	if (pipe(out) != 0)
+		abort();
+	log_open(out[1], LOG_ERROR);
 	close_gate();
 	set(&j[0], "s/one", TOCSIN_OK, 0);
 	set(&j[1], "s/two", TOCSIN_OK, 99);
@@ -195,8 +201,15 @@ test_spoilt(void)
 	open_gate();
 	for (int i = 0; i < 3; i++)
 		await(&j[i]);
+	log_open(2, LOG_ERROR);
+	close(out[1]);
 	is_int(j[1].result, TOCSIN_EINTERNAL,
 	    "a job that spoils its transaction fails");
+	ok(read(out[0], said, sizeof(said) - 1) > 0 &&
+		strstr(said, "event=write-failed") != NULL &&
+		strstr(said, "internal") != NULL,
+	    "and the log says so, for who sent it can only wait");
+	close(out[0]);
 	ok(j[0].result == TOCSIN_OK && j[2].result == TOCSIN_OK &&
 		stored("s/one") == 2 && stored("s/three") == 1,
 	    "and its neighbours are done again without it");
