@@ -48,4 +48,15 @@ check 'the same' diff "$dir/defaults" "$dir/told"
 commands=$("$B/tocsind" help | sed -n 's/^  \([a-z][a-z ]*[a-z]\)  .*/\1/p' | sort)
 check 'tocsind(8) has the commands that help lists' [ "$commands" = \
 	"$(sed -n 's/^\.It Cm //p' docs/tocsind.8 | sort)" ]
+
+# ARCHITECTURE.md says where each part stands; X_impl.h belongs to X.
+parts_missing()
+{
+	for header in crypto/*.h client/*.h client/cli/*.h broker/*.h; do
+		part=$(basename "$header" .h)
+		grep -q "\`${part%_impl}\`" docs/ARCHITECTURE.md || echo "$part"
+	done
+}
+check "ARCHITECTURE.md names each header $(parts_missing)" \
+	[ -z "$(parts_missing)" ]
 echo "1..$n"
