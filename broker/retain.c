@@ -30,9 +30,11 @@ static bool
 lane_waits(const struct turn *w, struct span peer, unsigned lane, uint64_t seq)
 {
 	struct store_out out;
+	enum tocsin_err err;
 
-	if (store_out_next(w->batch->view, peer, lane, 0, &out) != TOCSIN_OK)
-		return false;
+	err = store_out_next(w->batch->view, peer, lane, 0, &out);
+	if (err) /* what cannot be seen may wait */
+		return err != TOCSIN_ENOTFOUND;
 	return (out.seq > 0 ? out.seq : out.ticket) <= seq;
 }
 

@@ -196,9 +196,12 @@ static void
 check_values(struct walk *w)
 {
 	struct span name = { 0 }, value;
+	enum tocsin_err err;
 
-	while (store_value_next(w->rx, name, &name, &value) == TOCSIN_OK)
+	while (!(err = store_value_next(w->rx, name, &name, &value)))
 		check_value(w, name, value);
+	if (err != TOCSIN_ENOTFOUND && w->findings == 0)
+		found(w, 0, "the values cannot be walked");
 }
 
 /* ---- all, in a child ---- */
@@ -222,6 +225,8 @@ look(struct walk *w, const char *dir)
 		check_tickets(w);
 		check_values(w);
 		store_read_end(w->rx);
+	} else if (w->findings == 0) {
+		found(w, 0, "the store cannot be read");
 	}
 	store_close(s);
 }

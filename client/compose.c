@@ -241,9 +241,10 @@ add_participants(struct composing *c, struct desk_tx *tx)
 
 	if (h == NULL)
 		return fail(TOCSIN_EINTERNAL, "no memory");
-	while (err == TOCSIN_OK &&
-	       (err = desk_thread_next(tx, c->first->row.thread, n, &n)) ==
-		   TOCSIN_OK) {
+	while (err == TOCSIN_OK) {
+		err = desk_thread_next(tx, c->first->row.thread, n, &n);
+		if (err != TOCSIN_OK)
+			break;
 		if (desk_get(tx, n, &row) != TOCSIN_OK ||
 		    row.refused != TOCSIN_OK ||
 		    ticket_parse(h, &note, row.note) != TOCSIN_OK)
@@ -255,9 +256,7 @@ add_participants(struct composing *c, struct desk_tx *tx)
 			err = add_to(c, h->to[i].member);
 	}
 	free(h);
-	if (err != TOCSIN_ENOTFOUND)
-		return err;
-	return TOCSIN_OK;
+	return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
 }
 
 /*
@@ -532,18 +531,22 @@ open_to_answer(struct composing *c, struct desk_tx *tx, uint64_t number)
 	return open_message(c->t, tx, number, c->first);
 }
 
-/* The oldest of a thread that is here, and is what it says. */
-static uint64_t
-first_good(struct desk_tx *tx, const uint8_t thread[ID_LEN])
+/* What opened a thread, or the oldest that is here and is what it says. */
+static enum tocsin_err
+first_good(struct desk_tx *tx, const uint8_t thread[ID_LEN], uint64_t *first)
 {
 	struct desk_message row;
+	enum tocsin_err err = desk_find(tx, thread, first);
 	uint64_t n = 0;
 
-	while (desk_thread_next(tx, thread, n, &n) == TOCSIN_OK)
+	if (err != TOCSIN_ENOTFOUND)
+		return err;
+	while ((err = desk_thread_next(tx, thread, n, &n)) == TOCSIN_OK)
 		if (desk_get(tx, n, &row) == TOCSIN_OK &&
 		    row.refused == TOCSIN_OK)
-			return n;
-	return 0;
+			break;
+	*first = err == TOCSIN_OK ? n : 0;
+	return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
 }
 
 static enum tocsin_err
@@ -563,8 +566,9 @@ load_thread(struct composing *c, struct desk_tx *tx)
 	memcpy(h->ref[0], c->first->row.id, ID_LEN);
 	h->nref = 1;
 	/* It may be a later message; go to the first. */
-	if (desk_find(tx, c->first->row.thread, &first) != TOCSIN_OK)
-		first = first_good(tx, c->first->row.thread);
+	err = first_good(tx, c->first->row.thread, &first);
+	if (err != TOCSIN_OK)
+		return fail(err, "the desk: %s", tocsin_err_text(err));
 	if (first != 0 && first != n)
 		err = open_to_answer(c, tx, first);
 	if (err != TOCSIN_OK)
@@ -581,11 +585,15 @@ next_place(struct composing *c, struct desk_tx *tx)
 {
 	struct ticket *h = &c->header;
 	struct span self;
+	enum tocsin_err err;
 	struct rd r;
 
 	h->seq = 1;
-	if (desk_value_get(tx, DESK_SELF, &self) != TOCSIN_OK)
+	err = desk_value_get(tx, DESK_SELF, &self);
+	if (err == TOCSIN_ENOTFOUND)
 		return TOCSIN_OK;
+	if (err != TOCSIN_OK)
+		return fail(err, "the desk: %s", tocsin_err_text(err));
 	r = rd_init(self);
 	h->seq = rd_u64(&r) + 1;
 	rd_copy(&r, h->prev, ID_LEN);
@@ -617,6 +625,8 @@ keep(struct composing *c, struct desk_tx *tx, struct span note,
 	free(t);
 	buf_u64(&self, c->header.seq);
 	buf_add(&self, (struct span){ id, ID_LEN });
+	if (err == TOCSIN_OK && !buf_ok(&self))
+		err = TOCSIN_EINTERNAL; /* nothing would end our chain */
 	if (err == TOCSIN_OK)
 		err = desk_put(tx, &m);
 	if (err == TOCSIN_OK)

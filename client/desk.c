@@ -501,19 +501,21 @@ put_row(struct desk_tx *tx, const struct desk_message *m, unsigned flags)
 	return err;
 }
 
-uint64_t
-desk_last(struct desk_tx *tx)
+enum tocsin_err
+desk_last(struct desk_tx *tx, uint64_t *number)
 {
 	MDB_cursor *c = NULL;
 	MDB_val k, v;
-	uint64_t n = 0;
+	int rc = mdb_cursor_open(tx->txn, tx->desk->dbi[MSG], &c);
 
-	if (mdb_cursor_open(tx->txn, tx->desk->dbi[MSG], &c) != 0)
-		return 0;
-	if (mdb_cursor_get(c, &k, &v, MDB_LAST) == 0)
-		memcpy(&n, k.mv_data, sizeof(n));
+	*number = 0;
+	if (rc)
+		return from_mdb(rc);
+	rc = mdb_cursor_get(c, &k, &v, MDB_LAST);
+	if (!rc)
+		memcpy(number, k.mv_data, sizeof(*number));
 	mdb_cursor_close(c);
-	return n;
+	return rc == MDB_NOTFOUND ? TOCSIN_OK : from_mdb(rc);
 }
 
 static void
@@ -537,9 +539,11 @@ desk_put(struct desk_tx *tx, struct desk_message *m)
 		return TOCSIN_EDUPLICATE;
 	if (err != TOCSIN_ENOTFOUND)
 		return err;
-	m->number = desk_last(tx) + 1;
+	err = desk_last(tx, &m->number);
+	m->number++;
 	thread_key(key, m->thread, m->number);
-	err = put_row(tx, m, MDB_APPEND);
+	if (err == TOCSIN_OK)
+		err = put_row(tx, m, MDB_APPEND);
 	if (err == TOCSIN_OK)
 		err = put(tx, ID, SPAN(m->id), number_key(&m->number), 0);
 	if (err == TOCSIN_OK)
@@ -561,8 +565,10 @@ desk_again(struct desk_tx *tx, struct desk_message *m)
 	enum tocsin_err err;
 
 	/* The new row first: what the number was does not come again. */
-	m->number = desk_last(tx) + 1;
-	err = put_row(tx, m, MDB_APPEND);
+	err = desk_last(tx, &m->number);
+	m->number++;
+	if (err == TOCSIN_OK)
+		err = put_row(tx, m, MDB_APPEND);
 	if (err == TOCSIN_OK)
 		err = put(tx, ID, SPAN(m->id), number_key(&m->number), 0);
 	thread_key(key, m->thread, m->number);
@@ -628,41 +634,44 @@ desk_thread_next(struct desk_tx *tx, const uint8_t thread[ID_LEN],
 }
 
 /* Those of one table, whose keys begin with an id, that are not in ids yet. */
-static size_t
+static enum tocsin_err
 match_in(struct desk_tx *tx, enum table table, const struct id_prefix *prefix,
-    uint8_t (*ids)[ID_LEN], size_t n, size_t max)
+    uint8_t (*ids)[ID_LEN], size_t *n, size_t max)
 {
 	MDB_cursor *c = NULL;
 	MDB_val k = val(SPAN(prefix->bits)), v;
 	size_t i;
-	int rc;
+	int rc = mdb_cursor_open(tx->txn, tx->desk->dbi[table], &c);
 
-	if (mdb_cursor_open(tx->txn, tx->desk->dbi[table], &c) != 0)
-		return n;
-	for (rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE); rc == 0 && n <= max;
-	     rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) {
+	if (rc)
+		return from_mdb(rc);
+	for (rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
+	     rc == 0 && *n <= max; rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) {
 		if (k.mv_size < ID_LEN || !shortid_fits(prefix, k.mv_data))
 			break;
-		for (i = 0; i < n && i < max; i++)
+		for (i = 0; i < *n && i < max; i++)
 			if (memcmp(ids[i], k.mv_data, ID_LEN) == 0)
 				break;
-		if (i < n && i < max)
+		if (i < *n && i < max)
 			continue;
-		if (n < max)
-			memcpy(ids[n], k.mv_data, ID_LEN);
-		n++;
+		if (*n < max)
+			memcpy(ids[*n], k.mv_data, ID_LEN);
+		++*n;
 	}
 	mdb_cursor_close(c);
-	return n;
+	return rc == MDB_NOTFOUND ? TOCSIN_OK : from_mdb(rc);
 }
 
-size_t
+enum tocsin_err
 desk_match(struct desk_tx *tx, const struct id_prefix *prefix,
-    uint8_t (*ids)[ID_LEN], size_t max)
+    uint8_t (*ids)[ID_LEN], size_t max, size_t *n)
 {
-	size_t n = match_in(tx, ID, prefix, ids, 0, max);
+	enum tocsin_err err;
 
-	return match_in(tx, THREAD, prefix, ids, n, max);
+	*n = 0;
+	err = match_in(tx, ID, prefix, ids, n, max);
+	return err == TOCSIN_OK ? match_in(tx, THREAD, prefix, ids, n, max)
+				: err;
 }
 
 /* ---- outbox and uploads ---- */

@@ -83,15 +83,17 @@ enum tocsin_err MUST_USE desk_next(
     struct desk_tx *tx, uint64_t after, uint64_t *number);
 enum tocsin_err MUST_USE desk_thread_next(struct desk_tx *tx,
     const uint8_t thread[ID_LEN], uint64_t after, uint64_t *number);
-uint64_t desk_last(struct desk_tx *tx); /* the highest; 0: none */
+/* The highest; 0: none. */
+enum tocsin_err MUST_USE desk_last(struct desk_tx *tx, uint64_t *number);
 
 /*
  * Ids of messages and of threads that a prefix fits, at most max of them; how
  * many there are, or more than max. Who came into a thread late knows its id
  * and not its first message.
  */
-size_t desk_match(struct desk_tx *tx, const struct id_prefix *prefix,
-    uint8_t (*ids)[ID_LEN], size_t max);
+enum tocsin_err MUST_USE desk_match(struct desk_tx *tx,
+    const struct id_prefix *prefix, uint8_t (*ids)[ID_LEN], size_t max,
+    size_t *n);
 
 /* ---- outbox and uploads ---- */
 

@@ -102,16 +102,21 @@ incident_parse(struct incident *out, struct span json)
 {
 	const json_t *ack;
 	enum tocsin_err err;
+	json_error_t why;
 	bool good = true;
 
 	*out = (struct incident){ 0 };
 	if (!shallow(json))
 		return TOCSIN_EMALFORMED;
 	out->root = json_loadb(
-	    (const char *)json.p, json.n, JSON_REJECT_DUPLICATES, NULL);
+	    (const char *)json.p, json.n, JSON_REJECT_DUPLICATES, &why);
 	if (!json_is_object(out->root)) {
+		err = out->root == NULL &&
+			      json_error_code(&why) == json_error_out_of_memory
+			  ? TOCSIN_EINTERNAL
+			  : TOCSIN_EMALFORMED;
 		incident_release(out);
-		return TOCSIN_EMALFORMED;
+		return err;
 	}
 	out->subject = string(out->root, "subject", &good);
 	if (out->subject == NULL)

@@ -58,6 +58,15 @@ get_all(const struct intake *in, range_fn *range, const void *what,
 	return err;
 }
 
+/* Half a request would be refused, and that be taken for the broker's word. */
+static enum tocsin_err
+ask(const struct intake *in, const struct buf *request, struct buf *fields)
+{
+	if (!buf_ok(request))
+		return TOCSIN_EINTERNAL;
+	return in->ask(in->arg, buf_span(request), fields);
+}
+
 static enum tocsin_err
 body_range(
     const struct intake *in, const void *what, struct buf *out, uint64_t *total)
@@ -72,7 +81,7 @@ body_range(
 	memcpy(m.id, t->id, sizeof(m.id));
 	memcpy(m.hash, t->body_hash, sizeof(m.hash));
 	msg_get_encode(&request, &m);
-	err = in->ask(in->arg, buf_span(&request), &fields);
+	err = ask(in, &request, &fields);
 	if (err == TOCSIN_OK)
 		err = msg_range_decode(&r, buf_span(&fields));
 	if (err == TOCSIN_OK)
@@ -93,7 +102,7 @@ roster_range(
 	enum tocsin_err err;
 
 	msg_roster_encode(&request, &m);
-	err = in->ask(in->arg, buf_span(&request), &fields);
+	err = ask(in, &request, &fields);
 	if (err == TOCSIN_OK)
 		err = msg_roster_range_decode(&r, buf_span(&fields));
 	if (err == TOCSIN_OK) {
@@ -169,20 +178,42 @@ place_name(char out[128], const struct work *w, uint64_t seq)
 	    (const char *)t->device.p, k[0], k[1], k[2], k[3], seq);
 }
 
-static bool
+static enum tocsin_err
 place_get(const struct work *w, uint64_t seq, struct place *out)
 {
 	struct span row;
 	char name[128];
+	enum tocsin_err err;
 	struct rd r;
 
 	place_name(name, w, seq);
-	if (desk_value_get(w->tx, name, &row) != TOCSIN_OK)
-		return false;
+	err = desk_value_get(w->tx, name, &row);
+	if (err != TOCSIN_OK)
+		return err;
 	r = rd_init(row);
 	rd_copy(&r, out->id, ID_LEN);
 	rd_copy(&r, out->prev, ID_LEN);
-	return rd_done(&r);
+	return rd_done(&r) ? TOCSIN_OK : TOCSIN_ENOTFOUND;
+}
+
+/* Whether what claims a place beside this message names another one. */
+static enum tocsin_err
+check_place(const struct work *w, int beside)
+{
+	const struct ticket *t = &w->ticket;
+	struct place p;
+	enum tocsin_err err = place_get(w, t->seq + (uint64_t)beside, &p);
+	bool same;
+
+	if (err != TOCSIN_OK)
+		return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
+	if (beside < 0)
+		same = memcmp(p.id, t->prev, ID_LEN) == 0;
+	else if (beside > 0)
+		same = memcmp(p.prev, t->id, ID_LEN) == 0;
+	else
+		same = memcmp(p.id, t->id, ID_LEN) == 0;
+	return same ? TOCSIN_OK : TOCSIN_ECHAINCONFLICT;
 }
 
 /*
@@ -195,15 +226,14 @@ check_chain(struct work *w)
 	const struct ticket *t = &w->ticket;
 	struct buf row = { 0 };
 	char name[128];
-	struct place p;
 	enum tocsin_err err;
+	int beside;
 
-	if (place_get(w, t->seq, &p) && memcmp(p.id, t->id, ID_LEN) != 0)
-		return TOCSIN_ECHAINCONFLICT;
-	if (place_get(w, t->seq - 1, &p) && memcmp(p.id, t->prev, ID_LEN) != 0)
-		return TOCSIN_ECHAINCONFLICT;
-	if (place_get(w, t->seq + 1, &p) && memcmp(p.prev, t->id, ID_LEN) != 0)
-		return TOCSIN_ECHAINCONFLICT;
+	for (beside = -1; beside <= 1; beside++) {
+		err = check_place(w, beside);
+		if (err != TOCSIN_OK)
+			return err;
+	}
 	place_name(name, w, t->seq);
 	buf_add(&row, SPAN(t->id));
 	buf_add(&row, SPAN(t->prev));
@@ -225,9 +255,14 @@ check_exercise(struct work *w)
 	enum tocsin_err err = TOCSIN_OK;
 	uint64_t n;
 
-	if (!w->ticket.has_thread ||
-	    desk_find(w->tx, w->ticket.thread, &n) != TOCSIN_OK ||
-	    desk_get(w->tx, n, &m) != TOCSIN_OK || m.refused != TOCSIN_OK)
+	if (!w->ticket.has_thread)
+		return TOCSIN_OK;
+	err = desk_find(w->tx, w->ticket.thread, &n);
+	if (err == TOCSIN_OK)
+		err = desk_get(w->tx, n, &m);
+	if (is_storage(err))
+		return err;
+	if (err != TOCSIN_OK || m.refused != TOCSIN_OK)
 		return TOCSIN_OK;
 	first = malloc(sizeof(*first));
 	if (first == NULL)
@@ -426,17 +461,13 @@ take_ticket(struct work *w, const struct msg_entry *e)
 
 /* Of a ticket that our member sent, and of members that it went to. */
 static bool
-concerns(
-    struct work *w, const struct receipt_line *l, const struct roster_broker *b)
+concerns(struct work *w, const struct desk_message *m,
+    const struct receipt_line *l, const struct roster_broker *b)
 {
-	struct desk_message m;
 	struct note note;
-	uint64_t number;
 	size_t i;
 
-	if (desk_find(w->tx, l->id, &number) != TOCSIN_OK ||
-	    desk_get(w->tx, number, &m) != TOCSIN_OK ||
-	    ticket_parse(&w->ticket, &note, m.note) != TOCSIN_OK ||
+	if (ticket_parse(&w->ticket, &note, m->note) != TOCSIN_OK ||
 	    !span_is(w->ticket.from, w->in->parts->keys->member))
 		return false;
 	if (l->kind == RECEIPT_DELIVERED)
@@ -459,9 +490,15 @@ take_line(
 		.by = span_of(b->name),
 		.reason = span_of(l->reason) };
 	char by[LABEL_MAX + LABEL_MAX + 2];
+	struct desk_message m;
+	enum tocsin_err err;
+	uint64_t number;
 
-	if (!concerns(w, l, b))
-		return TOCSIN_OK;
+	err = desk_find(w->tx, l->id, &number);
+	if (err == TOCSIN_OK)
+		err = desk_get(w->tx, number, &m);
+	if (err != TOCSIN_OK || !concerns(w, &m, l, b))
+		return is_storage(err) ? err : TOCSIN_OK;
 	if (l->kind == RECEIPT_DELIVERED) {
 		snprintf(by, sizeof(by), "%s %s", b->name, l->device);
 		p.who = span_of(l->member);
@@ -478,9 +515,11 @@ take_receipt(struct work *w, const struct msg_entry *e)
 	enum tocsin_err err = TOCSIN_OK;
 	size_t i;
 
-	if (roster == NULL ||
-	    receipt_open(&w->receipt, roster, e->note) != TOCSIN_OK)
+	if (roster == NULL)
 		return TOCSIN_OK;
+	err = receipt_open(&w->receipt, roster, e->note);
+	if (err != TOCSIN_OK)
+		return is_storage(err) ? err : TOCSIN_OK;
 	b = roster_broker(roster, span_of(w->receipt.broker));
 	for (i = 0; b != NULL && err == TOCSIN_OK && i < w->receipt.nline; i++)
 		err = take_line(w, b, &w->receipt.line[i]);
@@ -786,8 +825,10 @@ again(struct work *w, void *arg)
 	uint64_t number;
 	int64_t due;
 
-	while (err == TOCSIN_OK &&
-	       desk_value_next(w->tx, HELD, &name, &row) == TOCSIN_OK) {
+	while (err == TOCSIN_OK) {
+		err = desk_value_next(w->tx, HELD, &name, &row);
+		if (err != TOCSIN_OK)
+			return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
 		snprintf(
 		    at, sizeof(at), "%.*s", (int)name.n, (const char *)name.p);
 		name = span_of(at);
@@ -813,15 +854,16 @@ intake_again(const struct intake *in, bool all)
 	return err;
 }
 
-bool
+enum tocsin_err
 intake_held(struct desk_tx *tx, int64_t *due)
 {
 	struct span name = { 0 }, row;
 	char at[129];
 	uint64_t number;
+	enum tocsin_err err = desk_value_next(tx, HELD, &name, &row);
 
-	if (desk_value_next(tx, HELD, &name, &row) != TOCSIN_OK)
-		return false;
+	if (err != TOCSIN_OK)
+		return err;
 	snprintf(at, sizeof(at), "%.*s", (int)name.n, (const char *)name.p);
-	return held_parse(at, due, &number);
+	return held_parse(at, due, &number) ? TOCSIN_OK : TOCSIN_ENOTFOUND;
 }

@@ -49,7 +49,7 @@ enum tocsin_err MUST_USE intake_rosters(
 /* Judge again what is held: all of it, or what is due. */
 enum tocsin_err MUST_USE intake_again(const struct intake *in, bool all);
 
-/* Whether anything is held, and when the first of it is due. */
-bool intake_held(struct desk_tx *tx, int64_t *due);
+/* When the first of what is held is due; NOTFOUND: nothing is. */
+enum tocsin_err MUST_USE intake_held(struct desk_tx *tx, int64_t *due);
 
 #endif

@@ -141,23 +141,28 @@ struct batch {
 };
 
 static bool
+batch_fits(const struct batch *b, const struct desk_message *m)
+{
+	return b->n == 0 ||
+	       b->bytes + m->note.n + m->body.n + 8 <= MSG_ENVELOPE_MAX;
+}
+
+static enum tocsin_err
 batch_add(struct batch *b, const struct desk_message *m)
 {
 	size_t size = m->note.n + m->body.n;
 	struct buf *copy = &b->copy[b->n];
 
-	if (b->n > 0 && b->bytes + size + 8 > MSG_ENVELOPE_MAX)
-		return false;
 	buf_add(copy, m->note);
 	buf_add(copy, m->body);
 	if (!buf_ok(copy))
-		return false;
+		return TOCSIN_EINTERNAL;
 	b->number[b->n] = m->number;
 	b->env[b->n].note = span_cut(buf_span(copy), 0, m->note.n);
 	b->env[b->n].body = span_cut(buf_span(copy), m->note.n, m->body.n);
 	b->bytes += size + 8;
 	b->n++;
-	return true;
+	return TOCSIN_OK;
 }
 
 /* What is damaged on this disk cannot be sent, and is shown as damaged. */
@@ -184,16 +189,23 @@ batch_load(struct outbox *o, struct batch *b)
 	uint64_t n = o->from, damaged = 0;
 	enum tocsin_err err = desk_read(o->parts->desk, &tx);
 
-	while (err == TOCSIN_OK && b->n < BATCH &&
-	       desk_outbox_next(tx, n, &n) == TOCSIN_OK) {
+	while (err == TOCSIN_OK && b->n < BATCH) {
+		err = desk_outbox_next(tx, n, &n);
+		if (err != TOCSIN_OK) {
+			if (err == TOCSIN_ENOTFOUND)
+				err = TOCSIN_OK;
+			break;
+		}
 		err = desk_get(tx, n, &m);
 		if (err == TOCSIN_EBODYMISMATCH || err == TOCSIN_ENOTFOUND) {
 			err = TOCSIN_OK;
 			damaged = n; /* what stands behind it goes next time */
 			break;
-		} else if (err == TOCSIN_OK && !batch_add(b, &m)) {
-			break;
 		}
+		if (err == TOCSIN_OK && !batch_fits(b, &m))
+			break;
+		if (err == TOCSIN_OK)
+			err = batch_add(b, &m);
 	}
 	desk_end(tx);
 	return err == TOCSIN_OK && damaged > 0 ? drop_damaged(o, damaged) : err;
@@ -202,23 +214,26 @@ batch_load(struct outbox *o, struct batch *b)
 /* ---- what became of it ---- */
 
 /* Whether another message that waits names this part as well. */
-static bool
-still_named(struct desk_tx *tx, const uint8_t hash[32], struct ticket *t)
+static enum tocsin_err
+still_named(
+    struct desk_tx *tx, const uint8_t hash[32], struct ticket *t, bool *named)
 {
 	struct desk_message m;
+	enum tocsin_err err;
 	struct note note;
 	uint64_t n = 0;
 	size_t i;
 
-	while (desk_outbox_next(tx, n, &n) == TOCSIN_OK) {
+	*named = false;
+	while (!*named && (err = desk_outbox_next(tx, n, &n)) == TOCSIN_OK) {
 		if (desk_get(tx, n, &m) != TOCSIN_OK ||
 		    ticket_parse(t, &note, m.note) != TOCSIN_OK)
 			continue;
 		for (i = 0; i < t->npart; i++)
 			if (memcmp(t->part[i].hash, hash, 32) == 0)
-				return true;
+				*named = true;
 	}
-	return false;
+	return *named || err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
 }
 
 /* The broker will not take the parts of what it refused. */
@@ -228,13 +243,15 @@ drop_uploads(struct desk_tx *tx, struct span file)
 	struct ticket *t = malloc(2 * sizeof(*t));
 	enum tocsin_err err = TOCSIN_OK;
 	struct note note;
+	bool named;
 	size_t i;
 
 	if (t == NULL)
 		return TOCSIN_EINTERNAL;
 	if (ticket_parse(t, &note, file) == TOCSIN_OK)
 		for (i = 0; err == TOCSIN_OK && i < t->npart; i++) {
-			if (still_named(tx, t->part[i].hash, t + 1))
+			err = still_named(tx, t->part[i].hash, t + 1, &named);
+			if (err != TOCSIN_OK || named)
 				continue;
 			err = desk_upload_done(tx, t->part[i].hash);
 			if (err == TOCSIN_ENOTFOUND)

@@ -63,6 +63,8 @@ open_message(
 	if (err == TOCSIN_OK &&
 	    (out->row.refused == TOCSIN_OK || out->row.own)) {
 		err = open_body(t, out);
+		if (err == TOCSIN_EINTERNAL) /* of ours, not of the message */
+			return fail(err, "no memory");
 		if (err != TOCSIN_OK && out->row.refused == TOCSIN_OK)
 			out->row.refused = err;
 	}
@@ -161,6 +163,8 @@ fill_contents(struct message *m, const struct opened *o)
 	if (m->m.json == NULL)
 		return false;
 	err = incident_parse(&m->incident, o->contents.json);
+	if (err == TOCSIN_EINTERNAL)
+		return false;
 	if (err != TOCSIN_OK) {
 		m->m.refused = err;
 		return true;
@@ -248,6 +252,15 @@ tocsin_get(struct tocsin *t, const char *id, struct tocsin_message **out)
 	return err;
 }
 
+/* With a sentence, unless it is the end of a list. */
+static enum tocsin_err
+of_desk(enum tocsin_err err)
+{
+	return err == TOCSIN_OK || err == TOCSIN_ENOTFOUND
+		   ? err
+		   : fail(err, "the desk: %s", tocsin_err_text(err));
+}
+
 static enum tocsin_err
 list_add(struct tocsin *t, struct desk_tx *tx, uint64_t number,
     struct tocsin_list *l)
@@ -262,6 +275,10 @@ list_add(struct tocsin *t, struct desk_tx *tx, uint64_t number,
 	err = message_of(t, tx, number, &l->message[l->n]);
 	if (err == TOCSIN_OK)
 		l->n++;
+	if (err == TOCSIN_ENOTFOUND) /* listed, and not there */
+		err = fail(TOCSIN_EBODYMISMATCH, "message %llu of the desk: %s",
+		    (unsigned long long)number,
+		    tocsin_err_text(TOCSIN_EBODYMISMATCH));
 	return err;
 }
 
@@ -331,7 +348,7 @@ tocsin_thread(struct tocsin *t, const char *id, struct tocsin_list **out)
 		return err;
 	}
 	for (n = 0; err == TOCSIN_OK;) {
-		err = desk_thread_next(tx, row.thread, n, &n);
+		err = of_desk(desk_thread_next(tx, row.thread, n, &n));
 		if (err == TOCSIN_OK)
 			err = list_add(t, tx, n, l);
 	}
@@ -344,15 +361,17 @@ tocsin_thread(struct tocsin *t, const char *id, struct tocsin_list **out)
  * A thread is shown by its first message, or by the oldest that we have: what
  * was held for a roster came here before others, and has a later number.
  */
-static bool
-stands_for_thread(struct desk_tx *tx, const struct desk_message *row)
+static enum tocsin_err
+stands_for_thread(
+    struct desk_tx *tx, const struct desk_message *row, bool *stands)
 {
 	uint64_t n;
+	enum tocsin_err err = desk_find(tx, row->thread, &n);
 
-	if (desk_find(tx, row->thread, &n) == TOCSIN_OK ||
-	    desk_thread_next(tx, row->thread, 0, &n) == TOCSIN_OK)
-		return n == row->number;
-	return false;
+	if (err == TOCSIN_ENOTFOUND)
+		err = desk_thread_next(tx, row->thread, 0, &n);
+	*stands = err == TOCSIN_OK && n == row->number;
+	return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
 }
 
 enum tocsin_err
@@ -363,19 +382,22 @@ tocsin_tickets(struct tocsin *t, struct tocsin_list **out)
 	struct desk_tx *tx = NULL;
 	enum tocsin_err err;
 	uint64_t n = 0;
+	bool stands;
 
 	if (l == NULL)
 		return fail(TOCSIN_EINTERNAL, "no memory");
 	err = begin_read(t, &tx);
 	while (err == TOCSIN_OK) {
-		err = desk_next(tx, n, &n);
+		err = of_desk(desk_next(tx, n, &n));
 		if (err == TOCSIN_OK)
 			err = desk_get(tx, n, &row);
 		if (err == TOCSIN_EBODYMISMATCH) { /* shown as damaged */
 			err = list_add(t, tx, n, l);
 			continue;
 		}
-		if (err == TOCSIN_OK && stands_for_thread(tx, &row))
+		if (err == TOCSIN_OK)
+			err = of_desk(stands_for_thread(tx, &row, &stands));
+		if (err == TOCSIN_OK && stands)
 			err = list_add(t, tx, n, l);
 	}
 	desk_end(tx);

@@ -237,7 +237,12 @@ end_change(struct desk_tx *tx, enum tocsin_err err, bool said)
 static enum tocsin_err
 may_step(struct desk_tx *tx, const char *reader, uint64_t number)
 {
-	if (number == 0 || number > desk_last(tx))
+	uint64_t last;
+	enum tocsin_err err = desk_last(tx, &last);
+
+	if (err != TOCSIN_OK)
+		return fail(err, "the desk: %s", tocsin_err_text(err));
+	if (number == 0 || number > last)
 		return fail(TOCSIN_EUSAGE,
 		    "there is no message %llu: what will have that number "
 		    "would not be seen",
@@ -440,7 +445,9 @@ next_other(struct tocsin *t, struct desk_tx *tx, const char *reader,
 			continue;
 		return message_of(t, tx, n, out); /* also what is damaged */
 	}
-	return err;
+	return err == TOCSIN_ENOTFOUND
+		   ? err
+		   : fail(err, "the desk: %s", tocsin_err_text(err));
 }
 
 enum tocsin_err

@@ -107,9 +107,10 @@ add_receipts(struct evidence *e, struct desk_tx *tx, const uint8_t id[ID_LEN],
     const char *id_text)
 {
 	struct desk_place p;
+	enum tocsin_err err;
 	size_t i;
 
-	for (i = 0; desk_place_get(tx, id, i, &p) == TOCSIN_OK; i++) {
+	for (i = 0; (err = desk_place_get(tx, id, i, &p)) == TOCSIN_OK; i++) {
 		struct ladder_receipt *r = realloc(
 		    e->receipt, (e->nreceipt + 1) * sizeof(*e->receipt));
 
@@ -126,7 +127,7 @@ add_receipts(struct evidence *e, struct desk_tx *tx, const uint8_t id[ID_LEN],
 		if (r->who == NULL || r->by == NULL)
 			return TOCSIN_EINTERNAL;
 	}
-	return TOCSIN_OK;
+	return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
 }
 
 /* That a message of somebody else's is here needs no broker's word. */
@@ -264,9 +265,12 @@ collect(struct tocsin *t, struct desk_tx *tx, const uint8_t thread[ID_LEN],
 	uint64_t n = 0;
 	size_t i;
 
-	while (err == TOCSIN_OK &&
-	       (err = desk_thread_next(tx, thread, n, &n)) == TOCSIN_OK)
+	while ((err = desk_thread_next(tx, thread, n, &n)) == TOCSIN_OK) {
 		err = add_message(t, tx, n, e);
+		if (err != TOCSIN_OK) /* listed, and not there: damaged */
+			return err == TOCSIN_ENOTFOUND ? TOCSIN_EBODYMISMATCH
+						       : err;
+	}
 	if (err != TOCSIN_ENOTFOUND)
 		return err;
 	err = TOCSIN_OK;

@@ -657,16 +657,19 @@ judge_again(struct sync *s)
 	uint64_t stamp = 0;
 	int64_t due = 0;
 	enum tocsin_err err;
-	bool held = false;
+	bool held;
 
 	if (!backoff_over(&s->judging))
 		return;
 	err = desk_read(s->p.desk, &tx);
 	if (err == TOCSIN_OK) {
 		stamp = belief_stamp(tx);
-		held = intake_held(tx, &due);
+		err = intake_held(tx, &due);
 	}
 	desk_end(tx);
+	held = err == TOCSIN_OK;
+	if (err == TOCSIN_ENOTFOUND)
+		err = TOCSIN_OK;
 	if (held && (stamp != s->stamp || due <= in.now))
 		err = intake_again(&in, stamp != s->stamp);
 	if (err == TOCSIN_OK) {
@@ -812,27 +815,32 @@ sent_all(struct sync *s, uint64_t last)
 	uint8_t hash[32];
 	struct desk_tx *tx = NULL;
 	struct span note;
-	uint64_t n, size;
+	uint64_t n = 0, size;
+	enum tocsin_err err;
 	bool all = false;
 
-	if (desk_read(s->p.desk, &tx) == TOCSIN_OK)
+	if (desk_read(s->p.desk, &tx) == TOCSIN_OK) {
+		err = desk_outbox_next(tx, 0, &n);
 		all =
-		    (desk_outbox_next(tx, 0, &n) == TOCSIN_ENOTFOUND ||
-			n > last) &&
+		    (err == TOCSIN_ENOTFOUND ||
+			(err == TOCSIN_OK && n > last)) &&
 		    desk_value_get(tx, "announce", &note) == TOCSIN_ENOTFOUND &&
 		    desk_upload_next(tx, NULL, hash, &size) == TOCSIN_ENOTFOUND;
+	}
 	desk_end(tx);
 	return all;
 }
 
+/* If it cannot be seen, all of the outbox is waited for. */
 static uint64_t
 last_message(struct sync *s)
 {
 	struct desk_tx *tx = NULL;
-	uint64_t n = 0;
+	uint64_t n = UINT64_MAX;
 
-	if (desk_read(s->p.desk, &tx) == TOCSIN_OK)
-		n = desk_last(tx);
+	if (desk_read(s->p.desk, &tx) == TOCSIN_OK &&
+	    desk_last(tx, &n) != TOCSIN_OK)
+		n = UINT64_MAX;
 	desk_end(tx);
 	return n;
 }

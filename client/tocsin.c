@@ -180,6 +180,7 @@ find_id(struct desk_tx *tx, const char *typed, uint8_t id[ID_LEN])
 {
 	uint8_t ids[MATCHES][ID_LEN];
 	struct id_prefix p;
+	enum tocsin_err err;
 	size_t n;
 
 	if (id_parse(span_of(typed), id))
@@ -189,7 +190,9 @@ find_id(struct desk_tx *tx, const char *typed, uint8_t id[ID_LEN])
 		    "%s is no id: give at least %d characters of one, like "
 		    "7k2m-9xq4-t0af",
 		    typed, SHORTID_MIN);
-	n = desk_match(tx, &p, ids, MATCHES);
+	err = desk_match(tx, &p, ids, MATCHES, &n);
+	if (err != TOCSIN_OK)
+		return fail(err, "the desk: %s", tocsin_err_text(err));
 	if (n == 0)
 		return fail(TOCSIN_ENOTFOUND,
 		    "no message here has an id that begins with %s", typed);

@@ -59,14 +59,16 @@ read_device(struct text *t, struct card *c)
 static enum tocsin_err
 prints_back(const struct card *c, struct span text)
 {
-	struct buf b = { .max = TEXT_MAX };
-	enum tocsin_err err = TOCSIN_EMALFORMED;
+	uint8_t room[TEXT_MAX + 1]; /* so that no memory can be short */
+	struct buf b = {
+		.p = room,
+		.cap = sizeof(room),
+		.max = sizeof(room),
+	};
 
 	card_print(&b, c);
-	if (buf_ok(&b) && span_eq(buf_span(&b), text))
-		err = TOCSIN_OK;
-	buf_release(&b);
-	return err;
+	return buf_ok(&b) && span_eq(buf_span(&b), text) ? TOCSIN_OK
+							 : TOCSIN_EMALFORMED;
 }
 
 enum tocsin_err

@@ -149,6 +149,7 @@ checkpoint_cosigned(
 {
 	const struct note_sig *line;
 	struct buf said = { 0 };
+	enum tocsin_err err;
 	uint64_t when;
 	struct rd r;
 	bool good;
@@ -167,9 +168,12 @@ checkpoint_cosigned(
 	good = buf_ok(&said) && when <= INT64_MAX &&
 	       crypto_sign_verify_detached(
 		   r.rest.p, said.p, said.n, witness->pk) == 0;
+	err = !buf_ok(&said) ? TOCSIN_EINTERNAL
+	      : good	     ? TOCSIN_OK
+			     : TOCSIN_EBADSIGNATURE;
 	buf_release(&said);
-	if (!good)
-		return TOCSIN_EBADSIGNATURE;
+	if (err != TOCSIN_OK)
+		return err;
 	*time = (int64_t)when;
 	return TOCSIN_OK;
 }

@@ -171,11 +171,11 @@ keys_print(struct buf *b, const struct keys *k)
 
 /* ---- what an announcement can be wrong about by itself ---- */
 
-static bool
+static enum tocsin_err
 one_key_one_role(const struct keys *k)
 {
 	struct keyset s = { 0 };
-	bool distinct;
+	enum tocsin_err err;
 	size_t i;
 
 	for (i = 0; i < k->ndevice; i++) {
@@ -184,9 +184,9 @@ one_key_one_role(const struct keys *k)
 	}
 	for (i = 0; i < k->nrecipient; i++)
 		keyset_x25519(&s, k->recipient[i].pk);
-	distinct = keyset_distinct(&s);
+	err = keyset_distinct(&s);
 	keyset_release(&s);
-	return distinct;
+	return err;
 }
 
 static bool
@@ -194,20 +194,22 @@ is_sound(const struct keys *k)
 {
 	return k->serial >= 1 && k->has_previous == (k->serial > 1) &&
 	       k->expires > k->issued &&
-	       k->expires - k->issued <= KEYS_LIFE_MAX && one_key_one_role(k);
+	       k->expires - k->issued <= KEYS_LIFE_MAX;
 }
 
 static enum tocsin_err
 prints_back(const struct keys *k)
 {
-	struct buf b = { .max = TEXT_MAX };
-	enum tocsin_err err = TOCSIN_EMALFORMED;
+	uint8_t room[TEXT_MAX + 1]; /* so that no memory can be short */
+	struct buf b = {
+		.p = room,
+		.cap = sizeof(room),
+		.max = sizeof(room),
+	};
 
 	keys_print(&b, k);
-	if (buf_ok(&b) && span_eq(buf_span(&b), k->text))
-		err = TOCSIN_OK;
-	buf_release(&b);
-	return err;
+	return buf_ok(&b) && span_eq(buf_span(&b), k->text) ? TOCSIN_OK
+							    : TOCSIN_EMALFORMED;
 }
 
 void
@@ -274,6 +276,8 @@ keys_parse(struct keys **out, struct span file)
 		err = prints_back(k);
 	if (err == TOCSIN_OK && (!is_sound(k) || !find_root(k, &n)))
 		err = TOCSIN_EMALFORMED;
+	if (err == TOCSIN_OK)
+		err = one_key_one_role(k);
 	if (err)
 		keys_free(k);
 	else

@@ -57,19 +57,21 @@ by_bytes(const void *a, const void *b)
 	return memcmp(a, b, 32);
 }
 
-bool
+enum tocsin_err
 keyset_distinct(struct keyset *s)
 {
 	size_t i;
 
-	if (s->bad || !buf_ok(&s->points))
-		return false;
+	if (!buf_ok(&s->points))
+		return TOCSIN_EINTERNAL;
+	if (s->bad)
+		return TOCSIN_EMALFORMED;
 	if (s->points.n > 0)
 		qsort(s->points.p, s->points.n / 32, 32, by_bytes);
 	for (i = 32; i < s->points.n; i += 32)
 		if (memcmp(s->points.p + i - 32, s->points.p + i, 32) == 0)
-			return false;
-	return true;
+			return TOCSIN_EMALFORMED;
+	return TOCSIN_OK;
 }
 
 void

@@ -7,12 +7,14 @@
  * doubles. Ed25519 keys are compared as the X25519 points that they map to, so
  * one secret behind a signing key and a link key is seen too.
  *
- * keyset_release() frees; a set that ran out of memory is never distinct.
+ * keyset_release() frees. A set that ran out of memory is EINTERNAL: whoever
+ * brought the keys has done nothing wrong.
  */
 #ifndef TOCSIN_CRYPTO_PUBKEY_H
 #define TOCSIN_CRYPTO_PUBKEY_H
 
 #include "crypto/buf.h"
+#include "crypto/tocsin_err.h"
 
 /* On the main subgroup and in its one encoding. */
 bool pubkey_ed25519_ok(const uint8_t pk[32]);
@@ -28,8 +30,8 @@ struct keyset {
 void keyset_ed25519(struct keyset *s, const uint8_t pk[32]);
 void keyset_x25519(struct keyset *s, const uint8_t pk[32]);
 
-/* Sorts; true if no key is there twice. */
-bool keyset_distinct(struct keyset *s);
+/* Sorts; EMALFORMED if a key is there twice, or is no key. */
+enum tocsin_err MUST_USE keyset_distinct(struct keyset *s);
 void keyset_release(struct keyset *s);
 
 #endif

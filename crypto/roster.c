@@ -423,11 +423,11 @@ roster_print(struct buf *b, const struct roster *r)
 
 /* ---- what a roster can be wrong about by itself ---- */
 
-static bool
+static enum tocsin_err
 one_key_one_role(const struct roster *r)
 {
 	struct keyset s = { 0 };
-	bool distinct;
+	enum tocsin_err err;
 	size_t i;
 
 	for (i = 0; i < r->nauthority; i++)
@@ -439,9 +439,9 @@ one_key_one_role(const struct roster *r)
 	}
 	for (i = 0; i < r->nmember; i++)
 		keyset_ed25519(&s, r->member[i].root.pk);
-	distinct = keyset_distinct(&s);
+	err = keyset_distinct(&s);
 	keyset_release(&s);
-	return distinct;
+	return err;
 }
 
 static bool
@@ -461,8 +461,7 @@ is_sound(const struct roster *r)
 {
 	return r->serial >= 1 && r->has_previous == (r->serial > 1) &&
 	       r->expires > r->issued && r->threshold <= r->nauthority &&
-	       2 * (size_t)r->threshold > r->nauthority && !uses_revoked(r) &&
-	       one_key_one_role(r);
+	       2 * (size_t)r->threshold > r->nauthority && !uses_revoked(r);
 }
 
 /* One encoding per value: the fields print back to the bytes. */
@@ -537,8 +536,7 @@ roster_parse(struct roster **out, struct span file)
 	err = prints_back(r);
 	if (err)
 		goto out;
-	if (!is_sound(r))
-		err = TOCSIN_EMALFORMED;
+	err = is_sound(r) ? one_key_one_role(r) : TOCSIN_EMALFORMED;
 out:
 	if (err)
 		roster_free(r);
