@@ -140,6 +140,19 @@ check_listed(struct check *c, const struct roster *r)
 		    c->conf.url);
 }
 
+/* A misspelt name would be a limit that nobody keeps to. */
+static void
+check_peers(const struct check *c, const struct roster *r)
+{
+	size_t i;
+
+	for (i = 0; i < c->conf.npeer; i++)
+		if (!roster_broker(r, span_of(c->conf.peer[i].name)))
+			note("[peer %s]: roster %" PRIu64
+			     " lists no broker of that name",
+			    c->conf.peer[i].name, r->serial);
+}
+
 static void
 check_announcements(struct check *c, struct trust *t)
 {
@@ -185,6 +198,7 @@ check_trust(struct check *c, struct store *s)
 		check_listed(c, trust_roster(t));
 		check_expiry(
 		    c, "the roster", trust_roster(t)->expires, ROSTER_SOON);
+		check_peers(c, trust_roster(t));
 		check_announcements(c, t);
 	}
 	trust_put(t);

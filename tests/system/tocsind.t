@@ -211,6 +211,11 @@ refuses 'roster-unknown' 'not one of another federation' eval \
 	'sed "s/asean/other/" "$fed/rosters/4" >"$fed/foreign" &&
 	tocsind roster install --config "$conf" "$fed/foreign"'
 ok 'check finds nothing wrong' tocsind check --config "$conf"
+cp "$conf" "$fed/aside"
+printf '[peer my]\nrate = 2mbit\n[peer mi]\nrate = 2mbit\n' >>"$conf"
+ok 'check notes a peer that no roster lists' noted '\[peer mi\].*no broker'
+ok 'and not one that it does' eval '! noted "\[peer my\]"'
+mv "$fed/aside" "$conf"
 mv "$state/keys" "$state/keys.own"
 cp -rp "$fed/my/keys" "$state/keys"
 sed -i 's/^name my/name sg/' "$state"/keys/*
