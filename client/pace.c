@@ -9,7 +9,7 @@
 void
 pace_begin(struct pace *p)
 {
-	*p = (struct pace){ .epoch = p->epoch + 1 };
+	*p = (struct pace){ .deep = p->deep, .epoch = p->epoch + 1 };
 }
 
 uint64_t
@@ -27,6 +27,8 @@ pace_window(const struct pace *p)
 
 	if (rate == 0)
 		return PACE_FIRST;
+	if (p->deep)
+		us *= 2;
 	n = rate > UINT64_C(1) << 32 ? PACE_MOST : rate * us / 1000000;
 	if (n > PACE_MOST)
 		n = PACE_MOST;

@@ -27,6 +27,7 @@
 #define PACE_PIECE_SLOW 16384 /* at most, below 1 MB/s */
 
 struct pace {
+	bool deep; /* it waits at our end: twice as much may, for our pauses */
 	unsigned epoch;
 	int64_t rtt_us;	   /* the shortest; 0: not known */
 	uint64_t best[2];  /* bytes/s, of this span of time and the last */
