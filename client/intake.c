@@ -68,30 +68,6 @@ ask(const struct intake *in, const struct buf *request, struct buf *fields)
 }
 
 static enum tocsin_err
-body_range(
-    const struct intake *in, const void *what, struct buf *out, uint64_t *total)
-{
-	const struct ticket *t = what;
-	struct msg_get m = { .offset = out->n, .max = MSG_RANGE_MAX };
-	struct buf request = { 0 }, fields = { 0 };
-	enum tocsin_err err;
-	struct msg_range r;
-
-	(void)total; /* the header says it */
-	memcpy(m.id, t->id, sizeof(m.id));
-	memcpy(m.hash, t->body_hash, sizeof(m.hash));
-	msg_get_encode(&request, &m);
-	err = ask(in, &request, &fields);
-	if (err == TOCSIN_OK)
-		err = msg_range_decode(&r, buf_span(&fields));
-	if (err == TOCSIN_OK)
-		buf_add(out, r.bytes);
-	buf_release(&request);
-	buf_release(&fields);
-	return err;
-}
-
-static enum tocsin_err
 roster_range(
     const struct intake *in, const void *what, struct buf *out, uint64_t *total)
 {
@@ -152,8 +128,7 @@ complete(struct work *w, struct msg_entry *e, struct buf *extra)
 			e->note = buf_span(extra);
 	} else if (e->kind == TICKET &&
 		   ticket_parse(&w->ticket, &w->note, e->note) == TOCSIN_OK) {
-		err = get_all(w->in, body_range, &w->ticket,
-		    w->ticket.body_size, TICKET_BODY_MAX, extra);
+		err = w->in->body(w->in->arg, &w->ticket, extra);
 		if (err == TOCSIN_OK)
 			e->body = buf_span(extra);
 	}

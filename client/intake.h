@@ -21,12 +21,16 @@
 
 #include "client/sync.h"
 #include "crypto/msg.h"
+#include "crypto/ticket.h"
 
 struct intake {
 	const struct sync_parts *parts;
 	/* Ask the broker for what did not fit; the answer's fields. */
 	enum tocsin_err (*ask)(
 	    void *arg, struct span request, struct buf *fields);
+	/* The same for a body, in pieces that a crash does not lose. */
+	enum tocsin_err (*body)(
+	    void *arg, const struct ticket *t, struct buf *out);
 	void *arg;
 	int64_t now;
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/sync.h"
 
+#include "client/bodies.h"
 #include "client/intake.h"
 #include "client/line.h"
 #include "client/outbox.h"
@@ -22,6 +23,7 @@
 #define ASK_MAX 30000
 #define IDLE_MS 1000
 #define AGAIN_MS 200
+#define LOOK_MS 300
 #define PAGE_LEAST 8192
 #define PATIENCE_MS 3000 /* for a link, of who asks without one */
 
@@ -49,14 +51,15 @@ struct sync {
 	struct parked park[PARKS];
 	uint64_t cursor; /* all up to it is in the desk */
 	uint64_t told;	 /* and so far the broker was told of it */
-	uint64_t
-	    urgent;	/* what is urgent up to it is here; 0: no need to ask */
-	uint64_t round; /* that this catching up is for */
-	bool stale;	/* there may be something that no park will bring */
-	bool stranger;	/* the broker does not know our link's key */
+	uint64_t urgent; /* the same for what is urgent; 0: don't ask */
+	uint64_t round;	 /* that this catching up is for */
+	bool stale;	 /* there may be something that no park will bring */
+	bool stranger;	 /* the broker does not know our link's key */
 	unsigned connections; /* line_connections() when we last looked */
 	uint64_t roster;      /* the newest serial at the broker */
 	uint64_t stamp;	      /* of the belief that all held was judged with */
+	bool inside;	 /* work that is done between the ranges of a body */
+	int64_t look_at; /* when it is done next */
 	struct backoff linking, announcing, fetching, parking, judging;
 };
 
@@ -343,11 +346,15 @@ ask_for_intake(void *arg, struct span request, struct buf *fields)
 	return ask(s, request, fields, &retry);
 }
 
+static enum tocsin_err body_for_intake(
+    void *arg, const struct ticket *t, struct buf *out);
+
 static struct intake
 intake(struct sync *s)
 {
 	return (struct intake){ .parts = &s->p,
 		.ask = ask_for_intake,
+		.body = body_for_intake,
 		.arg = s,
 		.now = (int64_t)time(NULL) };
 }
@@ -454,6 +461,43 @@ take_urgent(struct sync *s, struct call *c)
 		s->urgent = 0; /* all of it comes in its turn */
 	buf_release(&fields);
 	free(m);
+}
+
+/* What does not wait for the end of a large body: messages, both ways. */
+static bool
+meanwhile(void *arg)
+{
+	struct sync *s = arg;
+	bool stranger;
+
+	if (s->stop)
+		return false;
+	if (backoff_now() < s->look_at)
+		return true;
+	s->inside = true;
+	(void)outbox_post(&s->out, &stranger);
+	if (s->urgent < s->cursor)
+		s->urgent = s->cursor;
+	take_urgent(s, ask_urgent(s));
+	s->inside = false;
+	s->look_at = backoff_now() + LOOK_MS;
+	return true;
+}
+
+static enum tocsin_err
+body_for_intake(void *arg, const struct ticket *t, struct buf *out)
+{
+	struct sync *s = arg;
+	const struct bodies b = { .line = s->line,
+		.home = s->p.keys->home,
+		.timeout_ms = 2 * (int)s->p.answer_ms,
+		.meanwhile = meanwhile,
+		.arg = s };
+
+	if (s->inside) /* one at a time; it comes in its turn */
+		return TOCSIN_EBUSY;
+	s->look_at = backoff_now() + LOOK_MS;
+	return bodies_get(&b, t, out);
 }
 
 /* One answer of what is there now, and beyond where we are. */

@@ -546,6 +546,50 @@ test_detached(void)
 	end();
 }
 
+/* What an earlier try left is gone on with, or, if it is of no use, replaced.
+ */
+static void
+test_resumed(void)
+{
+	struct span left;
+	struct fx_ticket t;
+	char path[768], part[800];
+	uint8_t hash[32];
+	uint64_t last = 0, got;
+	int i;
+
+	begin();
+	snprintf(path, sizeof(path), "%s/spool", dir);
+	mkdir(path, 0700);
+	for (i = 0; i < 2; i++) {
+		t = incoming((uint64_t)i);
+		fb_part(b, buf_span(&t.body));
+		crypto_hash_sha256(hash, t.body.p, t.body.n);
+		sync_spool(path, dir, hash);
+		snprintf(part, sizeof(part), "%s.part", path);
+		left = span_cut(
+		    i == 0 ? buf_span(&t.body) : buf_span(&t.note), 0, 300);
+		if (file_write(part, left, true) != TOCSIN_OK)
+			abort();
+		last =
+		    fb_mail(b, 1, buf_span(&t.note), (struct span){ 0 }, true);
+		if (i == 0) {
+			start();
+			ok(until(cursor_is, last) && state().messages == 1,
+			    "a body goes on behind what is here of it");
+			got = fb_count(b, FB_GOT);
+			ok(got == t.body.n - 300,
+			    "and no byte comes again (%llu)",
+			    (unsigned long long)got);
+		}
+		fx_ticket_release(&t);
+	}
+	ok(until(cursor_is, last) && state().messages == 2,
+	    "what is damaged of it is fetched anew");
+	is_int((long long)home_files(dir, "spool"), 0, "and nothing is left");
+	end();
+}
+
 static void
 large(struct ticket *t, void *arg)
 {
@@ -861,6 +905,7 @@ main(void)
 	test_lost_fetch(FB_CUT, "a connection that is cut");
 	test_lost_fetch(FB_HALF, "half an answer");
 	test_detached();
+	test_resumed();
 	test_uploads();
 	test_refused_parts();
 	test_restart();

@@ -568,6 +568,7 @@ serve_get(struct fakebroker *b, const struct req *r, struct span body)
 	range.bytes = span_cut(buf_span(&p->bytes), (size_t)m.offset, m.max);
 	msg_accept(&reply);
 	msg_range_encode(&reply, &range);
+	counted(b, FB_GOT, (int64_t)range.bytes.n);
 	answer(b, r, buf_span(&reply));
 	buf_release(&reply);
 }

@@ -77,6 +77,7 @@ enum fb_count {
 	FB_ACKED,  /* the highest */
 	FB_ANNOUNCED,
 	FB_PUTS,  /* with bytes */
+	FB_GOT,	  /* bytes in answers to get */
 	FB_WHOLE, /* parts */
 	FB_FAULTS,
 	FB_HELD, /* now */
