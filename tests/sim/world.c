@@ -14,8 +14,7 @@
 #include <unistd.h>
 
 #define PATIENCE (300 * SECOND) /* after all is healed */
-#define PATIENCE_MUTANT (120 * SECOND)
-#define REST (15 * SECOND) /* nothing may change any more */
+#define REST (15 * SECOND)	/* nothing may change any more */
 
 struct world w;
 struct stats stats;
@@ -350,7 +349,7 @@ make_network(void)
 
 	w.delay = 200 + (int64_t)rnd(rnd(2) ? 5 * MS : 150 * MS);
 	w.jitter = (int64_t)rnd((uint64_t)w.delay);
-	w.rate = (uint64_t)200000 << rnd(7);
+	w.rate = (uint64_t)60000 << rnd(8);
 	w.disk = 200 + (int64_t)rnd(rnd(3) ? 3 * MS : 40 * MS);
 	if (!rough)
 		return;
@@ -563,8 +562,8 @@ random_size(void)
 {
 	switch (rnd(8)) {
 	case 0:
-		return (size_t)rnd(400000);
 	case 1:
+		return (size_t)rnd(400000);
 	case 2:
 		return (size_t)rnd(60000);
 	default:
@@ -582,8 +581,9 @@ make_parts(struct post *p)
 	p->nparts = 1 + (unsigned)rnd(PARTS);
 	p->parts_first = rnd(2);
 	for (i = 0; i < p->nparts; i++) {
-		size_t n =
-		    1000 + (size_t)rnd(rnd(4) ? 40000 : (uint64_t)1000000);
+		size_t n = 1000 + (size_t)rnd(rnd(4) || w.rate < 200000
+						  ? 40000
+						  : (uint64_t)1000000);
 
 		randombytes_buf(buf_grow(&p->part[i].bytes, n), n);
 		crypto_hash_sha256(p->part[i].hash, p->part[i].bytes.p, n);
@@ -730,7 +730,7 @@ static void
 come_to_rest(void)
 {
 	int64_t began = sim_us;
-	int64_t end = began + (mutant ? PATIENCE_MUTANT : PATIENCE);
+	int64_t end = began + PATIENCE;
 	char why[200] = "";
 	bool quiet = false;
 

@@ -23,7 +23,7 @@ status=$?
 check "$status" "$(printf '%s\n' "$out" | tail -n 1)"
 
 for mutant in $("$sim" --mutations); do
-	out=$(SEED=1 SEEDS=100 SECONDS_MOST=60 "$sim" --mutation "$mutant")
+	out=$(SEED=1 SEEDS=100 SECONDS_MOST=240 "$sim" --mutation "$mutant")
 	check $? "$mutant: $(printf '%s\n' "$out" | sed -n 's/^# SEED=//p')"
 done
 echo "1..$n"
