@@ -175,7 +175,7 @@ check_commit(struct node *n)
 void
 check_wiped(struct node *n)
 {
-	unsigned i, lane;
+	unsigned i;
 
 	n->head = 0;
 	memset(n->cursor, 0, sizeof(n->cursor));
@@ -188,11 +188,6 @@ check_wiped(struct node *n)
 		if (home_of(p->from) == n)
 			p->lost = true;
 	}
-	for (i = 0; i < w.nnodes; i++)
-		for (lane = 0; lane < LANE_COUNT; lane++) {
-			n->numbered[i][lane].n = 0;
-			w.node[i].numbered[n->i][lane].n = 0;
-		}
 }
 
 /* What was committed is there again, and nothing else. */
@@ -381,7 +376,8 @@ check_item(struct node *n, struct node *to, const struct relay_piece *p)
 		broke("%s publishes item %" PRIu64 " of lane %u to %s, with "
 		      "other bytes",
 		    n->name, p->item, p->lane, to->name);
-	check_number(n, to, p->lane, p->item, what);
+	if (!n->wiped && !to->wiped) /* then all is numbered anew */
+		check_number(n, to, p->lane, p->item, what);
 out:
 	buf_release(&whole);
 	store_read_end(rx);
@@ -460,9 +456,14 @@ has_all(struct node *n, struct store_rx *rx, char *why, size_t size)
 				    n->name);
 				return false;
 			}
-		/* The word of every other broker is at the sender's. */
+		/*
+		 * The word of every other broker is where it was posted. At
+		 * other brokers of that nation it may be missing: one that
+		 * cannot write for 3 s passes receipts over, if the ticket is
+		 * in another lane.
+		 */
 		for (k = 0; k < w.nnodes; k++)
-			if (strcmp(w.f.nation[p->from], n->nation) == 0 &&
+			if (home_of(p->from) == n &&
 			    p->nations & w.node[k].bit &&
 			    strcmp(w.node[k].nation, n->nation) != 0 &&
 			    !(p->told[n->i] & 1u << k)) {
