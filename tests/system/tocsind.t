@@ -211,6 +211,21 @@ refuses 'roster-unknown' 'not one of another federation' eval \
 	'sed "s/asean/other/" "$fed/rosters/4" >"$fed/foreign" &&
 	tocsind roster install --config "$conf" "$fed/foreign"'
 ok 'check finds nothing wrong' tocsind check --config "$conf"
+
+# Root looks at another user's broker as that user would.
+chmod 711 "$fed"
+chown -R nobody: "$state" 2>/dev/null
+if [ "$(stat -c %U "$state")" = nobody ] &&
+	runuser -u nobody -- test -r "$state/keys/sign.key" 2>/dev/null; then
+	ok 'check by root: the broker is another user'\''s' \
+		tocsind check --config "$conf"
+	chown root: "$state/keys/sign.key"
+	problem 'sign.key.*permissions' 'a key that is not its own'
+else
+	ok 'check by root # SKIP needs root, and a folder that all may enter' :
+fi
+chown -R "$(id -u):$(id -g)" "$state"
+
 cp "$conf" "$fed/aside"
 printf '[peer my]\nrate = 2mbit\n[peer mi]\nrate = 2mbit\n' >>"$conf"
 ok 'check notes a peer that no roster lists' noted '\[peer mi\].*no broker'
