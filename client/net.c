@@ -22,10 +22,10 @@
 
 #define CALLS_MAX 1024 /* requests out at once */
 #define ADDRESSES 8
-#define TRIES 3 /* connects under way at once */
+#define TRIES 4 /* connects under way at once */
 
 /* In ms. A connect that hears nothing is tried beside the next one. */
-#define CONNECT_STEP 1000
+#define CONNECT_STEP 500
 #define CONNECT_STEP_LONG 5000 /* when the broker is away for longer */
 #define AWAY_LONG 60000
 #define REDIAL_MIN 200
@@ -454,6 +454,17 @@ try_ended(struct net *n, unsigned i)
 
 /* ---- a connection ---- */
 
+static struct call *
+next_to_send(struct net *n)
+{
+	struct call *c = NULL;
+	unsigned lane;
+
+	for (lane = 0; c == NULL && lane < NET_LANES; lane++)
+		c = list_take(&n->wait[lane]);
+	return c;
+}
+
 /* What was out is answered by nobody; what was not sent waits for the next. */
 static void
 hang_up(struct net *n)
@@ -474,20 +485,12 @@ hang_up(struct net *n)
 		list_add(&lost, n->sending);
 		n->sending = NULL;
 	}
+	/* Who sends much asks first what has come: it would cross twice. */
+	while (n->way == NET_BULK && (c = next_to_send(n)) != NULL)
+		list_add(&lost, c);
 	while ((c = list_take(&lost)) != NULL)
 		tell(n, c, TOCSIN_EUNAVAILABLE, (struct span){ 0 });
 	call_watchers(n);
-}
-
-static struct call *
-next_to_send(struct net *n)
-{
-	struct call *c = NULL;
-	unsigned lane;
-
-	for (lane = 0; c == NULL && lane < NET_LANES; lane++)
-		c = list_take(&n->wait[lane]);
-	return c;
 }
 
 static bool

@@ -6,7 +6,7 @@
  * in them is not known here. It speaks the requests of Scalability Protocols
  * over TCP (PROTOCOL.md 3.1), with the socket in its own hands: what is urgent
  * leaves before what waits, little is ever given to the kernel ahead of its
- * time, and a link that is silent is given up and dialled anew within a second,
+ * time, and a link that is silent is given up and dialled anew twice a second,
  * while one that is only slow is left alone. None of this can be had through
  * nng, which the broker's side of the same wire uses.
  *

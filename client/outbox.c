@@ -684,11 +684,10 @@ outbox_close(struct outbox *o)
 		close(o->lock);
 }
 
+/* What is on the way for long is so over another connection. */
 void
 outbox_lost(struct outbox *o)
 {
-	drop_puts(o);
-	o->asked = false;
 	o->since = 0;
 	outbox_restart(o);
 }

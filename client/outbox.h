@@ -67,7 +67,7 @@ void outbox_close(struct outbox *o);
 bool outbox_post(struct outbox *o, bool *stranger);
 bool outbox_upload(struct outbox *o);
 
-/* Try everything now: a person waits; or, what was on the way is lost. */
+/* Try everything now: a person waits; or, there is a new connection. */
 void outbox_restart(struct outbox *o);
 void outbox_lost(struct outbox *o);
 

@@ -166,6 +166,9 @@ test_epoch(void)
 	pace_answered(&p, 10, &m, 10000);
 	ok(p.out == 0 && pace_rate(&p) == 0,
 	    "what belongs to the old one is not counted");
+	p.deep = true;
+	pace_begin(&p);
+	ok(p.deep, "but where it waits stays known");
 	m = pace_sent(&p, 20, 3000);
 	pace_lost(&p, &m);
 	ok(p.out == 0 && p.delivered == 0, "what is given up gives its room");
