@@ -76,6 +76,18 @@ MUST_USE enum tocsin_err intake_apply(
 MUST_USE enum tocsin_err intake_part_complete(
     struct batch *batch, const uint8_t hash[32]);
 
+/*
+ * A ticket that peers may have passed over: again to all brokers of its nations
+ * but `but` (empty: none), and its parts, those that are not whole yet as soon
+ * as they are. Of another entry, or one that another nation sent, nothing.
+ */
+MUST_USE enum tocsin_err intake_send_again(
+    struct batch *batch, uint64_t seq, struct span but);
+
+/* The same of one part, if the ticket was posted here. */
+MUST_USE enum tocsin_err intake_send_part_again(
+    struct batch *batch, const uint8_t hash[32], uint64_t seq);
+
 /* A ticket that `member` posted names this part, which is not here yet. */
 bool intake_part_wanted(
     struct store_rx *rx, const uint8_t hash[32], struct span member);

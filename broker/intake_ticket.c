@@ -474,6 +474,94 @@ intake_part_complete(struct batch *batch, const uint8_t hash[32])
 	return intake_written(err);
 }
 
+/* ---- once more ---- */
+
+static bool
+wants_has(struct batch *batch, const uint8_t hash[32], uint64_t seq)
+{
+	struct buf list = { 0 };
+	bool has = false;
+	struct rd r;
+
+	if (wants_load(&list, batch->view, hash) == TOCSIN_OK)
+		for (r = rd_init(buf_span(&list)); r.rest.n >= 8 && !has;)
+			has = rd_u64(&r) == seq;
+	buf_release(&list);
+	return has;
+}
+
+static enum tocsin_err
+part_again(
+    struct batch *batch, const uint8_t hash[32], uint64_t seq, struct span but)
+{
+	struct store_part part;
+	struct names done = { 0 };
+	enum tocsin_err err = store_part_stat(batch->view, hash, &part);
+
+	names_add(&done, but);
+	if (!err && part.complete)
+		err = queue_part(batch, hash, seq, &done);
+	else if (!err && !wants_has(batch, hash, seq))
+		err = wants_add(batch, hash, seq);
+	names_release(&done);
+	return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
+}
+
+static enum tocsin_err
+entry_again(struct batch *batch, uint64_t seq, unsigned lane, struct span but)
+{
+	struct names peers = { 0 };
+	enum tocsin_err err = peers_of(&peers, batch, seq);
+	struct span name;
+	size_t at = 0;
+
+	while (!err && names_next(&peers, &at, &name))
+		if (!span_eq(name, but))
+			err = intake_queue(batch, name, lane,
+			    (struct store_out){ .seq = seq });
+	names_release(&peers);
+	return err;
+}
+
+/* Writing moves what spans of the store point to, so the note is copied. */
+enum tocsin_err
+intake_send_again(struct batch *batch, uint64_t seq, struct span but)
+{
+	struct store_entry e;
+	struct buf note = { 0 };
+	struct ticket t;
+	struct note n;
+	size_t i;
+	enum tocsin_err err = store_get(batch->view, seq, &e);
+
+	if (err)
+		return err;
+	if (e.kind != STORE_TICKET || e.erased ||
+	    !span_is(member_nation(e.member), batch->b->conf.nation))
+		return TOCSIN_OK;
+	buf_add(&note, e.note);
+	err = buf_ok(&note) ? ticket_parse(&t, &n, buf_span(&note))
+			    : TOCSIN_EBUSY;
+	if (!err)
+		err = entry_again(batch, seq, (unsigned)t.precedence, but);
+	for (i = 0; i < t.npart && !err; i++)
+		err = part_again(batch, t.part[i].hash, seq, but);
+	buf_release(&note);
+	return err;
+}
+
+enum tocsin_err
+intake_send_part_again(
+    struct batch *batch, const uint8_t hash[32], uint64_t seq)
+{
+	struct store_entry e;
+	enum tocsin_err err = store_get(batch->view, seq, &e);
+
+	if (err || e.via.n > 0 || e.erased || e.kind != STORE_TICKET)
+		return TOCSIN_OK;
+	return part_again(batch, hash, seq, (struct span){ 0 });
+}
+
 /* ---- applying ---- */
 
 /* What would make a part impossible is found before anything is written. */

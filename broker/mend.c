@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "broker/mend.h"
+#include "broker/mend_impl.h"
 
 #include "broker/broker.h"
 #include "broker/clock.h"
@@ -7,7 +7,6 @@
 #include "broker/item.h"
 #include "broker/log.h"
 #include "broker/value.h"
-#include "crypto/link.h"
 #include "crypto/msg.h"
 #include "crypto/receipt.h"
 #include "crypto/ticket.h"
@@ -23,9 +22,10 @@
 #define CALL_MS 5000
 #define ITEM_MAX (4 * 1024 * 1024)
 
-/* What peers were asked for in vain. */
+/* What peers were asked for in vain: a part, or an entry as entry_key(). */
+#define TRIALS (2 * STORE_DAMAGED_MAX)
 struct trial {
-	uint64_t seq;
+	uint8_t key[32];
 	int64_t again; /* ms */
 	bool lost;     /* each of them has said that it is not there */
 };
@@ -42,16 +42,7 @@ struct mend {
 	enum tocsin_err err;
 	struct buf answer;
 	size_t ntrial;
-	struct trial trial[STORE_DAMAGED_MAX];
-};
-
-/* A link to a peer, made when it is needed. */
-struct way {
-	struct mend *m;
-	struct trust *trust;
-	const struct roster_broker *peer;
-	struct link link;
-	bool open;
+	struct trial trial[TRIALS];
 };
 
 /* ---- asking, and waiting for the answer ---- */
@@ -83,7 +74,7 @@ call(struct way *w, const struct buf *frame, struct buf *answer)
 	m->answered = false;
 	pthread_mutex_unlock(&m->lock);
 	net_call(
-	    m->b->net, w->peer->name, buf_span(frame), CALL_MS, on_answer, m);
+	    w->b->net, w->peer->name, buf_span(frame), CALL_MS, on_answer, m);
 	pthread_mutex_lock(&m->lock);
 	while (!m->answered)
 		pthread_cond_wait(&m->wake, &m->lock);
@@ -98,7 +89,7 @@ call(struct way *w, const struct buf *frame, struct buf *answer)
 static enum tocsin_err
 begin(struct way *w, struct span request, struct buf *answer)
 {
-	const struct broker *b = w->m->b;
+	const struct broker *b = w->b;
 	struct buf prologue = { 0 }, hello = { 0 }, greeting = { 0 };
 	struct buf finish = { 0 };
 	enum tocsin_err err;
@@ -122,9 +113,8 @@ begin(struct way *w, struct span request, struct buf *answer)
 	return err;
 }
 
-/* *fields alias *plain. */
-static enum tocsin_err
-ask(struct way *w, const struct buf *request, struct buf *plain,
+enum tocsin_err
+way_ask(struct way *w, const struct buf *request, struct buf *plain,
     struct span *fields)
 {
 	struct buf answer = { 0 }, frame = { 0 };
@@ -156,34 +146,47 @@ ask(struct way *w, const struct buf *request, struct buf *plain,
 	return err;
 }
 
+enum tocsin_err
+way_range(struct way *w, const struct msg_get *m, struct buf *plain,
+    struct msg_range *range)
+{
+	struct buf request = { 0 };
+	struct span fields;
+	enum tocsin_err err = TOCSIN_EBUSY;
+
+	msg_get_encode(&request, m);
+	if (buf_ok(&request)) {
+		request.p[0] = MSG_ENTRY_GET;
+		err = way_ask(w, &request, plain, &fields);
+	}
+	if (!err)
+		err = msg_range_decode(range, fields);
+	buf_release(&request);
+	return err;
+}
+
 /* A whole entry: its kind, and the bytes of an item. */
 static enum tocsin_err
 fetch(struct way *w, const uint8_t id[32], struct buf *out)
 {
 	struct msg_get m = { .max = MSG_RANGE_MAX };
 	struct msg_range range = { .total = 1 };
-	struct span fields;
 	enum tocsin_err err = TOCSIN_OK;
 
 	memcpy(m.id, id, sizeof(m.id));
 	out->max = ITEM_MAX;
 	while (!err && out->n < range.total) {
-		struct buf request = { 0 }, plain = { 0 };
+		struct buf plain = { 0 };
 
 		m.offset = out->n;
-		msg_get_encode(&request, &m);
-		if (buf_ok(&request))
-			request.p[0] = MSG_ENTRY_GET;
-		err = ask(w, &request, &plain, &fields);
-		if (!err)
-			err = msg_range_decode(&range, fields);
+		err = way_range(w, &m, &plain, &range);
 		if (!err && range.bytes.n == 0)
 			err = TOCSIN_EMALFORMED;
-		buf_add(out, range.bytes);
+		if (!err)
+			buf_add(out, range.bytes);
 		if (!err && !buf_ok(out))
 			err = TOCSIN_ETOOLARGE;
 		range.bytes = (struct span){ 0 };
-		buf_release(&request);
 		buf_release(&plain);
 	}
 	return err;
@@ -202,8 +205,13 @@ patch_apply(struct job *job, struct batch *batch)
 {
 	struct patch *p = (struct patch *)job;
 
+	enum tocsin_err err;
+
 	p->e.time = batch->now;
-	return store_mend(batch->tx, &p->e);
+	err = store_mend(batch->tx, &p->e);
+	if (!err && p->e.via.n == 0) /* peers passed over what was damaged */
+		err = intake_send_again(batch, p->e.seq, (struct span){ 0 });
+	return err;
 }
 
 static void
@@ -218,7 +226,7 @@ patch_member(struct patch *p, struct span member)
 static enum tocsin_err
 patch_ticket(struct patch *p, struct way *w, struct span body)
 {
-	const char *nation = w->m->b->conf.nation;
+	const char *nation = w->b->conf.nation;
 	struct ticket t;
 	struct note n;
 	enum tocsin_err err = ticket_parse(&t, &n, p->e.note);
@@ -252,7 +260,7 @@ patch_receipt(struct patch *p, struct way *w)
 	if (!err)
 		err = receipt_parse(r, n.text);
 	if (!err)
-		err = store_read(w->m->b->store, &rx);
+		err = store_read(w->b->store, &rx);
 	if (!err)
 		err = store_find(rx, r->line[0].id, &seq);
 	if (!err)
@@ -326,7 +334,7 @@ mend_one(struct way *w, uint64_t seq, const uint8_t id[32])
 		err = patch_make(&p, w, buf_span(&bytes));
 	p.job.weight = bytes.n;
 	if (!err)
-		err = writer_call(w->m->b->writer, &p.job);
+		err = writer_call(w->b->writer, &p.job);
 	if (!err)
 		log_event(LOG_WARN, "entry-mended", LOG_U("seq", seq),
 		    LOG_X("id", SPAN(p.e.id)), LOG_Z("peer", w->peer->name),
@@ -344,8 +352,8 @@ can_ask(const struct broker *b, const struct roster_broker *peer)
 	       strcmp(peer->rpc, "-") != 0;
 }
 
-static bool
-stopping(struct mend *m)
+bool
+mend_stopping(struct mend *m)
 {
 	bool stop;
 
@@ -355,20 +363,27 @@ stopping(struct mend *m)
 	return stop;
 }
 
+/* What is damaged, and how one peer is asked for it. */
+struct lost {
+	uint8_t key[32];
+	uint64_t seq; /* 0: the part with this hash */
+	uint8_t id[32];
+};
+
 static enum tocsin_err
-mend_at_peers(
-    struct mend *m, struct trust *t, uint64_t seq, const uint8_t id[32])
+mend_at_peers(struct mend *m, struct trust *t, const struct lost *l)
 {
 	const struct roster *r = trust_roster(t);
 	enum tocsin_err all = TOCSIN_ENOTFOUND, err = all;
 	size_t i;
 
-	for (i = 0; i < r->nbroker && err && !stopping(m); i++) {
-		struct way w = { .m = m, .trust = t, .peer = &r->broker[i] };
+	for (i = 0; i < r->nbroker && err && !mend_stopping(m); i++) {
+		struct way w = { m, m->b, t, .peer = &r->broker[i] };
 
 		if (!can_ask(m->b, w.peer))
 			continue;
-		err = mend_one(&w, seq, id);
+		err = l->seq > 0 ? mend_one(&w, l->seq, l->id)
+				 : part_mend(&w, l->key);
 		link_wipe(&w.link);
 		if (err != TOCSIN_ENOTFOUND)
 			all = err;
@@ -376,28 +391,38 @@ mend_at_peers(
 	return err ? all : TOCSIN_OK;
 }
 
+/* ---- what was tried ---- */
+
+static void
+entry_key(uint8_t key[32], uint64_t seq)
+{
+	memset(key, 0, 32);
+	memcpy(key, &seq, sizeof(seq));
+}
+
 /* Under the lock; NULL: it was not tried, or, with `add`, there is no room. */
 static struct trial *
-trial_of(struct mend *m, uint64_t seq, bool add)
+trial_of(struct mend *m, const uint8_t key[32], bool add)
 {
 	size_t i;
 
 	for (i = 0; i < m->ntrial; i++)
-		if (m->trial[i].seq == seq)
+		if (memcmp(m->trial[i].key, key, 32) == 0)
 			return &m->trial[i];
-	if (!add || i == STORE_DAMAGED_MAX)
+	if (!add || i == TRIALS)
 		return NULL;
-	m->trial[m->ntrial] = (struct trial){ .seq = seq };
+	m->trial[m->ntrial] = (struct trial){ 0 };
+	memcpy(m->trial[m->ntrial].key, key, 32);
 	return &m->trial[m->ntrial++];
 }
 
 static void
-tried(struct mend *m, uint64_t seq, bool lost)
+tried(struct mend *m, const uint8_t key[32], bool lost)
 {
 	struct trial *t;
 
 	pthread_mutex_lock(&m->lock);
-	t = trial_of(m, seq, true);
+	t = trial_of(m, key, true);
 	if (t) {
 		t->again = clock_ms() + AGAIN_MS;
 		t->lost = lost;
@@ -405,58 +430,135 @@ tried(struct mend *m, uint64_t seq, bool lost)
 	pthread_mutex_unlock(&m->lock);
 }
 
+static void
+tried_well(struct mend *m, const uint8_t key[32])
+{
+	struct trial *t;
+
+	pthread_mutex_lock(&m->lock);
+	t = trial_of(m, key, false);
+	if (t)
+		*t = m->trial[--m->ntrial];
+	pthread_mutex_unlock(&m->lock);
+}
+
 static bool
-is_due(struct mend *m, uint64_t seq)
+is_due(struct mend *m, const uint8_t key[32])
 {
 	struct trial *t;
 	bool due;
 
 	pthread_mutex_lock(&m->lock);
-	t = trial_of(m, seq, false);
+	t = trial_of(m, key, false);
 	due = !t || clock_ms() >= t->again;
 	pthread_mutex_unlock(&m->lock);
 	return due;
 }
 
 bool
-mend_is_lost(struct mend *m, uint64_t seq)
+mend_part_is_lost(struct mend *m, const uint8_t hash[32])
 {
 	struct trial *t;
 	bool lost;
 
 	pthread_mutex_lock(&m->lock);
-	t = trial_of(m, seq, false);
+	t = trial_of(m, hash, false);
 	lost = t && t->lost;
 	pthread_mutex_unlock(&m->lock);
 	return lost;
 }
 
+bool
+mend_is_lost(struct mend *m, uint64_t seq)
+{
+	uint8_t key[32];
+
+	entry_key(key, seq);
+	return mend_part_is_lost(m, key);
+}
+
+/* ---- what is damaged ---- */
+
+static enum tocsin_err
+mend_lost(struct mend *m, struct trust *t, struct lost *l)
+{
+	struct store_rx *rx = NULL;
+	enum tocsin_err err = TOCSIN_OK;
+
+	if (l->seq > 0) {
+		err = store_read(m->b->store, &rx);
+		if (!err)
+			err = store_id(rx, l->seq, l->id);
+		if (rx)
+			store_read_end(rx);
+	}
+	if (!err)
+		err = mend_at_peers(m, t, l);
+	if (err)
+		tried(m, l->key, err == TOCSIN_ENOTFOUND);
+	else
+		tried_well(m, l->key);
+	return err;
+}
+
 static void
-mend_damaged(struct mend *m, struct trust *t)
+mend_entries(struct mend *m, struct trust *t)
 {
 	static struct log_limit limit = LOG_LIMIT(20, 600000);
 	uint64_t seqs[STORE_DAMAGED_MAX];
 	size_t n = store_damaged(m->b->store, seqs), i;
-	uint8_t id[32];
+	enum tocsin_err err;
 
-	for (i = 0; i < n && !stopping(m); i++) {
-		struct store_rx *rx = NULL;
-		enum tocsin_err err;
+	for (i = 0; i < n && !mend_stopping(m); i++) {
+		struct lost l = { .seq = seqs[i] };
 
-		if (!is_due(m, seqs[i]))
+		entry_key(l.key, l.seq);
+		if (!is_due(m, l.key))
 			continue;
-		err = store_read(m->b->store, &rx);
-		if (!err)
-			err = store_id(rx, seqs[i], id);
-		if (rx)
-			store_read_end(rx);
-		if (!err)
-			err = mend_at_peers(m, t, seqs[i], id);
-		if (!err)
+		err = mend_lost(m, t, &l);
+		if (err)
+			log_limited(&limit, LOG_ERROR, "entry-not-mended",
+			    LOG_U("seq", l.seq), LOG_ERR(err));
+	}
+}
+
+/* One that was erased meanwhile is no more. */
+static bool
+is_gone(struct mend *m, const uint8_t hash[32])
+{
+	struct store_part part;
+	struct store_rx *rx;
+	bool gone;
+
+	if (store_read(m->b->store, &rx) != TOCSIN_OK)
+		return false;
+	gone = store_part_stat(rx, hash, &part) == TOCSIN_ENOTFOUND;
+	store_read_end(rx);
+	if (gone) {
+		store_part_mended(m->b->store, hash);
+		tried_well(m, hash);
+	}
+	return gone;
+}
+
+static void
+mend_parts(struct mend *m, struct trust *t)
+{
+	static struct log_limit limit = LOG_LIMIT(20, 600000);
+	uint8_t hashes[STORE_DAMAGED_MAX][32];
+	size_t n = store_parts_damaged(m->b->store, hashes), i;
+	enum tocsin_err err;
+
+	for (i = 0; i < n && !mend_stopping(m); i++) {
+		struct lost l = { 0 };
+
+		memcpy(l.key, hashes[i], sizeof(l.key));
+		if (!is_due(m, l.key) || is_gone(m, l.key))
 			continue;
-		tried(m, seqs[i], err == TOCSIN_ENOTFOUND);
-		log_limited(&limit, LOG_ERROR, "entry-not-mended",
-		    LOG_U("seq", seqs[i]), LOG_ERR(err));
+		err = mend_lost(m, t, &l);
+		if (err)
+			log_limited(&limit, LOG_ERROR, "part-not-mended",
+			    LOG_X("hash", SPAN(l.key)), LOG_ERR(err));
 	}
 }
 
@@ -465,6 +567,8 @@ mend_damaged(struct mend *m, struct trust *t)
 struct arrival {
 	struct job job;
 	struct intake *in;
+	bool ours;	 /* sent by our nation */
+	struct span via; /* the peer, which has it */
 };
 
 static enum tocsin_err
@@ -474,6 +578,9 @@ arrival_apply(struct job *job, struct batch *batch)
 	uint64_t seq;
 	enum tocsin_err err = intake_apply(a->in, batch, &seq);
 
+	/* Other nations may never have got it. */
+	if (!err && a->ours)
+		err = intake_send_again(batch, seq, a->via);
 	return err == TOCSIN_EDUPLICATE ? TOCSIN_OK : err;
 }
 
@@ -484,10 +591,11 @@ arrival_apply(struct job *job, struct batch *batch)
 static enum tocsin_err
 take_in(struct way *w, struct span bytes)
 {
-	struct broker *b = w->m->b;
+	struct broker *b = w->b;
 	struct trust_who who = { .kind = TRUST_BROKER };
 	struct intake_source src = { .kind = INTAKE_PEER, .who = &who };
-	struct arrival a = { .job = { .posts = 1, .apply = arrival_apply } };
+	struct arrival a = { .job = { .posts = 1, .apply = arrival_apply },
+		.via = span_of(w->peer->name) };
 	const char *nation = w->peer->nation;
 	struct item_entry item;
 	struct ticket t;
@@ -500,9 +608,10 @@ take_in(struct way *w, struct span bytes)
 	if (err)
 		return err;
 	kind = (enum store_kind)bytes.p[0];
-	if (kind == STORE_TICKET &&
-	    ticket_parse(&t, &n, item.note) == TOCSIN_OK &&
-	    span_is(member_nation(t.from), b->conf.nation))
+	a.ours = kind == STORE_TICKET &&
+		 ticket_parse(&t, &n, item.note) == TOCSIN_OK &&
+		 span_is(member_nation(t.from), b->conf.nation);
+	if (a.ours)
 		nation = b->conf.nation;
 	memcpy(who.broker, w->peer->name, strlen(w->peer->name));
 	memcpy(who.nation, nation, strlen(nation));
@@ -518,6 +627,7 @@ take_in(struct way *w, struct span bytes)
 
 struct tally {
 	uint64_t had, taken, refused;
+	uint64_t parts; /* that are whole since */
 };
 
 static enum tocsin_err
@@ -526,7 +636,7 @@ pull_one(struct way *w, const uint8_t id[32], struct tally *n)
 	struct buf bytes = { 0 };
 	struct store_rx *rx = NULL;
 	uint64_t seq;
-	enum tocsin_err err = store_read(w->m->b->store, &rx);
+	enum tocsin_err err = store_read(w->b->store, &rx);
 
 	if (err)
 		return err;
@@ -554,10 +664,10 @@ pull_page(struct way *w, uint64_t *after, struct tally *n)
 
 	buf_u8(&request, MSG_ENTRY_LIST);
 	buf_u64(&request, *after);
-	err = ask(w, &request, &plain, &fields);
+	err = way_ask(w, &request, &plain, &fields);
 	if (!err)
 		err = msg_ids_decode(after, &ids, fields);
-	for (; !err && ids.n > 0 && !stopping(w->m);
+	for (; !err && ids.n > 0 && !mend_stopping(w->m);
 	     ids = span_cut(ids, 32, ids.n))
 		err = pull_one(w, ids.p, n);
 	buf_release(&request);
@@ -590,12 +700,15 @@ pull(struct way *w)
 
 	do
 		err = pull_page(w, &after, &n);
-	while (!err && after > 0 && !stopping(w->m));
-	if (!err && !stopping(w->m))
-		err = writer_call(w->m->b->writer, &done.job);
+	while (!err && after > 0 && !mend_stopping(w->m));
+	if (!err)
+		err = parts_complete(w, &n.parts);
+	if (!err && !mend_stopping(w->m))
+		err = writer_call(w->b->writer, &done.job);
 	log_event(LOG_INFO, "restore-pulled", LOG_Z("peer", w->peer->name),
 	    LOG_U("had", n.had), LOG_U("taken", n.taken),
-	    LOG_U("refused", n.refused), LOG_ERR(err), LOG_END);
+	    LOG_U("refused", n.refused), LOG_U("parts", n.parts), LOG_ERR(err),
+	    LOG_END);
 	return err;
 }
 
@@ -621,9 +734,9 @@ pull_restored(struct mend *m, struct trust *t)
 	size_t i;
 
 	for (i = 0; i < r->nbroker && m->b->epochs.n > 0; i++) {
-		struct way w = { .m = m, .trust = t, .peer = &r->broker[i] };
+		struct way w = { m, m->b, t, .peer = &r->broker[i] };
 
-		if (stopping(m) || !can_ask(m->b, w.peer) ||
+		if (mend_stopping(m) || !can_ask(m->b, w.peer) ||
 		    is_pulled(m->b, w.peer->name))
 			continue;
 		if (pull(&w) != TOCSIN_OK)
@@ -658,10 +771,11 @@ mend_main(void *arg)
 		struct trust *t;
 
 		pause_ms(m, wait);
-		if (stopping(m))
+		if (mend_stopping(m))
 			return NULL;
 		t = trust_get(m->b->trust);
-		mend_damaged(m, t);
+		mend_entries(m, t);
+		mend_parts(m, t);
 		wait = pull_restored(m, t);
 		trust_put(t);
 	}

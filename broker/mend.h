@@ -6,10 +6,15 @@
  *			readers found it (store_damaged): the id is known by
  *			the index and the tree, so the peers are asked for it by
  *			entry.get, and it stands in for the damaged one
+ *			and a part of which a range is (store_parts_damaged):
+ *			ranges that came from a peer take the place of the
+ *			damaged ones, if with them the part has its hash
  *	restored	after `tocsind restore` each peer is asked once for the
  *			ids of all that it exchanged with our nation
  *			(entry.list), and what is missing is fetched and taken
- *			in as if it had been relayed
+ *			in as if it had been relayed; then the parts that
+ *			are not whole. What our nation sent goes on to the
+ *			others that it is for
  *
  * One thread, with links of its own, which asks one thing at a time and nothing
  * while all is well. Values: pulled/PEER is the epoch (epochs.h) in which the
@@ -32,6 +37,7 @@ MUST_USE enum tocsin_err mend_start(struct mend **out, struct broker *b);
  * wait for it. Until that is known, a reader waits, so that it misses nothing.
  */
 bool mend_is_lost(struct mend *m, uint64_t seq);
+bool mend_part_is_lost(struct mend *m, const uint8_t hash[32]);
 
 void mend_stop(struct mend *m); /* waits for a call that is out */
 void mend_free(struct mend *m);

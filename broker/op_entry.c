@@ -86,6 +86,7 @@ entry_bytes(struct msg_range *out, struct buf *bytes, struct store_rx *rx,
 	return err;
 }
 
+/* A body that is a part, too. One that is not is asked for with its entry. */
 static bool
 names_part(const struct store_entry *e, const uint8_t hash[32])
 {
@@ -96,6 +97,8 @@ names_part(const struct store_entry *e, const uint8_t hash[32])
 	if (e->kind != STORE_TICKET ||
 	    ticket_parse(&t, &n, e->note) != TOCSIN_OK)
 		return false;
+	if (e->detached && memcmp(t.body_hash, hash, 32) == 0)
+		return true;
 	for (i = 0; i < t.npart; i++)
 		if (memcmp(t.part[i].hash, hash, 32) == 0)
 			return true;

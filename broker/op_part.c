@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "broker/dispatch.h"
 #include "broker/intake.h"
+#include "broker/log.h"
+#include "broker/mend.h"
 #include "broker/staged.h"
 #include "crypto/ticket.h"
 
@@ -256,6 +258,18 @@ read_range(struct msg_range *out, struct buf *bytes, struct store_rx *rx,
 	return err;
 }
 
+/* While some peer may have it, it is not here yet. */
+static enum tocsin_err
+damaged(struct request *r, const struct msg_get *m)
+{
+	static struct log_limit limit = LOG_LIMIT(20, 600000);
+
+	log_limited(&limit, LOG_ERROR, "part-damaged",
+	    LOG_X("hash", SPAN(m->hash)), LOG_U("offset", m->offset));
+	return mend_part_is_lost(r->b->mend, m->hash) ? TOCSIN_EBODYMISMATCH
+						      : TOCSIN_EBUSY;
+}
+
 static enum tocsin_err
 get(struct request *r, const struct msg_get *m, struct msg_range *out,
     struct buf *bytes)
@@ -274,6 +288,8 @@ get(struct request *r, const struct msg_get *m, struct msg_range *out,
 	if (!err)
 		err = read_range(out, bytes, rx, &e, m);
 	store_read_end(rx);
+	if (err == TOCSIN_EBODYMISMATCH)
+		err = damaged(r, m);
 	return err;
 }
 
@@ -289,7 +305,8 @@ op_get(struct request *r, struct span body)
 	if (!err)
 		err = get(r, &m, &range, &bytes);
 	if (err) {
-		request_refuse(r, err, 0, NULL);
+		request_refuse(
+		    r, err, err == TOCSIN_EBUSY ? RETRY_MS : 0, NULL);
 	} else {
 		range.bytes = buf_span(&bytes);
 		count_more(r->b->count, BROKER_got_bytes, bytes.n);

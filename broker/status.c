@@ -12,6 +12,7 @@
 /* Names, numbers and times alone are shown: nothing needs to be escaped. */
 struct status {
 	size_t damaged; /* entries that readers found so */
+	size_t parts_damaged;
 	uint64_t entries;
 	uint64_t used, limit;
 	struct session_stats sessions;
@@ -39,6 +40,7 @@ static void
 gather(struct status *st, struct broker *b)
 {
 	uint64_t seqs[STORE_DAMAGED_MAX];
+	uint8_t hashes[STORE_DAMAGED_MAX][32];
 	struct store_rx *rx = NULL;
 
 	*st = (struct status){ 0 };
@@ -48,6 +50,7 @@ gather(struct status *st, struct broker *b)
 	}
 	store_usage(b->store, &st->used, &st->limit);
 	st->damaged = store_damaged(b->store, seqs);
+	st->parts_damaged = store_parts_damaged(b->store, hashes);
 	sessions_stats(b->sessions, &st->sessions);
 	writer_stats(b->writer, &st->writer);
 	st->parked = parks_count(b->parks);
@@ -149,13 +152,14 @@ json_broker(struct buf *out, struct broker *b)
 	gather(&st, b);
 	json_roster(out, b, trust_roster(st.trust));
 	buf_addf(out,
-	    ",\"entries\":%" PRIu64 ",\"damaged\":%zu,\"store_used\":%" PRIu64
+	    ",\"entries\":%" PRIu64
+	    ",\"damaged\":%zu,\"parts_damaged\":%zu,\"store_used\":%" PRIu64
 	    ",\"store_limit\":%" PRIu64 ",\"sessions\":%" PRIu64
 	    ",\"half_open\":%" PRIu64 ",\"parked\":%u,\"queued\":%" PRIu64
 	    ",\"commits\":%" PRIu64,
-	    st.entries, st.damaged, st.used, st.limit, st.sessions.open,
-	    st.sessions.half_open, st.parked, st.writer.queued,
-	    st.writer.commits);
+	    st.entries, st.damaged, st.parts_damaged, st.used, st.limit,
+	    st.sessions.open, st.sessions.half_open, st.parked,
+	    st.writer.queued, st.writer.commits);
 	json_peers(out, &st);
 	json_counters(out, b);
 	release(&st);
@@ -249,10 +253,11 @@ text_broker(struct buf *out, struct broker *b)
 	    roster_expired(r, clock_now()) ? "EXPIRED" : "until", expires,
 	    listed(b, r) ? "" : ", does not list this broker");
 	buf_addf(out, "entries             %" PRIu64 "\n", st.entries);
-	if (st.damaged > 0)
+	if (st.damaged + st.parts_damaged > 0)
 		buf_addf(out,
-		    "damaged             %zu entries; see tocsind verify\n",
-		    st.damaged);
+		    "damaged             %zu entries, %zu parts; see tocsind "
+		    "verify\n",
+		    st.damaged, st.parts_damaged);
 	buf_addf(out, "store               %" PRIu64 " of %" PRIu64 " MiB\n",
 	    st.used >> 20, st.limit >> 20);
 	buf_addf(out,

@@ -199,6 +199,16 @@ enum tocsin_err MUST_USE store_part_drop(
 enum tocsin_err MUST_USE store_part_unname(
     struct store_tx *tx, const uint8_t hash[32]);
 
+/*
+ * Put a damaged range of a part back: one range of STORE_RANGE bytes, or what
+ * there is of the last one. Its bytes are believed: the caller has seen that
+ * with them the part has the hash that store_part_sum() says. EDUPLICATE: the
+ * range is in order. EUSAGE: there is no such range.
+ */
+#define STORE_RANGE (14 * 4096 - 24) /* what one check is over */
+enum tocsin_err MUST_USE store_part_mend(struct store_tx *tx,
+    const uint8_t hash[32], uint64_t offset, struct span bytes);
+
 /* A writer sees its own transaction through this snapshot; don't end it. */
 struct store_rx *store_tx_view(struct store_tx *tx);
 
@@ -245,6 +255,26 @@ enum tocsin_err MUST_USE store_part_stat(
 /* Appends up to `max` bytes from `offset` of what is there. */
 enum tocsin_err MUST_USE store_part_read(struct store_rx *rx,
     const uint8_t hash[32], uint64_t offset, size_t max, struct buf *out);
+
+/* The SHA-256 of what is there, as it was when it was written. */
+enum tocsin_err MUST_USE store_part_sum(
+    struct store_rx *rx, const uint8_t hash[32], uint8_t sum[32]);
+
+/*
+ * The first part after `after` (NULL: of all) that an entry names and that is
+ * not whole; looks at `max` parts at most. NOTFOUND: there is none; EBUSY: not
+ * among those, and *hash is where to go on. `hash` may be `after`.
+ */
+enum tocsin_err MUST_USE store_part_lacking(
+    struct store_rx *rx, const uint8_t *after, unsigned max, uint8_t hash[32]);
+
+/*
+ * As store_damaged(): parts that an entry names, a range of which readers found
+ * damaged. It stays so until it is said to be mended.
+ */
+size_t store_parts_damaged(
+    struct store *s, uint8_t hashes[STORE_DAMAGED_MAX][32]);
+void store_part_mended(struct store *s, const uint8_t hash[32]);
 
 /* The next value by name after `after`, empty for the first; NOTFOUND: none. */
 enum tocsin_err MUST_USE store_value_next(struct store_rx *rx,

@@ -127,6 +127,8 @@ struct store {
 	pthread_mutex_t damaged_lock;
 	size_t ndamaged;
 	uint64_t damaged[STORE_DAMAGED_MAX];
+	size_t nparts_damaged;
+	uint8_t parts_damaged[STORE_DAMAGED_MAX][32];
 
 	pthread_mutex_t pool_lock;
 	struct store_rx *pool; /* snapshots to be renewed */

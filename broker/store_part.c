@@ -19,6 +19,7 @@
 #define PART_MAX (UINT64_C(4) << 30)
 
 #define CHUNK_PAGES 14
+_Static_assert(STORE_RANGE == CHUNK_MAX, "a range of a part is a chunk");
 
 /* ---- chunks ---- */
 
@@ -374,6 +375,20 @@ store_part_write(struct store_tx *tx, const uint8_t hash[32], uint64_t offset,
 
 /* ---- reading ---- */
 
+static void
+part_damaged_note(struct store *s, const uint8_t hash[32])
+{
+	size_t i;
+
+	pthread_mutex_lock(&s->damaged_lock);
+	for (i = 0; i < s->nparts_damaged; i++)
+		if (memcmp(s->parts_damaged[i], hash, 32) == 0)
+			break;
+	if (i == s->nparts_damaged && i < STORE_DAMAGED_MAX)
+		memcpy(s->parts_damaged[s->nparts_damaged++], hash, 32);
+	pthread_mutex_unlock(&s->damaged_lock);
+}
+
 enum tocsin_err
 store_part_stat(
     struct store_rx *rx, const uint8_t hash[32], struct store_part *out)
@@ -407,12 +422,128 @@ store_part_read(struct store_rx *rx, const uint8_t hash[32], uint64_t offset,
 			    span_cut(bytes, (size_t)(offset % CHUNK_MAX), max);
 		if (err || bytes.n == 0) { /* below `have` nothing is missing */
 			buf_cut(out, before);
-			return err == TOCSIN_EINTERNAL ? err
-						       : TOCSIN_EBODYMISMATCH;
+			if (err == TOCSIN_EINTERNAL)
+				return err;
+			if (row.first_seq > 0)
+				part_damaged_note(rx->s, hash);
+			return TOCSIN_EBODYMISMATCH;
 		}
 		buf_add(out, bytes);
 		offset += bytes.n;
 		max -= bytes.n;
 	}
 	return buf_ok(out) ? TOCSIN_OK : TOCSIN_EBUSY;
+}
+
+enum tocsin_err
+store_part_sum(struct store_rx *rx, const uint8_t hash[32], uint8_t sum[32])
+{
+	struct part_row row;
+	enum tocsin_err err = part_row_get(rx, hash, &row);
+
+	if (err)
+		return err;
+	if (row.complete)
+		memcpy(sum, hash, 32);
+	else
+		crypto_hash_sha256_final(&row.sha, sum);
+	return TOCSIN_OK;
+}
+
+/* The next key; false: it was the last one. */
+static bool
+hash_next(uint8_t hash[32])
+{
+	size_t i = 32;
+
+	while (i > 0 && ++hash[i - 1] == 0)
+		i--;
+	return i > 0;
+}
+
+enum tocsin_err
+store_part_lacking(
+    struct store_rx *rx, const uint8_t *after, unsigned max, uint8_t hash[32])
+{
+	struct span key, value;
+	struct part_row row;
+	uint8_t from[32] = { 0 };
+	enum tocsin_err err;
+
+	if (after)
+		memcpy(from, after, sizeof(from));
+	if (after && !hash_next(from))
+		return TOCSIN_ENOTFOUND;
+	for (; max > 0; max--) {
+		err = row_seek(rx, T_PARTS, SPAN(from), &key, &value);
+		if (err)
+			return err;
+		if (key.n != sizeof(from))
+			return TOCSIN_EBODYMISMATCH;
+		memcpy(hash, key.p, 32);
+		memcpy(from, key.p, 32);
+		if (part_row_get(rx, from, &row) == TOCSIN_OK &&
+		    !row.complete && row.first_seq > 0)
+			return TOCSIN_OK;
+		if (!hash_next(from))
+			return TOCSIN_ENOTFOUND;
+	}
+	return TOCSIN_EBUSY;
+}
+
+/* ---- mending ---- */
+
+size_t
+store_parts_damaged(struct store *s, uint8_t hashes[STORE_DAMAGED_MAX][32])
+{
+	size_t n;
+
+	pthread_mutex_lock(&s->damaged_lock);
+	n = s->nparts_damaged;
+	memcpy(hashes, s->parts_damaged, n * sizeof(*hashes));
+	pthread_mutex_unlock(&s->damaged_lock);
+	return n;
+}
+
+void
+store_part_mended(struct store *s, const uint8_t hash[32])
+{
+	size_t i;
+
+	pthread_mutex_lock(&s->damaged_lock);
+	for (i = 0; i < s->nparts_damaged; i++)
+		if (memcmp(s->parts_damaged[i], hash, 32) == 0)
+			break;
+	if (i < s->nparts_damaged)
+		memmove(s->parts_damaged[i],
+		    s->parts_damaged[--s->nparts_damaged], 32);
+	pthread_mutex_unlock(&s->damaged_lock);
+}
+
+enum tocsin_err
+store_part_mend(struct store_tx *tx, const uint8_t hash[32], uint64_t offset,
+    struct span bytes)
+{
+	struct part_row row;
+	struct span there;
+	uint64_t n;
+	enum tocsin_err err;
+
+	if (tx->failed)
+		return tx->failed;
+	err = part_row_get(&tx->view, hash, &row);
+	if (err)
+		return err;
+	if (offset % CHUNK_MAX != 0 || offset >= row.have)
+		return TOCSIN_EUSAGE;
+	n = row.have - offset < CHUNK_MAX ? row.have - offset : CHUNK_MAX;
+	if (bytes.n != n)
+		return TOCSIN_EUSAGE;
+	err = chunk_get(&tx->view, row.no, offset / CHUNK_MAX, &there);
+	if (!err && there.n == n)
+		return TOCSIN_EDUPLICATE;
+	if (err == TOCSIN_EINTERNAL)
+		return err;
+	err = tx_room(tx, CHUNK_PAGES, true);
+	return err ? err : chunk_put(tx, row.no, offset / CHUNK_MAX, 0, bytes);
 }

@@ -618,6 +618,119 @@ test_damage(void)
 	    "a truncated file is refused");
 }
 
+/* A part of three ranges and a bit; an entry names it. */
+#define PART_LEN (3 * STORE_RANGE + 1000)
+
+static struct store *
+part_put(uint8_t part[PART_LEN], uint8_t hash[32])
+{
+	struct store *s = open_at("part");
+	struct store_tx *tx = begin(s);
+	uint64_t have;
+
+	randombytes_buf(part, PART_LEN);
+	crypto_hash_sha256(hash, part, PART_LEN);
+	append(tx, 1, 100);
+	if (store_part_expect(tx, hash, PART_LEN, 1) != TOCSIN_OK ||
+	    store_part_write(tx, hash, 0, (struct span){ part, PART_LEN },
+		&have) != TOCSIN_OK ||
+	    store_commit(tx) != TOCSIN_OK)
+		abort();
+	return s;
+}
+
+static enum tocsin_err
+part_range(struct store *s, const uint8_t hash[32], const uint8_t *part,
+    uint64_t offset, size_t n)
+{
+	struct store_rx *rx = look(s);
+	struct buf got = { 0 };
+	enum tocsin_err err = store_part_read(rx, hash, offset, n, &got);
+
+	store_read_end(rx);
+	if (err ? got.n > 0
+		: got.n != n || memcmp(got.p, part + offset, n) != 0)
+		err = TOCSIN_EINTERNAL;
+	buf_release(&got);
+	return err;
+}
+
+static void
+test_part_damage(void)
+{
+	uint8_t *part = xmalloc(PART_LEN), hash[32], sum[32];
+	uint8_t hashes[STORE_DAMAGED_MAX][32];
+	struct span range = { part + STORE_RANGE, STORE_RANGE };
+	struct store *s = part_put(part, hash);
+	struct store_tx *tx;
+
+	store_close(s);
+	flip("part", (struct span){ part + STORE_RANGE + 500, 64 }, 9);
+	s = open_at("part");
+	is_int(part_range(s, hash, part, 0, STORE_RANGE), TOCSIN_OK,
+	    "of a damaged part the good ranges are handed out");
+	is_int((long long)store_parts_damaged(s, hashes), 0, "and no more");
+	is_int(part_range(s, hash, part, STORE_RANGE - 10, 20),
+	    TOCSIN_EBODYMISMATCH, "nothing of a damaged one");
+	ok(store_parts_damaged(s, hashes) == 1 &&
+		memcmp(hashes[0], hash, 32) == 0,
+	    "then the part is noted");
+	tx = begin(s);
+	ok(store_part_sum(store_tx_view(tx), hash, sum) == TOCSIN_OK &&
+		memcmp(sum, hash, 32) == 0,
+	    "what it must be is known");
+	is_int(store_part_mend(tx, hash, 0, (struct span){ part, STORE_RANGE }),
+	    TOCSIN_EDUPLICATE, "a range that is in order is not replaced");
+	is_int(store_part_mend(
+		   tx, hash, STORE_RANGE, span_cut(range, 0, range.n - 1)),
+	    TOCSIN_EUSAGE, "nor one by less than it was");
+	is_int(store_part_mend(tx, hash, STORE_RANGE + 1, range), TOCSIN_EUSAGE,
+	    "nor elsewhere");
+	ok(store_part_mend(tx, hash, STORE_RANGE, range) == TOCSIN_OK &&
+		store_commit(tx) == TOCSIN_OK,
+	    "a damaged one is");
+	store_part_mended(s, hash);
+	is_int(
+	    (long long)store_parts_damaged(s, hashes), 0, "then all is well");
+	is_int(part_range(s, hash, part, 0, PART_LEN), TOCSIN_OK,
+	    "and it is handed out whole");
+	is_int(store_verify(s, NULL, NULL, NULL), TOCSIN_OK,
+	    "verify has nothing to say of it");
+	store_close(s);
+	free(part);
+}
+
+static void
+test_lacking(void)
+{
+	struct store *s = open_at("lacking");
+	struct store_tx *tx = begin(s);
+	struct store_rx *rx = store_tx_view(tx);
+	uint8_t hash[4][32] = { { 0 }, { 1 }, { 2 }, { 0 } }, got[32];
+
+	memset(hash[3], 0xff, sizeof(hash[3]));
+	append(tx, 1, 100);
+	is_int(store_part_lacking(rx, NULL, 9, got), TOCSIN_ENOTFOUND,
+	    "where there is no part none is lacking");
+	if (store_part_expect(tx, hash[0], 10, 1) != TOCSIN_OK ||
+	    store_part_expect(tx, hash[1], 10, 0) != TOCSIN_OK ||
+	    store_part_expect(tx, hash[2], 10, 0) != TOCSIN_OK ||
+	    store_part_expect(tx, hash[3], 10, 1) != TOCSIN_OK)
+		abort();
+	ok(store_part_lacking(rx, NULL, 9, got) == TOCSIN_OK &&
+		memcmp(got, hash[0], 32) == 0,
+	    "a part that is named and not whole is found");
+	is_int(store_part_lacking(rx, got, 2, got), TOCSIN_EBUSY,
+	    "looking ends after as many as were said");
+	ok(store_part_lacking(rx, got, 9, got) == TOCSIN_OK &&
+		memcmp(got, hash[3], 32) == 0,
+	    "and goes on there, past those that nothing names");
+	is_int(store_part_lacking(rx, got, 9, got), TOCSIN_ENOTFOUND,
+	    "to the last hash there can be");
+	store_abort(tx);
+	store_close(s);
+}
+
 int
 main(void)
 {
@@ -631,5 +744,7 @@ main(void)
 	test_kill();
 	test_full();
 	test_damage();
+	test_part_damage();
+	test_lacking();
 	return tap_done();
 }

@@ -22,6 +22,13 @@ for i in 1 2 3 4 5; do
 	must post singcert-desk1 mycert@my --tlp GREEN --subject "hello $i" \
 		>/dev/null
 done
+head -c 200000 /dev/urandom >"$fed/attached"
+with=$(post singcert-desk1 mycert@my --tlp GREEN --subject 'with a part' \
+	--attach "$fed/attached")
+must wait_until 30 shows mycert-night "$with" 'with a part'
+mkdir "$fed/saved" "$fed/back"
+ok 'an attachment arrives abroad' \
+	wait_until 30 at mycert-night save "$with" attached -o "$fed/saved"
 ok 'a store is verified while its broker runs' verify sg
 is "$(verify sg | grep -c '^[0-9]* entries.* no problem found$')" 1 \
 	'and it says what it walked'
@@ -68,6 +75,8 @@ ok 'what was put back is clean' verify sg
 harm 's/age-encryption.org\/v1/age-encryption.org\/v2/g'
 damaged=$(verify sg | grep -c 'the entry is damaged')
 ok 'several entries are damaged' [ "$damaged" -gt 1 ]
+is "$(verify sg | grep -c 'a range of a part is damaged; .*peer')" 1 \
+	'so is a part'
 fed_start sg
 # Whoever reads finds them: here a device that has nothing yet.
 fed_device singcert@sg desk2
@@ -81,6 +90,13 @@ mended()
 	[ "$(grep -c event=entry-mended "$fed/sg/log")" -ge $((damaged - 1)) ]
 }
 ok 'a reader finds them, and they come back from a peer' wait_until 30 mended
+ok 'who wants the part waits until it came back, too' \
+	wait_until 30 at singcert-desk1 save "$with" attached -o "$fed/back"
+ok 'and gets what was attached' cmp "$fed/attached" "$fed/back/attached"
+ok 'the log says that it was damaged' grep -q event=part-damaged \
+	"$fed/sg/log"
+ok 'and is mended' grep -q 'event=part-mended .*ranges=1 peer=my' \
+	"$fed/sg/log"
 is "$(verify sg | grep -c ^problem:)" 1 \
 	'but for the one that no peer has, the store is clean'
 is "$(tocsind status --config "$(conf sg)" --json | json damaged)" 1 \
@@ -94,11 +110,18 @@ put_back
 
 # ---- a file that is cut under a running broker ----
 
+fed_stop my # else it makes the broker write, and the file grows again
 fed_start sg
+ended()
+{
+	gone "$(fed_pid sg)" ||
+		grep -q '^State:.*[ZX]' "/proc/$(fed_pid sg)/status"
+}
 truncate -s 8192 "$fed/sg/store/log.mdb"
 tocsind status --config "$(conf sg)" >/dev/null 2>&1
 at singcert-desk1 post --to mycert@my --tlp GREEN --subject cut --wait 0 \
 	>/dev/null 2>&1
+wait_until 20 ended || kill -KILL "$(fed_pid sg)"
 wait "$(fed_pid sg)"
 is $? 1 'a broker whose file is cut under it ends'
 ok 'and says what to do' grep -q \
