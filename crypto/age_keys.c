@@ -9,23 +9,37 @@
 static const char recipient_hrp[] = "age";
 static const char identity_hrp[] = "AGE-SECRET-KEY-";
 
-/* `out` has room for `n` characters and a NUL; empty if memory was short. */
+/*
+ * On the stack, the longest of the texts and what it decodes to: with memory
+ * that can be short, a good key would sometimes be none.
+ */
+#define ROOM (AGE_IDENTITY_TEXT + 1)
+
+static struct buf
+on(uint8_t room[ROOM])
+{
+	return (struct buf){ .p = room, .cap = ROOM, .max = ROOM };
+}
+
+/* `out` has room for `n` characters and a NUL. */
 static void
 print(char *out, size_t n, const char *hrp, const uint8_t key[AGE_KEY])
 {
-	struct buf b = { .max = n };
+	uint8_t room[ROOM];
+	struct buf b = on(room);
 
 	bech32_encode(&b, hrp, (struct span){ key, AGE_KEY });
 	memset(out, 0, n + 1);
-	if (buf_ok(&b))
-		memcpy(out, b.p, b.n);
-	buf_release(&b);
+	if (buf_ok(&b) && b.n == n)
+		memcpy(out, b.p, n);
+	sodium_memzero(room, sizeof(room));
 }
 
 static enum tocsin_err
 parse(uint8_t key[AGE_KEY], const char *hrp, size_t n, struct span text)
 {
-	struct buf b = { .max = n };
+	uint8_t room[ROOM];
+	struct buf b = on(room);
 	enum tocsin_err err;
 
 	if (text.n != n)
@@ -35,7 +49,7 @@ parse(uint8_t key[AGE_KEY], const char *hrp, size_t n, struct span text)
 		err = TOCSIN_EMALFORMED;
 	if (err == TOCSIN_OK)
 		memcpy(key, b.p, AGE_KEY);
-	buf_release(&b);
+	sodium_memzero(room, sizeof(room));
 	return err;
 }
 
