@@ -56,6 +56,28 @@ resume_accepting(struct door *d)
 	epoll_ctl(d->epoll, EPOLL_CTL_ADD, d->listen, &ev);
 }
 
+/*
+ * The one that nobody vouches for and that has said nothing for longest; NULL:
+ * all of them have keys. Of those who came in the meantime an honest one needs
+ * its place for a few round trips, until it is vouched for.
+ */
+static struct conn *
+oldest_stranger(struct door *d)
+{
+	static const enum wait kinds[] = { W_QUIET, W_HEADER, W_FIRST,
+		W_ASKED };
+	struct conn *c = NULL;
+	struct timer *t;
+	size_t i;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		t = timer_oldest(d, kinds[i]);
+		if (t != NULL && (c == NULL || t->since < c->life.since))
+			c = t->conn;
+	}
+	return c != NULL ? c : conn_unvouched(d, W_FRAME);
+}
+
 /* Room for one more, if need be by showing out the oldest stranger. */
 static bool
 make_room(struct door *d)
@@ -64,9 +86,7 @@ make_room(struct door *d)
 
 	if (d->conns < d->cfg->max_conns)
 		return true;
-	c = conn_older(timer_oldest(d, W_HEADER), timer_oldest(d, W_FIRST));
-	if (c == NULL)
-		c = conn_older(timer_oldest(d, W_QUIET), NULL);
+	c = oldest_stranger(d);
 	if (c == NULL)
 		return false;
 	COUNT(d, evicted)++;
@@ -171,6 +191,7 @@ static const struct {
 	[W_HEADER] = { DOOR_late_header, "late-header" },
 	[W_FIRST]  = { DOOR_late_first,  "late-first" },
 	[W_QUIET]  = { DOOR_late_first,  "quiet" },
+	[W_ASKED]  = { DOOR_late_idle,   "idle" },
 	[W_IDLE]   = { DOOR_late_idle,   "idle" },
 	[W_FRAME]  = { DOOR_late_frame,  "late-message" },
 	[W_CLOSE]  = { DOOR_late_close,  NULL },
@@ -423,6 +444,7 @@ door_new(const struct door_config *cfg, int listen_fd, int control_fd)
 	d->limit[W_HEADER] = cfg->header_ms;
 	d->limit[W_FIRST] = cfg->first_ms;
 	d->limit[W_QUIET] = cfg->idle_ms;
+	d->limit[W_ASKED] = cfg->idle_ms;
 	d->limit[W_IDLE] = cfg->idle_ms;
 	d->limit[W_FRAME] = cfg->frame_ms;
 	d->limit[W_CLOSE] = cfg->close_ms;

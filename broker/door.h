@@ -24,9 +24,11 @@
  *
  * There are limits for connections in all and from one source (an IPv4 address
  * or an IPv6 /64), for new ones from one source per second, and for the bytes
- * in hand. When the house is full, the oldest stranger is shown out for the new
- * guest; one who has sent a message is not. One thread; an idle connection
- * costs under 400 bytes and two descriptors.
+ * in hand. When the house is full, the stranger who has said nothing for longest
+ * is shown out for the new guest. A stranger is one whom the broker has not
+ * answered under a session's key: the door has no keys, but it sees the type of
+ * an answer's frame. One thread; an idle connection costs under 400 bytes and
+ * two descriptors.
  *
  * An honest client stays by sending. A relay link may be quiet for idle_ms; an
  * empty message, which SUB discards, keeps it longer.

@@ -2,9 +2,33 @@
 /* Whole messages from one end to the other, and the deadlines meanwhile. */
 #include "broker/door_impl.h"
 
+#include "crypto/frame.h"
+
 #include <errno.h>
 
-#define PIECES 512 /* of one write */
+enum {
+	PIECES = 512,	/* of one write */
+	REQUEST_ID = 4, /* bytes of nng's before a frame */
+	SOME = 64,	/* who have waited longest, to choose among */
+};
+
+/*
+ * The broker has opened what this client asked: a sealed answer is for who has
+ * the keys of a session. All else it says, it says to anybody.
+ */
+static bool
+vouches(const struct end *from, struct span payload)
+{
+	return !end_is_client(from) && payload.n > REQUEST_ID + 1 &&
+	       payload.p[REQUEST_ID + 1] == FRAME_TRANSPORT;
+}
+
+static void
+conn_vouch(struct conn *c)
+{
+	c->vouched = true;
+	guest_vouch(c->guest);
+}
 
 /* All whole frames of `in`, in as few writes as may be. */
 enum flow
@@ -22,6 +46,8 @@ flow_pass(struct end *from, struct end *to, struct span *in, uint64_t *frames)
 			if (err != TOCSIN_OK || !got)
 				break;
 			++*frames;
+			if (vouches(from, f.payload))
+				conn_vouch(from->conn);
 			if (to->fd >= 0 && !ended)
 				n += sp_pieces(&f, from->in.rules.map,
 				    to->in.rules.map, iov + n);
@@ -36,6 +62,29 @@ flow_pass(struct end *from, struct end *to, struct span *in, uint64_t *frames)
 	return ended ? FLOW_ENDED : FLOW_ON;
 }
 
+/* A relay link is never answered: who else is at its source speaks for it. */
+static bool
+is_vouched(const struct conn *c)
+{
+	return c->vouched || (c->proto == SP_PUB && guest_vouched(c->guest));
+}
+
+struct conn *
+conn_unvouched(struct door *d, enum wait wait)
+{
+	struct list *head = &d->waits[wait], *at = head->next;
+	int i;
+
+	for (i = 0; i < SOME && at != head; i++, at = at->next) {
+		/* `at` is the first of a timer. */
+		struct conn *c = ((struct timer *)at)->conn;
+
+		if (!is_vouched(c))
+			return c;
+	}
+	return NULL;
+}
+
 /* A message begun, a message ended: which deadline runs now? */
 void
 flow_timer(struct door *d, struct conn *c, uint64_t frames)
@@ -47,7 +96,7 @@ flow_timer(struct door *d, struct conn *c, uint64_t frames)
 	if (!c->known)
 		return; /* W_FIRST goes on, however much of it has come */
 	if (!inside || end_queued(&c->broker) > 0)
-		timer_start(d, &c->life, W_IDLE);
+		timer_start(d, &c->life, is_vouched(c) ? W_IDLE : W_ASKED);
 	else if (frames > 0 || c->life.wait != W_FRAME)
 		timer_start(d, &c->life, W_FRAME);
 }
@@ -156,6 +205,8 @@ flow_pump(struct door *d, struct end *from)
 	} else {
 		COUNT(d, frames_out) += frames;
 		COUNT(d, bytes_out) += (uint64_t)n;
+		if (c->vouched && c->life.wait == W_ASKED)
+			timer_start(d, &c->life, W_IDLE);
 	}
 	if (flow == FLOW_ENDED)
 		conn_end_gone(d, to);

@@ -46,6 +46,7 @@ enum wait {
 	W_HEADER, /* greetings */
 	W_FIRST,
 	W_QUIET, /* W_FIRST of a relay, which may have nothing to say */
+	W_ASKED, /* W_IDLE of one that nobody vouches for */
 	W_IDLE,
 	W_FRAME,
 	W_CLOSE,
@@ -95,7 +96,8 @@ struct conn {
 	struct timer life;
 	struct timer beside;
 	enum phase phase;
-	bool known; /* has sent a whole message */
+	bool known;   /* has sent a whole message */
+	bool vouched; /* the broker has answered it under a session's key */
 	uint8_t greeting_n;
 	uint8_t greeting[SP_HEADER_LEN];
 	uint16_t proto; /* of the client */
@@ -199,5 +201,8 @@ void conn_broker_down(struct door *d, struct conn *c, int error);
 
 /* Whose timer has run longer; either may be NULL. */
 struct conn *conn_older(struct timer *a, struct timer *b);
+
+/* One without a voucher among those that have waited longest, or NULL. */
+struct conn *conn_unvouched(struct door *d, enum wait wait);
 
 #endif

@@ -18,6 +18,7 @@ struct guest {
 	uint64_t filled; /* when `units` was right */
 	uint64_t units;
 	uint32_t open;
+	bool vouched;
 };
 
 struct guests {
@@ -209,6 +210,18 @@ struct source
 guest_source(const struct guest *guest)
 {
 	return guest->source;
+}
+
+void
+guest_vouch(struct guest *guest)
+{
+	guest->vouched = true;
+}
+
+bool
+guest_vouched(const struct guest *guest)
+{
+	return guest->vouched;
 }
 
 struct source

@@ -49,6 +49,10 @@ uint32_t guests_known(const struct guests *g); /* sources remembered */
 
 struct source guest_source(const struct guest *guest);
 
+/* Somebody there has a key; so it stays until the source is forgotten. */
+void guest_vouch(struct guest *guest);
+bool guest_vouched(const struct guest *guest);
+
 /* IPv4 addresses in IPv6 clothes are IPv4. Other families: all zero. */
 struct source source_of(const struct sockaddr_storage *addr);
 

@@ -319,6 +319,19 @@ echoes(int fd, size_t n)
 	       memcmp(in, out, len) == 0;
 }
 
+/* As a broker answers one with a key; the echo says it for us. */
+static bool
+has_key(int fd)
+{
+	uint8_t out[8 + 64], in[8 + 64];
+	size_t len = request(out, 60);
+
+	out[12] = FRAME_VERSION;
+	out[13] = FRAME_TRANSPORT;
+	return put(fd, out, len) && get(fd, in, len) &&
+	       memcmp(in, out, len) == 0;
+}
+
 /* nng behind the door: an echo with many contexts, and a subscriber. */
 
 struct echo {
@@ -952,37 +965,47 @@ test_full(void)
 {
 	struct door_config cfg = quick_config();
 	struct house h;
-	int known, fd[6], i, extra;
+	uint8_t half[100];
+	int known, fd[7], i, extra;
 
 	cfg.max_conns = 4;
 	h = house_open(cfg);
 	known = greet(h.port);
-	ok(echoes(known, 20), "a guest has sent a message");
+	ok(has_key(known), "a guest has shown a key");
 	for (i = 0; i < 5; i++)
 		fd[i] = greet(h.port);
 	ok(is_gone(fd[0]) && is_gone(fd[1]),
 	    "a full house shows the oldest strangers out");
-	ok(echoes(known, 20), "not the known guest, who is older");
+	ok(echoes(known, 20), "not the guest with a key, who is older");
 	ok(echoes(fd[2], 20) && echoes(fd[3], 20) && echoes(fd[4], 20),
-	    "nor the newer strangers, who are now known");
+	    "nor the newer strangers, who ask");
 	is_int((long long)counter(&h, DOOR_evicted), 2, "two were evicted");
+	fd[5] = greet(h.port);
+	ok(is_gone(fd[2]) && has_key(fd[5]),
+	    "but a question alone keeps no place for ever");
+	ok(has_key(fd[4]) && put(fd[3], half, request(half, 50) - 1),
+	    "a stranger is in the middle of another");
+	fd[6] = greet(h.port);
+	ok(is_gone(fd[3]) && has_key(fd[6]), "which does not keep it, either");
 	extra = dial(h.port);
-	ok(is_gone(extra), "with known guests alone, a new one must wait");
+	ok(is_gone(extra), "with keys everywhere, a new one must wait");
 	is_int((long long)counter(&h, DOOR_refused_full), 1, "and is counted");
+	is_int((long long)counter(&h, DOOR_evicted), 4, "four made room");
 	close(extra);
 	close(known);
-	for (i = 0; i < 5; i++)
+	for (i = 0; i < 7; i++)
 		close(fd[i]);
 	ok(house_is_empty(&h), "they leave");
 	house_close(&h);
 }
 
-/* A quiet relay goes for a new guest, but after a stranger who may ask. */
+/* A relay that nobody vouches for goes as any stranger does. */
 static void
 test_full_of_relays(void)
 {
 	struct door_config cfg = quick_config();
 	struct house h;
+	const uint8_t empty[8] = { 0 };
 	int relay, stranger, a, b;
 
 	cfg.max_conns = 2;
@@ -992,9 +1015,21 @@ test_full_of_relays(void)
 	    "a relay is there");
 	stranger = greet(h.port);
 	a = greet(h.port);
-	ok(is_gone(stranger) && echoes(a, 20), "the stranger makes room first");
+	ok(is_gone(relay) && echoes(a, 20), "it makes room if it is older");
 	b = greet(h.port);
-	ok(is_gone(relay) && echoes(b, 20), "then the relay that is quiet");
+	ok(is_gone(stranger) && echoes(b, 20), "then the stranger");
+	close(relay);
+	close(b);
+	ok(counter_reaches(&h, DOOR_greeted, 4) && has_key(a),
+	    "one shows a key");
+	relay = dial(h.port);
+	ok(put_header(relay, SP_PUB) && get_header(relay, SP_SUB) &&
+		put(relay, empty, sizeof(empty)) &&
+		counter_reaches(
+		    &h, DOOR_frames_in, counter(&h, DOOR_frames_in)),
+	    "a relay from there says something");
+	b = dial(h.port);
+	ok(is_gone(b) && has_key(a), "and keeps its place");
 	close(relay);
 	close(stranger);
 	close(a);
