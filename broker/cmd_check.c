@@ -154,6 +154,29 @@ check_peers(const struct check *c, const struct roster *r)
 			    c->conf.peer[i].name, r->serial);
 }
 
+static bool
+dialled(const struct roster_broker *b)
+{
+	return strcmp(b->rpc, "-") != 0 && strcmp(b->relay, "-") != 0;
+}
+
+/* A broker that nobody can dial dials the others, which must have addresses. */
+static void
+check_reach(struct check *c, const struct roster *r)
+{
+	const struct roster_broker *us =
+	    roster_broker(r, span_of(c->conf.name));
+	size_t i;
+
+	for (i = 0; us && !dialled(us) && i < r->nbroker; i++)
+		if (&r->broker[i] != us && !dialled(&r->broker[i]))
+			problem(c,
+			    "%s and this broker cannot reach one another: "
+			    "the roster has no address of either; give one "
+			    "of them an address that can be dialled",
+			    r->broker[i].name);
+}
+
 static void
 check_announcements(struct check *c, struct trust *t)
 {
@@ -197,6 +220,7 @@ check_trust(struct check *c, struct store *s)
 		    c, "the rosters cannot be read [%s]", tocsin_err_name(err));
 	} else {
 		check_listed(c, trust_roster(t));
+		check_reach(c, trust_roster(t));
 		check_expiry(
 		    c, "the roster", trust_roster(t)->expires, ROSTER_SOON);
 		check_peers(c, trust_roster(t));

@@ -3,6 +3,7 @@
 
 #include "broker/clock.h"
 #include "broker/log.h"
+#include "broker/pull.h"
 #include "broker/relay_in.h"
 
 #include <stdio.h>
@@ -38,6 +39,7 @@ static const struct op ops[] = {
 	[MSG_RELAY_KEYS] = { "relay.keys", BROKER,            op_relay_keys },
 	[MSG_ENTRY_GET]  = { "entry.get",  BROKER,            op_entry_get },
 	[MSG_RELAY_HAVE] = { "relay.have", BROKER,            op_relay_have },
+	[MSG_RELAY_PULL] = { "relay.pull", BROKER,            op_relay_pull },
 	[MSG_ENTRY_LIST] = { "entry.list", BROKER,            op_entry_list },
 };
 /* clang-format on */

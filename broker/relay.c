@@ -55,12 +55,19 @@ add(struct relay *r, const char *name)
 		return NULL;
 	copy_z(p->name, sizeof(p->name), name);
 	copy_z(p->trim.peer, sizeof(p->trim.peer), name);
+	p->fetch.last = &p->fetch.first;
 	cap_init(&p->cap, rate_to(r, name), clock_ms());
 	pthread_mutex_lock(&r->lock);
 	p->next = r->peers;
 	r->peers = p;
 	pthread_mutex_unlock(&r->lock);
 	return p;
+}
+
+static bool
+has_address(const struct roster_broker *rb)
+{
+	return strcmp(rb->rpc, "-") != 0 && strcmp(rb->relay, "-") != 0;
 }
 
 /* A broker of the roster: where it is, and by which key it is known. */
@@ -76,7 +83,12 @@ peer_update(struct relay *r, struct relay_peer *p,
 	copy_z(p->rpc, sizeof(p->rpc), rb->rpc);
 	copy_z(p->relay, sizeof(p->relay), rb->relay);
 	memcpy(p->noise, rb->noise, sizeof(p->noise));
-	p->listed = strcmp(p->rpc, "-") != 0 && strcmp(p->relay, "-") != 0;
+	p->pulled = !has_address(rb);
+	p->listed = !p->pulled || !r->outbound;
+	if (moved && pulls_peer(r->pulls, p->name, p->pulled)) {
+		p->listed = false;
+		p->rpc[0] = '\0';
+	}
 	if (moved && net_peer(r->b->net, p->name, p->rpc, p->relay)) {
 		log_event(LOG_ERROR, "relay-address", LOG_Z("peer", p->name),
 		    LOG_Z("rpc", p->rpc), LOG_Z("relay", p->relay), LOG_END);
@@ -102,7 +114,9 @@ peer_gone(struct relay *r, struct relay_peer *p, int64_t now)
 	log_event(
 	    LOG_INFO, "relay-peer-removed", LOG_Z("peer", p->name), LOG_END);
 	p->rpc[0] = '\0';
-	if (net_peer(r->b->net, p->name, "-", "-") != TOCSIN_OK)
+	p->pulled = false;
+	if (pulls_peer(r->pulls, p->name, false) != TOCSIN_OK ||
+	    net_peer(r->b->net, p->name, "-", "-") != TOCSIN_OK)
 		log_event(
 		    LOG_WARN, "relay-address", LOG_Z("peer", p->name), LOG_END);
 }
@@ -111,12 +125,15 @@ static void
 peers_update(struct relay *r, int64_t now)
 {
 	const struct roster *roster;
+	const struct roster_broker *we;
 	struct relay_peer *p;
 	size_t i;
 
 	trust_put(r->trust);
 	r->trust = trust_get(r->b->trust);
 	roster = trust_roster(r->trust);
+	we = roster_broker(roster, span_of(r->b->conf.name));
+	r->outbound = we && !has_address(we);
 	for (i = 0; i < roster->nbroker; i++) {
 		const struct roster_broker *rb = &roster->broker[i];
 
@@ -231,6 +248,7 @@ mail_take(struct relay *r, struct relay_mail *m)
 	m->trust_changed = r->trust_changed;
 	r->trust_changed = false;
 	r->poked = false;
+	r->replied = false;
 }
 
 static void
@@ -308,7 +326,7 @@ mail_read(struct relay *r, struct relay_mail *m, int64_t now)
 static void
 redial(struct relay *r, struct relay_peer *p, int64_t now)
 {
-	if (!p->listed || now < p->redial_at)
+	if (!p->listed || p->pulled || now < p->redial_at)
 		return;
 	if (p->redial_at > 0)
 		net_redial(r->b->net, p->name, false);
@@ -337,7 +355,9 @@ serve(struct relay *r, struct relay_peer *p, int64_t now)
 	send_beat(r, p, now);
 	trim(r, p, now);
 	roster_ask(r, p);
-	p->heal_at = heal_step(r, p, now);
+	fetch_step(r, p, now);
+	if (p->state == PEER_UP)
+		p->heal_at = heal_step(r, p, now);
 }
 
 /*
@@ -378,15 +398,17 @@ earlier(int64_t a, int64_t b)
 }
 
 static int64_t
-deadline(const struct relay_peer *p)
+deadline(const struct relay *r, const struct relay_peer *p)
 {
 	int64_t at = INT64_MAX;
 
 	if (p->state == PEER_DOWN && p->listed)
-		at = earlier(p->retry_at, p->redial_at);
+		at = p->pulled ? p->retry_at
+			       : earlier(p->retry_at, p->redial_at);
 	if (p->state == PEER_UP) {
 		at = earlier(lane_tx_deadline(&p->tx), send_beat_at(p));
 		at = earlier(at, p->heal_at);
+		at = earlier(at, fetch_at(r, p));
 		if (trim_due(p))
 			at = earlier(at, p->trim_at);
 		if (p->pump_at > 0)
@@ -427,14 +449,16 @@ round_of(struct relay *r, struct relay_mail *m)
 	bool more;
 
 	at = relay_in_look(r->in, m->trust_changed, now);
+	at = earlier(at, pulls_look(r->pulls, now));
 	mail_read(r, m, now);
 	for (p = r->peers; p; p = p->next)
 		serve(r, p, now);
 	more = pump(r, now);
+	pulls_flush(r->pulls);
 	pthread_mutex_lock(&r->lock);
 	for (p = r->peers; p; p = p->next) {
 		show(p, now);
-		at = earlier(at, deadline(p));
+		at = earlier(at, deadline(r, p));
 	}
 	pthread_mutex_unlock(&r->lock);
 	return more ? now : at;
@@ -443,10 +467,10 @@ round_of(struct relay *r, struct relay_mail *m)
 bool
 relay_called(const struct relay *r)
 {
-	return r->stop || r->poked || r->trust_changed || r->answers ||
-	       r->kicked.n > 0 || r->kicked.all || r->alive.n > 0 ||
-	       r->alive.all || r->connected.n > 0 || r->connected.all ||
-	       r->behind.n > 0 || r->behind.all;
+	return r->stop || r->poked || r->replied || r->trust_changed ||
+	       r->answers || r->kicked.n > 0 || r->kicked.all ||
+	       r->alive.n > 0 || r->alive.all || r->connected.n > 0 ||
+	       r->connected.all || r->behind.n > 0 || r->behind.all;
 }
 
 static void
@@ -546,6 +570,12 @@ relay_receiver(struct relay *r)
 	return r->in;
 }
 
+struct pulls *
+relay_pulls(struct relay *r)
+{
+	return r->pulls;
+}
+
 /* ---- life ---- */
 
 static bool
@@ -573,7 +603,11 @@ relay_start(struct relay **out, struct broker *b)
 		r->tries_often = tcp_tune_tries_often();
 		err = relay_in_new(&r->in, b);
 	}
+	if (!err)
+		err = pulls_new(&r->pulls, b);
 	if (err) {
+		if (r)
+			relay_in_free(r->in);
 		free(r);
 		return err;
 	}
@@ -606,8 +640,10 @@ relay_free(struct relay *r)
 
 	if (!r)
 		return;
+	pulls_free(r->pulls); /* its calls fail, into r->answers */
 	for (p = r->peers; p; p = next) {
 		next = p->next;
+		fetch_release(p);
 		link_wipe(&p->link);
 		send_forget(p);
 		roster_forget(p);

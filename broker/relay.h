@@ -9,8 +9,9 @@
  * acknowledged rows of the outbox are forgotten. Receiving is relay_in.h.
  *
  * Peers are the brokers of the current roster but ourselves that have an
- * address; they come and go with it. One that does not answer is tried again
- * after 0.2 to 10 seconds, sooner when it shows a sign of life. PROTOCOL.md 6.
+ * address, or fetch because they have none; they come and go with it. One that
+ * does not answer is tried again after 0.2 to 10 seconds, sooner when it shows
+ * a sign of life. PROTOCOL.md 6.
  *
  * A ticket is sent only if its `to` lines name the peer's nation. Intake fills
  * the outbox by that rule; the relay checks it once more before a byte leaves,
@@ -22,6 +23,7 @@
 #include "broker/broker.h"
 #include "broker/names.h"
 
+struct pulls;
 struct relay;
 
 /*
@@ -53,6 +55,7 @@ void relay_alive(struct relay *r, const char *peer, bool connected);
  * for.
  */
 struct relay_in *relay_receiver(struct relay *r);
+struct pulls *relay_pulls(struct relay *r); /* pull.h */
 void relay_poke(struct relay *r);
 void relay_behind(struct relay *r, const char *peer);
 

@@ -12,6 +12,7 @@
 #include "broker/cap.h"
 #include "broker/item.h"
 #include "broker/lane.h"
+#include "broker/pull.h"
 #include "broker/relay.h"
 #include "broker/relay_in.h"
 #include "broker/tally.h"
@@ -30,6 +31,9 @@ enum peer_state {
 /* A request that is out; its answer is known by the call. */
 #define PEER_WAITS 3
 #define PEER_HEAL PEER_WAITS /* its slot */
+#define PEER_PULL (PEER_HEAL + 1)
+#define PEER_PULLS 5
+#define PEER_ASKED (PEER_PULL + PEER_PULLS)
 struct asked {
 	uint64_t call;	 /* 0: none */
 	uint64_t number; /* within the link */
@@ -95,6 +99,16 @@ struct roster_fetch {
 	atomic_bool failed; /* to store it */
 };
 
+/* Fetching from a peer, because we can't be dialled: relay_fetch.c. */
+struct reply;
+struct fetch {
+	bool fresh;	     /* nothing was asked over this link yet */
+	unsigned pulls;	     /* how many the peer lets us park; 0: not known */
+	int64_t again;	     /* it does not want it: not before */
+	struct reply *first; /* what it asked, answered; under the lock */
+	struct reply **last;
+};
+
 struct relay_peer {
 	struct relay_peer *next;
 	char name[LABEL_MAX + 1];
@@ -102,17 +116,17 @@ struct relay_peer {
 	uint8_t noise[32];
 	char rpc[URL_MAX + 1];
 	char relay[URL_MAX + 1];
-	bool listed; /* in the current roster, with addresses */
+	bool listed; /* in the current roster, and to be had */
+	bool pulled; /* it has no address, and fetches: pull.h */
 
 	enum peer_state state;
 	unsigned failures; /* in a row */
 	int64_t retry_at;
 	int64_t redial_at; /* of sockets that find no connection */
 	struct link link;
-	struct asked
-	    asked[PEER_WAITS + 1]; /* the first alone, until it is up */
-	unsigned waits;		   /* how many the peer lets us park */
-	uint64_t calls;		   /* numbers them */
+	struct asked asked[PEER_ASKED]; /* the first alone, until it is up */
+	unsigned waits;			/* how many the peer lets us park */
+	uint64_t calls;			/* numbers them */
 
 	uint8_t id[RELAY_LINK];
 	uint8_t key[32];
@@ -139,6 +153,7 @@ struct relay_peer {
 	struct trim trim;
 
 	struct roster_fetch roster;
+	struct fetch fetch;
 
 	struct relay_status shown; /* under the relay's lock */
 	uint64_t frames_out, bytes_out;
@@ -167,6 +182,7 @@ struct relay_mail {
 struct relay {
 	struct broker *b;
 	struct relay_in *in;
+	struct pulls *pulls;
 	pthread_t thread;
 	bool running;
 
@@ -181,11 +197,13 @@ struct relay {
 	struct names connected;
 	struct names behind;
 	struct answer *answers; /* newest first */
+	bool replied;		/* a peer's request that was fetched */
 
 	/* the thread's; peers are added at the front and never freed, and the
 	 * list is changed under the lock */
 	struct relay_peer *peers;
 	unsigned turn; /* who is first in the next round */
+	bool outbound; /* nobody can dial us: we fetch */
 	struct trust *trust;
 	struct relay_mail mail;
 };
@@ -215,6 +233,18 @@ bool link_call(struct relay *r, struct relay_peer *p, uint64_t call,
 /* The fields of the answer to a request; they alias *plain. */
 MUST_USE enum tocsin_err link_read(const struct relay_peer *p, uint64_t number,
     const struct answer *a, struct buf *plain, struct span *fields);
+
+/* Ask over the open link, in that slot; on failure the link is down. */
+void link_ask_in(struct relay *r, struct relay_peer *p, unsigned slot,
+    struct span request, int64_t now);
+
+/* relay_fetch.c: as many pulls as are wanted are out. */
+void fetch_open(struct relay_peer *p);
+void fetch_step(struct relay *r, struct relay_peer *p, int64_t now);
+int64_t fetch_at(const struct relay *r, const struct relay_peer *p);
+void fetch_answered(struct relay *r, struct relay_peer *p, enum tocsin_err err,
+    struct span fields, int64_t now);
+void fetch_release(struct relay_peer *p);
 
 /*
  * relay_count.c: whether the peer counts as we do. If not, nothing may be sent,

@@ -80,6 +80,8 @@ link_call(struct relay *r, struct relay_peer *p, uint64_t number, bool roster,
     unsigned slot, const struct buf *frame)
 {
 	struct answer *a = buf_ok(frame) ? calloc(1, sizeof(*a)) : NULL;
+	unsigned ms =
+	    roster || p->state != PEER_UP ? CALL_MS : WAIT_MS + CALL_MS;
 
 	if (!a)
 		return false;
@@ -88,9 +90,11 @@ link_call(struct relay *r, struct relay_peer *p, uint64_t number, bool roster,
 	a->roster = roster;
 	a->slot = slot;
 	a->call = number;
-	net_call(r->b->net, p->name, buf_span(frame),
-	    roster || p->state != PEER_UP ? CALL_MS : WAIT_MS + CALL_MS,
-	    on_answer, a);
+	if (p->pulled)
+		pulls_call(
+		    r->pulls, p->name, buf_span(frame), ms, on_answer, a);
+	else
+		net_call(r->b->net, p->name, buf_span(frame), ms, on_answer, a);
 	return true;
 }
 
@@ -103,26 +107,35 @@ call(struct relay *r, struct relay_peer *p, unsigned slot,
 		link_down(p, TOCSIN_EBUSY, now);
 }
 
+void
+link_ask_in(struct relay *r, struct relay_peer *p, unsigned slot,
+    struct span request, int64_t now)
+{
+	struct buf frame = { 0 };
+	enum tocsin_err err;
+
+	err = link_spent(&p->link) ? TOCSIN_ETIMEOUT : TOCSIN_OK;
+	if (!err)
+		err =
+		    link_ask(&p->link, request, &frame, &p->asked[slot].number);
+	if (err)
+		link_down(p, err, now);
+	else
+		call(r, p, slot, &frame, now);
+	buf_release(&frame);
+}
+
 static void
 ask_wait(struct relay *r, struct relay_peer *p, unsigned slot, int64_t now)
 {
 	struct msg_relay_wait m = { .wait_ms = slot == 0 ? SIGN_MS : WAIT_MS,
 		.bytes = lane_tx_news(&p->tx) };
-	struct buf request = { .max = MSG_MAX }, frame = { 0 };
-	enum tocsin_err err;
+	struct buf request = { .max = MSG_MAX };
 
 	memcpy(m.link, p->id, sizeof(m.link));
 	msg_relay_wait_encode(&request, &m);
-	err = link_spent(&p->link) ? TOCSIN_ETIMEOUT : TOCSIN_OK;
-	if (!err)
-		err = link_ask(&p->link, buf_span(&request), &frame,
-		    &p->asked[slot].number);
-	if (err)
-		link_down(p, err, now);
-	else
-		call(r, p, slot, &frame, now);
+	link_ask_in(r, p, slot, buf_span(&request), now);
 	buf_release(&request);
-	buf_release(&frame);
 }
 
 void
@@ -215,6 +228,7 @@ link_up(struct relay *r, struct relay_peer *p, struct span fields, int64_t now)
 	p->state = PEER_UP;
 	p->failures = 0;
 	p->roster.want = true;
+	fetch_open(p);
 	lane_tx_open(&p->tx, &m.at, &m.from, m.window, now);
 	log_event(LOG_INFO, "relay-up", LOG_Z("peer", p->name), LOG_END);
 	return TOCSIN_OK;
@@ -268,6 +282,11 @@ link_answered(
 		err = link_read(p, asked.number, a, &plain, &fields);
 	if (a->slot == PEER_HEAL) {
 		heal_answered(r, p, err, fields, now);
+		buf_release(&plain);
+		return;
+	}
+	if (a->slot >= PEER_PULL) {
+		fetch_answered(r, p, err, fields, now);
 		buf_release(&plain);
 		return;
 	}

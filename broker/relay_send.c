@@ -303,7 +303,10 @@ publish(struct relay *r, struct relay_peer *p, const struct relay_piece *piece,
 		p->bytes_out += frame.n;
 		cap_take(&p->cap, frame.n + WIRE_BYTES);
 		p->beat_at[way] = now + beat_after(piece, way);
-		net_publish(r->b->net, p->name, way, buf_span(&frame));
+		if (p->pulled)
+			pulls_publish(r->pulls, p->name, way, buf_span(&frame));
+		else
+			net_publish(r->b->net, p->name, way, buf_span(&frame));
 	}
 	buf_release(&frame);
 	return err;

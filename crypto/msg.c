@@ -604,3 +604,79 @@ msg_relay_keys_decode(struct msg_relay_keys *out, struct span body)
 		return TOCSIN_EMALFORMED;
 	return judge(&r);
 }
+
+void
+msg_parcel_encode(struct buf *out, const struct msg_parcel *m)
+{
+	buf_u64(out, m->call);
+	add_block(out, m->bytes);
+}
+
+bool
+msg_parcel_take(struct msg_parcel *out, struct span *parcels)
+{
+	struct rd r = rd_init(*parcels);
+
+	if (parcels->n == 0)
+		return false;
+	out->call = rd_u64(&r);
+	out->bytes = take_block(&r);
+	*parcels = rd_rest(&r);
+	return rd_done(&r);
+}
+
+/* Each is whole, none is empty, and nothing is behind the last. */
+static struct span
+take_parcels(struct rd *r)
+{
+	struct span all = rd_rest(r), rest = all;
+	struct msg_parcel m;
+
+	while (rest.n > 0)
+		if (!msg_parcel_take(&m, &rest) || m.bytes.n == 0) {
+			r->bad = true;
+			break;
+		}
+	return all;
+}
+
+void
+msg_pull_encode(struct buf *out, const struct msg_pull *m)
+{
+	buf_u8(out, MSG_RELAY_PULL);
+	buf_u32(out, m->wait_ms);
+	buf_u32(out, m->bytes);
+	buf_u8(out, m->fresh);
+	buf_add(out, m->parcels);
+}
+
+enum tocsin_err
+msg_pull_decode(struct msg_pull *out, struct span body)
+{
+	struct rd r = rd_init(body);
+
+	out->wait_ms = rd_u32(&r);
+	out->bytes = rd_u32(&r);
+	out->fresh = take_flag(&r);
+	out->parcels = take_parcels(&r);
+	if (out->wait_ms > MSG_WAIT_MAX)
+		return TOCSIN_EMALFORMED;
+	return judge(&r);
+}
+
+void
+msg_pulled_encode(struct buf *out, const struct msg_pulled *m)
+{
+	buf_u8(out, m->pulls);
+	buf_add(out, m->parcels);
+}
+
+enum tocsin_err
+msg_pulled_decode(struct msg_pulled *out, struct span rest)
+{
+	struct rd r = rd_init(rest);
+
+	out->pulls = rd_u8(&r);
+	out->parcels = take_parcels(&r);
+	return judge(&r);
+}

@@ -44,6 +44,7 @@ enum msg_op {
 	MSG_ENTRY_GET = 19, /* as MSG_GET */
 	MSG_ENTRY_LIST = 20,
 	MSG_RELAY_HAVE = 21, /* ids; answered by a bit for each that lacks */
+	MSG_RELAY_PULL = 22,
 };
 
 /* The operation of a request, 0 if there is none; *body is what follows. */
@@ -281,5 +282,37 @@ struct msg_relay_keys {
 void msg_relay_keys_encode(struct buf *out, const struct msg_relay_keys *m);
 enum tocsin_err MUST_USE msg_relay_keys_decode(
     struct msg_relay_keys *out, struct span body);
+
+/*
+ * relay.pull: a broker that cannot be dialled fetches what is for it. A parcel
+ * is a frame of a relay link, or a request, or the answer to one: what would
+ * have gone over connections that the other side dials. The answer is u8 how
+ * many pulls may be parked, and parcels.
+ */
+#define MSG_PULL_MIN 20480 /* bytes: any parcel fits */
+#define MSG_PARCEL_HEAD 12
+struct msg_pull {
+	uint32_t wait_ms;
+	uint32_t bytes;	     /* of parcels in the answer, at most */
+	bool fresh;	     /* the first over a new link */
+	struct span parcels; /* answers to requests that came before */
+};
+struct msg_pulled {
+	uint8_t pulls;
+	struct span parcels;
+};
+struct msg_parcel {
+	uint64_t call; /* 0: a frame of a relay link */
+	struct span bytes;
+};
+void msg_pull_encode(struct buf *out, const struct msg_pull *m);
+enum tocsin_err MUST_USE msg_pull_decode(
+    struct msg_pull *out, struct span body);
+void msg_pulled_encode(struct buf *out, const struct msg_pulled *m);
+enum tocsin_err MUST_USE msg_pulled_decode(
+    struct msg_pulled *out, struct span rest);
+void msg_parcel_encode(struct buf *out, const struct msg_parcel *m);
+/* The next of those that were decoded; false: there is none. */
+bool msg_parcel_take(struct msg_parcel *out, struct span *parcels);
 
 #endif

@@ -34,6 +34,8 @@ DECODER(relay, struct msg_relay)
 DECODER(relay_wait, struct msg_relay_wait)
 DECODER(relay_at, struct msg_relay_at)
 DECODER(relay_keys, struct msg_relay_keys)
+DECODER(pull, struct msg_pull)
+DECODER(pulled, struct msg_pulled)
 
 static union {
 	struct msg_post post;
@@ -47,6 +49,8 @@ static union {
 	struct msg_relay_wait relay_wait;
 	struct msg_relay_at relay_at;
 	struct msg_relay_keys relay_keys;
+	struct msg_pull pull;
+	struct msg_pulled pulled;
 } got;
 
 /* A message without an open end: only the whole of it is one. */
@@ -233,6 +237,60 @@ test_ranges(void)
 }
 
 static void
+test_pull(void)
+{
+	struct msg_parcel one = { 7, span_of("answer") },
+			  two = { 0, span_of("frame") }, m;
+	struct msg_pull pull = { .wait_ms = 5, .bytes = 6, .fresh = true };
+	struct msg_pulled pulled = { .pulls = 4 };
+	struct buf parcels = { 0 }, b = { 0 };
+	struct span body;
+	size_t cut, whole = MSG_PARCEL_HEAD + one.bytes.n;
+
+	msg_parcel_encode(&parcels, &one);
+	msg_parcel_encode(&parcels, &two);
+	pull.parcels = pulled.parcels = buf_span(&parcels);
+	msg_pull_encode(&b, &pull);
+	body = body_of(&b, MSG_RELAY_PULL);
+	ok(d_pull(&got, body) == TOCSIN_OK && got.pull.wait_ms == 5 &&
+		got.pull.bytes == 6 && got.pull.fresh,
+	    "relay.pull: fields come back");
+	ok(msg_parcel_take(&m, &got.pull.parcels) && m.call == 7 &&
+		span_is(m.bytes, "answer") &&
+		msg_parcel_take(&m, &got.pull.parcels) && m.call == 0 &&
+		span_is(m.bytes, "frame") &&
+		!msg_parcel_take(&m, &got.pull.parcels),
+	    "relay.pull: so do the parcels, in order, and no more");
+	for (cut = 0; cut < body.n; cut++)
+		if ((d_pull(&got, span_cut(body, 0, cut)) == TOCSIN_OK) !=
+		    (cut == 9 || cut == 9 + whole))
+			break;
+	ok(cut == body.n, "relay.pull: a parcel that is cut off is malformed");
+	b.p[9] = 2;
+	is_int(d_pull(&got, body), TOCSIN_EMALFORMED,
+	    "relay.pull: an unknown flag is malformed");
+	buf_release(&b);
+
+	msg_pulled_encode(&b, &pulled);
+	ok(d_pulled(&got, buf_span(&b)) == TOCSIN_OK && got.pulled.pulls == 4 &&
+		got.pulled.parcels.n == parcels.n,
+	    "relay.pull: the answer comes back");
+	b.p[1 + 8] = 0xff;
+	is_int(d_pulled(&got, buf_span(&b)), TOCSIN_EMALFORMED,
+	    "relay.pull: a parcel that claims too much is malformed");
+	buf_cut(&parcels, 0);
+	one.bytes.n = 0;
+	msg_parcel_encode(&parcels, &one);
+	buf_cut(&b, 0);
+	pulled.parcels = buf_span(&parcels);
+	msg_pulled_encode(&b, &pulled);
+	is_int(d_pulled(&got, buf_span(&b)), TOCSIN_EMALFORMED,
+	    "relay.pull: and so is an empty one");
+	buf_release(&b);
+	buf_release(&parcels);
+}
+
+static void
 test_relay(void)
 {
 	struct msg_hello h = { 1, 2, 3, 4 };
@@ -319,6 +377,7 @@ main(void)
 	test_urgent();
 	test_ranges();
 	test_relay();
+	test_pull();
 	test_reply();
 	return tap_done();
 }

@@ -25,6 +25,8 @@ static union {
 	struct msg_relay_wait relay_wait;
 	struct msg_relay_at relay_at;
 	struct msg_relay_keys relay_keys;
+	struct msg_pull pull;
+	struct msg_pulled pulled;
 } m;
 
 /* What is decoded and encoded again is what it was. */
@@ -49,6 +51,8 @@ AGAIN(get, get, 1)
 AGAIN(roster, roster, 1)
 AGAIN(relay_wait, relay_wait, 1)
 AGAIN(relay_keys, relay_keys, 1)
+AGAIN(pull, pull, 1)
+AGAIN(pulled, pulled, 0)
 AGAIN(have, have, 0)
 AGAIN(range, range, 0)
 AGAIN(roster_range, roster_range, 0)
@@ -109,7 +113,8 @@ try_reply(struct span s)
 static void (*const tries[])(struct span s) = { try_fetch, try_put, try_get,
 	try_roster, try_relay_wait, try_have, try_range, try_roster_range,
 	try_hello, try_relay, try_relay_at, try_proof, try_post, try_entries,
-	try_reply, try_relay_keys, try_urgent, try_urgents };
+	try_reply, try_relay_keys, try_urgent, try_urgents, try_pull,
+	try_pulled };
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
