@@ -5,6 +5,7 @@
  */
 #include "broker/cmd.h"
 #include "broker/epochs.h"
+#include "broker/file.h"
 #include "broker/setup.h"
 #include "broker/verify.h"
 
@@ -200,6 +201,7 @@ cmd_restore(const char **opt, int argc, char **argv)
 	status = copy(argv[0], fresh);
 	if (!status)
 		status = renew(fresh, &setup);
+	folder_give(fresh, c.state);
 	if (!status)
 		status = swap(&c, &setup, fresh);
 	if (!status)
@@ -243,6 +245,7 @@ cmd_compact(const char **opt, int argc, char **argv)
 	if (!err)
 		err = store_compact(s, &why);
 	store_close(s);
+	folder_give(setup.store, c.state);
 	if (err)
 		return failed(err, setup.store, why);
 	printf("%" PRIu64 " MiB, %" PRIu64 " MiB before\n",

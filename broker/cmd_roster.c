@@ -90,6 +90,8 @@ target_close(struct target *t)
 {
 	idle_close(t->idle);
 	store_close(t->store);
+	if (t->store)
+		folder_give(t->setup.store, t->conf.state);
 }
 
 static enum tocsin_err

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "broker/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -183,4 +184,37 @@ folder_private(const char *path)
 	if (!S_ISDIR(st.st_mode) || !is_private(&st))
 		return TOCSIN_EPERMISSIONS;
 	return TOCSIN_OK;
+}
+
+/* A second name of a file is not given away with the first. */
+static void
+give(int dir, const char *name, const struct stat *to)
+{
+	struct stat st;
+	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == 0 &&
+	    S_ISREG(st.st_mode) && st.st_nlink == 1)
+		(void)!fchown(fd, to->st_uid, to->st_gid);
+	if (fd >= 0)
+		close(fd);
+}
+
+void
+folder_give(const char *dir, const char *like)
+{
+	struct dirent *e;
+	struct stat to;
+	DIR *d;
+
+	if (geteuid() != 0 || stat(like, &to) != 0 || to.st_uid == 0)
+		return;
+	d = opendir(dir);
+	if (!d)
+		return;
+	while ((e = readdir(d)))
+		if (e->d_type == DT_REG)
+			give(dirfd(d), e->d_name, &to);
+	(void)!fchown(dirfd(d), to.st_uid, to.st_gid);
+	closedir(d);
 }

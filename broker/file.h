@@ -31,6 +31,12 @@ MUST_USE enum tocsin_err file_write_new(
 /* Makes the folder, mode 0700; one that is there must be private already. */
 MUST_USE enum tocsin_err folder_private(const char *path);
 
+/*
+ * For root, who works on the files of another user: what root owns in `dir`,
+ * itself included, becomes that user's whose `like` is. Else nothing.
+ */
+void folder_give(const char *dir, const char *like);
+
 /* What errno says, as a reason. */
 enum tocsin_err file_error(int code);
 

@@ -219,6 +219,22 @@ if [ "$(stat -c %U "$state")" = nobody ] &&
 	runuser -u nobody -- test -r "$state/keys/sign.key" 2>/dev/null; then
 	ok 'check by root: the broker is another user'\''s' \
 		tocsind check --config "$conf"
+	roots()
+	{
+		find "$state/store" -user root
+	}
+	mv "$state/store" "$fed/store.aside"
+	install_sg "$fed"/rosters/* --fingerprint "$print" >"$fed/told" 2>&1
+	is "$(roots)" '' 'what root installs is the other user'\''s'
+	rm -r "$state/store" "$state/head"
+	mv "$fed/store.aside" "$state/store"
+	must tocsind backup --config "$conf" "$fed/by-root" >/dev/null
+	must tocsind restore --config "$conf" "$fed/by-root" >/dev/null
+	is "$(roots)" '' 'so is what root restores'
+	must tocsind compact --config "$conf" >/dev/null
+	is "$(roots)" '' 'and what root compacts'
+	rm -r "$state/store"
+	mv "$state/store.before-1" "$state/store"
 	chown root: "$state/keys/sign.key"
 	problem 'sign.key.*permissions' 'a key that is not its own'
 else
