@@ -50,6 +50,7 @@ broker_defaults(struct broker_config *c)
 	c->staged_bytes = 1 << 20;
 	c->staged_seconds = 86400;
 	c->relay_window = 1 << 20;
+	accept_all(&c->accept);
 }
 
 /* ---- what follows from a commit, and from time ---- */

@@ -9,6 +9,7 @@
 #ifndef TOCSIN_BROKER_BROKER_H
 #define TOCSIN_BROKER_BROKER_H
 
+#include "broker/accept.h"
 #include "broker/count.h"
 #include "broker/epochs.h"
 #include "broker/net.h"
@@ -55,6 +56,7 @@ struct broker_config {
 	unsigned nkeep;			       /* 0: nothing is erased */
 	int64_t keep_unread;		       /* seconds */
 	uint32_t relay_window; /* bytes on the way to us, per peer */
+	struct msg_accept accept;
 	size_t npeer;
 	struct peer_config peer[BROKER_PEERS];
 };

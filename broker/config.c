@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "broker/config.h"
 
+#include "broker/accept.h"
 #include "broker/door.h"
 #include "broker/file.h"
 #include "broker/log.h"
@@ -13,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a value is; those up to URL are strings. */
+/* What a value is; those up to LABELS are strings. */
 enum type {
 	FEDERATION,
 	NATION,
@@ -21,6 +22,8 @@ enum type {
 	FOLDER,
 	ADDRESS,
 	URL,
+	KINDS,
+	LABELS,
 	LEVEL,
 	YESNO,
 	COUNT,
@@ -135,6 +138,15 @@ static const struct row rows[] = {
 
 	ROW("relay", "window", window, SIZE, "1m", 32 * K, 64 * M,
 	    "Bytes that another broker may have on the way to this one."),
+
+	ROW("accept", "largest-body", largest_body, SIZE, "1m", 8 * K, M,
+	    "Size of a ticket's body from another broker."),
+	ROW("accept", "largest-part", largest_part, SIZE, "4g", 0, 4 * G,
+	    "Size of a part from another broker, 0: none is taken."),
+	ROW("accept", "refuse-kinds", kinds_refused, KINDS, "-", 0, 0,
+	    "Kinds of messages that are not taken from abroad."),
+	ROW("accept", "refuse-labels", labels_refused, LABELS, "-", 0, 0,
+	    "Labels of tickets that are not taken from abroad."),
 };
 /* clang-format on */
 
@@ -236,6 +248,32 @@ is_address(struct span s)
 	return name_url(span_of(url));
 }
 
+static bool
+is_kinds(struct span s)
+{
+	struct msg_accept a;
+	char words[CONFIG_WORDS_MAX + 1];
+
+	if (s.n == 0 || s.n >= sizeof(words))
+		return false;
+	memcpy(words, s.p, s.n);
+	words[s.n] = '\0';
+	return accept_kinds(&a, words);
+}
+
+static bool
+is_labels(struct span s)
+{
+	struct msg_accept a;
+	char words[CONFIG_WORDS_MAX + 1];
+
+	if (s.n == 0 || s.n >= sizeof(words))
+		return false;
+	memcpy(words, s.p, s.n);
+	words[s.n] = '\0';
+	return accept_labels(&a, words);
+}
+
 /* clang-format off */
 static const struct string_type {
 	bool (*is)(struct span s);
@@ -254,6 +292,10 @@ static const struct string_type {
 	    "host:port, such as 0.0.0.0:7401 or [::]:7401" },
 	[URL] = { name_url_opt, URL_MAX + 1,
 	    "tcp://host:port, or -" },
+	[KINDS] = { is_kinds, CONFIG_WORDS_MAX + 1,
+	    "a list of kinds, such as \"query share\", or -" },
+	[LABELS] = { is_labels, CONFIG_WORDS_MAX + 1,
+	    "a list of up to 16 labels, such as \"personal-data\", or -" },
 };
 /* clang-format on */
 
@@ -348,7 +390,7 @@ value_parse(
 	};
 	uint64_t v;
 
-	if (r->type <= URL)
+	if (r->type <= LABELS)
 		return string_parse(base, r, value, f);
 	if (!(r->type <= YESNO ? word_parse(r, value, &v)
 			       : number_parse(r->type, value, &v)))
@@ -715,7 +757,7 @@ row_print(struct buf *b, const struct row *r, const void *base)
 {
 	struct buf value = { 0 };
 
-	if (r->type <= URL)
+	if (r->type <= LABELS)
 		buf_addz(&value, (const char *)base + r->at);
 	else
 		number_print(&value, r->type, number_get(base, r));

@@ -24,6 +24,7 @@
 #define CONFIG_DEFAULT_FILE "/etc/tocsin/tocsind.conf"
 #define CONFIG_FILE_MAX (64 * 1024)
 #define CONFIG_LABELS 16 /* keep.LABEL */
+#define CONFIG_WORDS_MAX 527
 
 /* [peer NAME]: what is said about one other broker. */
 #define CONFIG_PEERS 64
@@ -80,6 +81,12 @@ struct config {
 
 	/* [relay] */
 	uint64_t window;
+
+	/* [accept] */
+	uint64_t largest_body;
+	uint64_t largest_part;
+	char kinds_refused[CONFIG_WORDS_MAX + 1];
+	char labels_refused[CONFIG_WORDS_MAX + 1];
 
 	size_t npeer;
 	struct config_peer peer[CONFIG_PEERS];

@@ -175,6 +175,22 @@ log_pass(const struct item *it, enum tocsin_err why)
 
 /* ---- judging: pure, outside of locks ---- */
 
+/*
+ * Whether we take a ticket from abroad. A body that was not shipped, because we
+ * said that we don't, is no reason of its own.
+ */
+static enum tocsin_err
+judge_accept(const struct broker *b, const struct item_entry *e)
+{
+	struct ticket t;
+	struct note n;
+	enum tocsin_err err = ticket_parse(&t, &n, e->note);
+
+	if (!err)
+		err = accept_ticket(&b->conf.accept, &t);
+	return !err && e->body.n == 0 ? TOCSIN_EMALFORMED : err;
+}
+
 static enum tocsin_err
 judge_entry(struct item *it, struct broker *b)
 {
@@ -191,17 +207,18 @@ judge_entry(struct item *it, struct broker *b)
 		return TOCSIN_ENOTFOUND;
 	if (it->kind < STORE_TICKET || it->kind > STORE_RECEIPT)
 		return TOCSIN_EMALFORMED;
-	if (it->kind == STORE_TICKET && e.body.n == 0)
-		return TOCSIN_EMALFORMED; /* the body travels with it */
 	t = trust_get(b->trust);
 	err = intake_judge(&it->in, b, t, &src, (enum store_kind)it->kind,
 	    e.note, e.body, clock_now(), &it->who);
 	trust_put(t);
+	if (it->kind == STORE_TICKET &&
+	    (!err || (it->who.known && e.body.n == 0)))
+		err = judge_accept(b, &e);
 	return err;
 }
 
 static enum tocsin_err
-judge_range(const struct item *it)
+judge_range(const struct item *it, const struct broker *b)
 {
 	if (it->kind != RELAY_PART || it->total < ITEM_HASH)
 		return TOCSIN_EMALFORMED;
@@ -211,6 +228,8 @@ judge_range(const struct item *it)
 		return TOCSIN_EMALFORMED;
 	if (it->total == ITEM_HASH)
 		return TOCSIN_ENOTFOUND; /* gone; no part is empty */
+	if (it->total - ITEM_HASH > b->conf.accept.part)
+		return TOCSIN_ETOOLARGE;
 	return TOCSIN_OK;
 }
 
@@ -237,7 +256,7 @@ judge(struct item *it, int64_t now_ms)
 		return TOCSIN_OK;
 	intake_free(it->in);
 	it->in = NULL;
-	err = it->lane == LANE_BULK ? judge_range(it)
+	err = it->lane == LANE_BULK ? judge_range(it, it->peer->in->b)
 				    : judge_entry(it, it->peer->in->b);
 	if (ours(err))
 		return err;
@@ -955,6 +974,7 @@ link_replace(struct in_peer *p, struct msg_relay *m, struct name *old)
 	randombytes_buf(m->link, sizeof(m->link));
 	randombytes_buf(m->key, sizeof(m->key));
 	m->window = b->conf.relay_window;
+	m->accept = b->conf.accept;
 	m->waits = b->conf.parks_per_device < 255
 		       ? (uint8_t)b->conf.parks_per_device
 		       : 255;

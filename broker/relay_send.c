@@ -58,6 +58,10 @@ load_ticket(
 		return err;
 	if (!send_names(&t, span_of(p->nation)))
 		return TOCSIN_ENOTRECIPIENT;
+	if (accept_ticket(&p->accept, &t)) {
+		s->rest = 0; /* its header, for which the peer refuses it */
+		return TOCSIN_OK;
+	}
 	s->rest = t.body_size;
 	s->detached = e->detached;
 	memcpy(s->hash, t.body_hash, sizeof(s->hash));
@@ -135,6 +139,8 @@ load_part(struct source *s, const struct relay_peer *p, struct store_rx *rx,
 		return err;
 	if (!part.complete)
 		return TOCSIN_ENOTFOUND;
+	if (part.total > p->accept.part)
+		return TOCSIN_ETOOLARGE;
 	memcpy(s->hash, hash, sizeof(s->hash));
 	s->detached = true;
 	s->rest = part.total;

@@ -36,6 +36,18 @@ setup_keep(struct broker_config *b, const struct config *c)
 	b->keep_unread = (int64_t)(c->keep_unread / 1000);
 }
 
+/* The words were looked at when they were read. */
+static void
+setup_accept(struct msg_accept *a, const struct config *c)
+{
+	accept_all(a);
+	a->part = c->largest_part < c->part_max ? c->largest_part : c->part_max;
+	a->body = (uint32_t)c->largest_body;
+	if (!accept_kinds(a, c->kinds_refused) ||
+	    !accept_labels(a, c->labels_refused))
+		abort();
+}
+
 static void
 setup_broker(struct broker_config *b, const struct config *c)
 {
@@ -64,6 +76,7 @@ setup_broker(struct broker_config *b, const struct config *c)
 	b->staged_seconds = (unsigned)(c->staged_for / 1000);
 	setup_keep(b, c);
 	b->relay_window = (uint32_t)c->window;
+	setup_accept(&b->accept, c);
 	b->npeer = c->npeer;
 	for (i = 0; i < c->npeer; i++) {
 		memcpy(

@@ -485,6 +485,44 @@ take_cursor(struct rd *r, struct msg_cursors *c, size_t lane)
 	c->offset[lane] = rd_u64(r);
 }
 
+static void
+add_accept(struct buf *out, const struct msg_accept *a)
+{
+	size_t i, n;
+
+	buf_u64(out, a->part);
+	buf_u32(out, a->body);
+	buf_u16(out, a->kinds_refused);
+	buf_u8(out, a->nlabel);
+	for (i = 0; i < a->nlabel; i++) {
+		n = strlen(a->label[i]);
+		buf_u8(out, (uint8_t)n);
+		buf_add(out, (struct span){ (const uint8_t *)a->label[i], n });
+	}
+}
+
+static bool
+take_accept(struct rd *r, struct msg_accept *out)
+{
+	struct span label;
+	size_t i;
+
+	out->part = rd_u64(r);
+	out->body = rd_u32(r);
+	out->kinds_refused = rd_u16(r);
+	out->nlabel = rd_u8(r);
+	if (out->nlabel > MSG_LABELS)
+		return false;
+	for (i = 0; i < out->nlabel; i++) {
+		label = rd_span(r, rd_u8(r));
+		if (!name_token(label))
+			return false;
+		memcpy(out->label[i], label.p, label.n);
+		out->label[i][label.n] = '\0';
+	}
+	return true;
+}
+
 void
 msg_relay_encode(struct buf *out, const struct msg_relay *m)
 {
@@ -499,6 +537,7 @@ msg_relay_encode(struct buf *out, const struct msg_relay *m)
 		buf_add(out, SPAN(m->tally[i]));
 		add_cursor(out, &m->from, i);
 	}
+	add_accept(out, &m->accept);
 }
 
 enum tocsin_err
@@ -516,7 +555,7 @@ msg_relay_decode(struct msg_relay *out, struct span rest)
 		rd_copy(&r, out->tally[i], sizeof(out->tally[i]));
 		take_cursor(&r, &out->from, i);
 	}
-	return judge(&r);
+	return take_accept(&r, &out->accept) ? judge(&r) : TOCSIN_EMALFORMED;
 }
 
 void

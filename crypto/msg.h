@@ -14,6 +14,7 @@
 #define TOCSIN_CRYPTO_MSG_H
 
 #include "crypto/buf.h"
+#include "crypto/text.h"
 #include "crypto/tocsin_err.h"
 #include "crypto/wire.h"
 
@@ -231,6 +232,20 @@ struct msg_cursors {
 };
 
 /* relay.open has no fields; its answer makes a new link of frames. */
+/*
+ * What a broker does not take from its peers, beside what nobody does: who
+ * sends does not ship it. A set of kinds is a bit for each, 1 << enum
+ * ticket_kind.
+ */
+#define MSG_LABELS 16
+struct msg_accept {
+	uint64_t part; /* the largest, in bytes */
+	uint32_t body; /* of a ticket */
+	uint16_t kinds_refused;
+	uint8_t nlabel;
+	char label[MSG_LABELS][TOKEN_MAX + 1]; /* refused */
+};
+
 struct msg_relay {
 	uint8_t link[16];
 	uint8_t key[32];
@@ -239,6 +254,7 @@ struct msg_relay {
 	struct msg_cursors at; /* what is safe */
 	uint8_t tally[MSG_LANES][16]; /* of its items */
 	struct msg_cursors from;      /* what is in hand: send from there */
+	struct msg_accept accept;
 };
 void msg_relay_encode(struct buf *out, const struct msg_relay *m);
 enum tocsin_err MUST_USE msg_relay_decode(

@@ -1,0 +1,57 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+#
+# What a nation refuses at its border is not shipped: its sender is told, and
+# what comes after it is not held up.
+set -u
+
+# shellcheck source=tests/lib/federation.sh
+. "$TOP/tests/lib/federation.sh"
+
+fed_two
+us=singcert-desk1
+fed_stop my
+cat >>"$(conf my)" <<'EOS'
+
+[accept]
+largest-body = 16k
+largest-part = 64k
+refuse-kinds = query
+refuse-labels = health personal-data
+EOS
+ok 'the configuration is well' tocsind check --config "$(conf my)"
+fed_start my
+
+refused() # ID REASON
+{
+	at $us status "$1" --json >"$fed/status" &&
+		has "$fed/status" "$2"
+}
+
+head -c 100000 /dev/urandom >"$fed/large"
+head -c 30000 /dev/urandom >"$fed/small"
+head -c 40000 /dev/urandom | base64 -w 0 >"$fed/text"
+label=$(post $us mycert@my --tlp AMBER --subject 'With a label' \
+	--label personal-data)
+kind=$(post $us mycert@my --tlp AMBER --subject 'A question' --kind query)
+long=$(post $us mycert@my --tlp AMBER --subject 'Much text' --text "$fed/text")
+part=$(post $us mycert@my --tlp AMBER --subject 'Attached' \
+	--attach "$fed/large" --attach "$fed/small")
+good=$(post $us mycert@my --tlp AMBER --subject 'Nothing special' \
+	--label finance)
+ok 'what is accepted arrives' wait_until 20 listed mycert-night "$good"
+ok 'a ticket with a label that is refused does not: its sender is told' \
+	wait_until 20 refused "$label" policy-denied
+ok 'nor one of a kind' wait_until 20 refused "$kind" kind-not-allowed
+ok 'nor one that is too large' wait_until 20 refused "$long" too-large
+is "$(at mycert-night inbox --json | json subject | sort | tr '\n' ',')" \
+	'Attached,Nothing special,' 'the other side has none of them'
+mkdir "$fed/out"
+ok 'an attachment that is accepted comes' wait_until 20 \
+	at mycert-night save "$part" small -o "$fed/out"
+ok 'one that is too large is left out' eval \
+	'! at mycert-night save "$part" large -o "$fed/out" --wait 1'
+# Bodies, attachments: 100,000 and 54,000 bytes that stay at home.
+ok 'what would be refused is not shipped' \
+	eval '[ "$(counter sg bytes_out)" -lt 90000 ]'
+done_testing
