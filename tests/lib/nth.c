@@ -17,6 +17,7 @@
 
 static atomic_uint left; /* calls until the one that fails; 0: none does */
 static atomic_bool met;
+static _Thread_local unsigned mine; /* the same, of this thread */
 static _Thread_local bool left_out;
 
 void
@@ -24,6 +25,13 @@ nth_set(unsigned n)
 {
 	met = false;
 	left = n;
+}
+
+void
+nth_set_mine(unsigned n)
+{
+	met = false;
+	mine = n;
 }
 
 bool
@@ -35,7 +43,7 @@ nth_met(void)
 bool
 nth_clear(void)
 {
-	left = 0;
+	left = mine = 0;
 	return met;
 }
 
@@ -52,6 +60,10 @@ hit(void)
 
 	if (left_out)
 		return false;
+	if (mine > 0 && --mine == 0) {
+		met = true;
+		return true;
+	}
 	while (n > 0 && !atomic_compare_exchange_weak(&left, &n, n - 1))
 		;
 	if (n != 1)

@@ -22,6 +22,9 @@
 
 void nth_set(unsigned n);
 
+/* The same of this thread's calls alone. */
+void nth_set_mine(unsigned n);
+
 /* No more faults; whether there was one. */
 bool nth_clear(void);
 
