@@ -509,6 +509,10 @@ store_begin(struct store *s, struct store_tx **out)
 		return TOCSIN_EINTERNAL;
 	if (tx->live)
 		return TOCSIN_EBUSY;
+	if (file_is_cut(s)) {
+		s->broken = true;
+		return TOCSIN_EINTERNAL;
+	}
 	err = store_from_mdb(
 	    s, ENGINE(mdb_txn_begin(s->env, NULL, 0, &tx->view.txn)));
 	if (err == TOCSIN_EINTERNAL)

@@ -170,6 +170,9 @@ enum tocsin_err tx_room(struct store_tx *tx, uint64_t pages, bool control);
 /* The file is at least this long from now on; see store_open.c. */
 enum tocsin_err file_reach(struct store *s, uint64_t bytes);
 
+/* True: it is shorter than we made it; the process ends, if it can be told. */
+bool file_is_cut(const struct store *s);
+
 /* Whether the disk holds these bytes for the file; allocates if it must. */
 bool file_solid(struct store *s, uint64_t bytes);
 

@@ -434,6 +434,22 @@ engine_assert(MDB_env *env, const char *what)
 		on_fatal(what);
 }
 
+/*
+ * Somebody has cut the file. A read would end the process by itself, but a
+ * commit makes it long again, with zeros where there were pages.
+ */
+bool
+file_is_cut(const struct store *s)
+{
+	struct stat st;
+
+	if (fstat(s->file, &st) != 0 || (uint64_t)st.st_size >= s->file_size)
+		return false;
+	if (on_fatal != NULL)
+		on_fatal("its file was cut");
+	return true;
+}
+
 /* Without options: to read what another process may be writing. */
 static enum tocsin_err
 env_open(struct store *s, const char *dir, const char *name,

@@ -527,6 +527,38 @@ test_disk_full(void)
 		diag("umount: %s", strerror(errno));
 }
 
+static char fell[64];
+
+static void
+falls(const char *what)
+{
+	snprintf(fell, sizeof(fell), "%s", what);
+}
+
+/* By somebody else, while we have it open. */
+static void
+test_cut_beneath(void)
+{
+	struct store *s;
+	struct store_tx *tx;
+	char file[4200];
+
+	must(store_open(&s, path("beneath"), &opts, NULL));
+	snprintf(file, sizeof(file), "%s", path("beneath/log.mdb"));
+	store_on_fatal(falls);
+	must(store_begin(s, &tx));
+	store_abort(tx);
+	if (truncate(file, 65536) != 0)
+		abort();
+	is_int(store_begin(s, &tx), TOCSIN_EINTERNAL,
+	    "nothing is written to a file that was cut beneath us");
+	is_str(fell, "its file was cut", "and the process ends for it");
+	store_on_fatal(NULL);
+	if (truncate(file, 64 << 20) != 0)
+		abort();
+	store_close(s);
+}
+
 int
 main(void)
 {
@@ -540,6 +572,7 @@ main(void)
 	test_flips();
 	test_row();
 	test_cut();
+	test_cut_beneath();
 	test_disk_full();
 	return tap_done();
 }
