@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define KEY_BYTES 16
+#define PULLED_HEAD 7 /* of an answer, before the parcels */
 
 /* A frame, or a request if it has a number. */
 struct parcel {
@@ -40,9 +41,11 @@ struct box {
 	char peer[LABEL_MAX + 1];
 	uint8_t key[KEY_BYTES]; /* under which its requests are parked */
 	bool fetches;
-	bool grown;	/* since pulls_flush() */
-	bool connected; /* it has asked, and not long ago */
-	int64_t seen;	/* when it asked last */
+	bool grown;		       /* since pulls_flush() */
+	bool connected;		       /* it has asked, and not long ago */
+	int64_t seen;		       /* when it asked last */
+	const struct session *session; /* over which; only compared */
+	uint32_t number; /* of the last answer that had something */
 	struct row row[NET_WAYS];
 	size_t bytes;
 	struct pulled_call *calls;
@@ -380,15 +383,21 @@ pulls_peer(struct pulls *p, const char *peer, bool fetches)
 
 /* The first pull of a connection: what was sent over the last may be lost. */
 static struct box *
-arrived(struct pulls *p, const char *peer, bool fresh)
+arrived(struct pulls *p, const struct request *r, bool fresh)
 {
+	const char *peer = r->who.broker;
+	bool first = fresh;
 	struct pulled_call *lost = NULL;
 	struct box *x;
 
 	pthread_mutex_lock(&p->lock);
 	x = find(p, peer);
-	if (x && !x->fetches)
+	if (x && (!x->fetches || (!first && x->session != r->session)))
 		x = NULL;
+	if (x && first) {
+		x->session = r->session;
+		x->number = 0;
+	}
 	if (x) {
 		fresh |= !x->connected;
 		if (fresh)
@@ -398,6 +407,8 @@ arrived(struct pulls *p, const char *peer, bool fresh)
 	}
 	pthread_mutex_unlock(&p->lock);
 	calls_fail(lost, TOCSIN_EUNAVAILABLE);
+	if (x && first) /* those that are parked for the last one */
+		parks_wake_one(p->b->parks, SPAN(x->key));
 	if (x && fresh)
 		relay_alive(p->b->relay, peer, true);
 	return x;
@@ -408,21 +419,27 @@ static bool
 pull_answer(struct request *r, size_t max, bool force)
 {
 	struct pulls *p = relay_pulls(r->b->relay);
-	struct buf reply = { .max = MSG_MAX };
+	struct buf parcels = { .max = MSG_MAX }, reply = { .max = MSG_MAX };
 	unsigned limit = r->b->conf.parks_per_device;
+	struct msg_pulled m = { .pulls = limit < 255 ? (uint8_t)limit : 255 };
 	struct box *x;
-	bool any;
 
-	msg_accept(&reply);
-	buf_u8(&reply, limit < 255 ? (uint8_t)limit : 255);
 	pthread_mutex_lock(&p->lock);
 	x = find(p, r->who.broker);
-	any = x && box_take(x, &reply, max);
+	if (!x || x->session != r->session)
+		force = true; /* what it would get, nobody reads */
+	else if (box_take(x, &parcels, max - PULLED_HEAD))
+		m.number = ++x->number;
 	pthread_mutex_unlock(&p->lock);
-	if (any || force)
+	if (m.number > 0 || force) {
+		m.parcels = buf_span(&parcels);
+		msg_accept(&reply);
+		msg_pulled_encode(&reply, &m);
 		request_answer(r, buf_span(&reply));
+	}
+	buf_release(&parcels);
 	buf_release(&reply);
-	return any || force;
+	return m.number > 0 || force;
 }
 
 static bool
@@ -456,7 +473,7 @@ op_relay_pull(struct request *r, struct span body)
 		request_refuse(r, err, 0, NULL);
 		return;
 	}
-	x = arrived(p, r->who.broker, m.fresh);
+	x = arrived(p, r, m.fresh);
 	if (!x) {
 		request_refuse(r, TOCSIN_ENOTFOUND, 0,
 		    "this broker has an address: it is dialled");

@@ -158,9 +158,22 @@ wants(struct relay *r, const struct relay_peer *p)
 	return out <= may && out < PEER_PULLS && has_replies(r, p);
 }
 
+static void
+held_drop(struct fetch *q)
+{
+	unsigned i;
+
+	for (i = 0; i < PEER_PULLS; i++) {
+		q->held[i].number = 0;
+		buf_release(&q->held[i].parcels);
+	}
+}
+
 void
 fetch_open(struct relay_peer *p)
 {
+	held_drop(&p->fetch);
+	p->fetch.number = 0;
 	p->fetch.fresh = true;
 	p->fetch.pulls = 0;
 	p->fetch.again = 0;
@@ -203,12 +216,74 @@ pause_pulls(struct relay_peer *p, enum tocsin_err err, int64_t now)
 	    LOG_Z("peer", p->name), LOG_ERR(err));
 }
 
+static void
+take_parcels(struct relay *r, struct relay_peer *p, struct span parcels)
+{
+	struct msg_parcel one;
+
+	while (msg_parcel_take(&one, &parcels))
+		if (one.call == 0)
+			relay_frame(r->b, one.bytes);
+		else
+			fetched_request(r, p, &one);
+}
+
+static bool
+hold(struct fetch *q, const struct msg_pulled *m)
+{
+	struct held *h = q->held, *end = h + PEER_PULLS;
+
+	while (h < end && h->number > 0)
+		h++;
+	if (h == end)
+		return false;
+	buf_add(&h->parcels, m->parcels);
+	if (!buf_ok(&h->parcels)) {
+		buf_release(&h->parcels);
+		return false;
+	}
+	h->number = m->number;
+	return true;
+}
+
+/* The one that is next now, if it is here. */
+static bool
+take_held(struct relay *r, struct relay_peer *p)
+{
+	struct fetch *q = &p->fetch;
+	unsigned i;
+
+	for (i = 0; i < PEER_PULLS; i++)
+		if (q->held[i].number == q->number + 1) {
+			q->held[i].number = 0;
+			q->number++;
+			take_parcels(r, p, buf_span(&q->held[i].parcels));
+			buf_release(&q->held[i].parcels);
+			return true;
+		}
+	return false;
+}
+
+/* In the order in which they were given out, whatever came first. */
+static enum tocsin_err
+take_answer(struct relay *r, struct relay_peer *p, const struct msg_pulled *m)
+{
+	if (m->number == 0 || m->number <= p->fetch.number)
+		return TOCSIN_OK;
+	if (m->number != p->fetch.number + 1)
+		return hold(&p->fetch, m) ? TOCSIN_OK : TOCSIN_EBUSY;
+	p->fetch.number++;
+	take_parcels(r, p, m->parcels);
+	while (take_held(r, p))
+		;
+	return TOCSIN_OK;
+}
+
 void
 fetch_answered(struct relay *r, struct relay_peer *p, enum tocsin_err err,
     struct span fields, int64_t now)
 {
 	struct msg_pulled m;
-	struct msg_parcel one;
 
 	if (refused(err)) {
 		pause_pulls(p, err, now);
@@ -216,16 +291,12 @@ fetch_answered(struct relay *r, struct relay_peer *p, enum tocsin_err err,
 	}
 	if (!err)
 		err = msg_pulled_decode(&m, fields);
-	if (err) {
-		link_down(p, err, now);
-		return;
+	if (!err) {
+		p->fetch.pulls = m.pulls > 0 ? m.pulls : 1;
+		err = take_answer(r, p, &m);
 	}
-	p->fetch.pulls = m.pulls > 0 ? m.pulls : 1;
-	while (msg_parcel_take(&one, &m.parcels))
-		if (one.call == 0)
-			relay_frame(r->b, one.bytes);
-		else
-			fetched_request(r, p, &one);
+	if (err)
+		link_down(p, err, now);
 }
 
 void
@@ -233,6 +304,7 @@ fetch_release(struct relay_peer *p)
 {
 	struct reply *x, *next;
 
+	held_drop(&p->fetch);
 	for (x = p->fetch.first; x; x = next) {
 		next = x->next;
 		reply_free(x);

@@ -101,7 +101,13 @@ struct roster_fetch {
 
 /* Fetching from a peer, because we can't be dialled: relay_fetch.c. */
 struct reply;
+struct held {		 /* an answer that overtook another */
+	uint32_t number; /* 0: none */
+	struct buf parcels;
+};
 struct fetch {
+	uint32_t number; /* of the last answer that was taken */
+	struct held held[PEER_PULLS];
 	bool fresh;	     /* nothing was asked over this link yet */
 	unsigned pulls;	     /* how many the peer lets us park; 0: not known */
 	int64_t again;	     /* it does not want it: not before */

@@ -707,6 +707,7 @@ void
 msg_pulled_encode(struct buf *out, const struct msg_pulled *m)
 {
 	buf_u8(out, m->pulls);
+	buf_u32(out, m->number);
 	buf_add(out, m->parcels);
 }
 
@@ -716,6 +717,7 @@ msg_pulled_decode(struct msg_pulled *out, struct span rest)
 	struct rd r = rd_init(rest);
 
 	out->pulls = rd_u8(&r);
+	out->number = rd_u32(&r);
 	out->parcels = take_parcels(&r);
 	return judge(&r);
 }

@@ -303,7 +303,8 @@ enum tocsin_err MUST_USE msg_relay_keys_decode(
  * relay.pull: a broker that cannot be dialled fetches what is for it. A parcel
  * is a frame of a relay link, or a request, or the answer to one: what would
  * have gone over connections that the other side dials. The answer is u8 how
- * many pulls may be parked, and parcels.
+ * many pulls may be parked, and parcels; answers are numbered, because they
+ * overtake one another and parcels must not.
  */
 #define MSG_PULL_MIN 20480 /* bytes: any parcel fits */
 #define MSG_PARCEL_HEAD 12
@@ -315,6 +316,7 @@ struct msg_pull {
 };
 struct msg_pulled {
 	uint8_t pulls;
+	uint32_t number; /* among those with parcels, from 1; 0: it has none */
 	struct span parcels;
 };
 struct msg_parcel {

@@ -44,6 +44,9 @@
 	} while (0)
 
 enum { SG, MY, LA };
+#ifndef HIDDEN /* the one that nobody can dial; see relay_fetch.c */
+#define HIDDEN BROKERS
+#endif
 static const char *const names[BROKERS] = { "sg", "my", "la" };
 
 /* What a broker process shows, and what it is told. */
@@ -358,7 +361,8 @@ set_addresses(struct roster *r, void *arg)
 	(void)arg;
 	for (i = 0; i < r->nbroker; i++)
 		for (k = 0; k < BROKERS; k++)
-			if (strcmp(r->broker[i].name, names[k]) == 0) {
+			if (strcmp(r->broker[i].name, names[k]) == 0 &&
+			    k != HIDDEN) {
 				snprintf(r->broker[i].rpc, URL_MAX,
 				    "tcp://127.0.0.1:%u", slot[k].port);
 				memcpy(r->broker[i].relay, r->broker[i].rpc,

@@ -242,7 +242,7 @@ test_pull(void)
 	struct msg_parcel one = { 7, span_of("answer") },
 			  two = { 0, span_of("frame") }, m;
 	struct msg_pull pull = { .wait_ms = 5, .bytes = 6, .fresh = true };
-	struct msg_pulled pulled = { .pulls = 4 };
+	struct msg_pulled pulled = { .pulls = 4, .number = 5 };
 	struct buf parcels = { 0 }, b = { 0 };
 	struct span body;
 	size_t cut, whole = MSG_PARCEL_HEAD + one.bytes.n;
@@ -273,9 +273,9 @@ test_pull(void)
 
 	msg_pulled_encode(&b, &pulled);
 	ok(d_pulled(&got, buf_span(&b)) == TOCSIN_OK && got.pulled.pulls == 4 &&
-		got.pulled.parcels.n == parcels.n,
+		got.pulled.number == 5 && got.pulled.parcels.n == parcels.n,
 	    "relay.pull: the answer comes back");
-	b.p[1 + 8] = 0xff;
+	b.p[5 + 8] = 0xff;
 	is_int(d_pulled(&got, buf_span(&b)), TOCSIN_EMALFORMED,
 	    "relay.pull: a parcel that claims too much is malformed");
 	buf_cut(&parcels, 0);
