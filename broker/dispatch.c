@@ -5,9 +5,12 @@
 #include "broker/log.h"
 #include "broker/pull.h"
 #include "broker/relay_in.h"
+#include "crypto/frame.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#define RETRY_MS 100 /* until there may be memory again */
 
 /* Who may ask. */
 #define DEVICE (1U << TRUST_DEVICE)
@@ -62,30 +65,64 @@ forget(struct request *r)
 
 /* After send() the request may be serving the next message already. */
 static void
-send_frame(struct request *r, struct buf *frame)
+send_frame(struct request *r, struct span frame)
 {
 	forget(r);
-	r->send(r, buf_ok(frame) ? buf_span(frame) : (struct span){ 0 });
-	buf_drop(frame);
+	r->send(r, frame);
+}
+
+/*
+ * There is no memory for an answer. Who got none would wait for all of its
+ * deadline; a hint needs no memory, and it asks again.
+ */
+struct hint {
+	uint8_t room[FRAME_ERROR_LEN];
+	struct buf frame;
+};
+
+static struct buf *
+hint_begin(struct hint *h)
+{
+	h->frame = (struct buf){
+		.p = h->room,
+		.cap = sizeof(h->room),
+		.max = sizeof(h->room),
+	};
+	return &h->frame;
+}
+
+static void
+send_hint(struct request *r)
+{
+	struct hint h;
+
+	session_abandon(r->session, r->nonce);
+	session_hint(r->session, r->nonce, RETRY_MS, hint_begin(&h));
+	send_frame(r, buf_span(&h.frame));
 }
 
 void
 request_answer(struct request *r, struct span reply)
 {
 	struct buf frame = { 0 };
+	enum tocsin_err err = TOCSIN_EINTERNAL;
 
-	if (session_reply(r->session, r->nonce, reply, &frame) != TOCSIN_OK)
-		frame.failed = true;
-	send_frame(r, &frame);
+	if (reply.n > 0)
+		err = session_reply(r->session, r->nonce, reply, &frame);
+	if (err == TOCSIN_OK && buf_ok(&frame))
+		send_frame(r, buf_span(&frame));
+	else if (err == TOCSIN_EUSAGE) /* another one answered it */
+		send_frame(r, (struct span){ 0 });
+	else
+		send_hint(r);
+	buf_drop(&frame);
 }
 
 void
 request_drop(struct request *r)
 {
-	struct buf none = { .failed = true };
-
 	session_abandon(r->session, r->nonce);
-	send_frame(r, &none);
+	send_frame(r, (struct span){ 0 });
 }
 
 static void
@@ -112,10 +149,8 @@ request_refuse(struct request *r, enum tocsin_err code, uint32_t retry_ms,
 	log_refusal(r, code);
 	msg_refuse(
 	    &reply, code, retry_ms, detail ? detail : tocsin_err_text(code));
-	if (buf_ok(&reply))
-		request_answer(r, buf_span(&reply));
-	else
-		request_drop(r);
+	request_answer(
+	    r, buf_ok(&reply) ? buf_span(&reply) : (struct span){ 0 });
 	buf_release(&reply);
 }
 
@@ -147,11 +182,16 @@ dispatch_frame(struct request *r, struct span bytes)
 {
 	struct session_request got;
 	struct buf answer = { 0 };
+	struct hint h;
+	struct frame f;
 
 	if (!session_receive(
 		r->b->sessions, bytes, clock_ms(), &got, &answer)) {
-		r->send(r,
-		    buf_ok(&answer) ? buf_span(&answer) : (struct span){ 0 });
+		hint_begin(&h);
+		if (!buf_ok(&answer) && frame_parse(&f, bytes) == TOCSIN_OK)
+			frame_put_error(&h.frame, f.session, f.nonce,
+			    TOCSIN_EBUSY, RETRY_MS);
+		r->send(r, buf_span(buf_ok(&answer) ? &answer : &h.frame));
 		buf_release(&answer);
 		return;
 	}

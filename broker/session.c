@@ -437,6 +437,13 @@ session_abandon(struct session *x, uint64_t nonce)
 	pthread_mutex_unlock(&x->lock);
 }
 
+void
+session_hint(const struct session *x, uint64_t nonce, uint32_t retry_ms,
+    struct buf *frame)
+{
+	frame_put_error(frame, x->id, nonce, TOCSIN_EBUSY, retry_ms);
+}
+
 /* ---- the handshake ---- */
 
 /* Handshakes cost three key agreements each: so many a second, no more. */

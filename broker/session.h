@@ -57,12 +57,16 @@ bool session_receive(struct sessions *s, struct span frame, int64_t now_ms,
 
 /*
  * Seal the answer to request `nonce` and remember it: appends the frame. After
- * a failure (EINTERNAL: memory) nothing can be answered any more. EUSAGE: no
+ * a failure (EINTERNAL: memory) a hint is all that can be said. EUSAGE: no
  * such request is running, or it was answered; nothing was sealed.
  */
 MUST_USE enum tocsin_err session_reply(
     struct session *s, uint64_t nonce, struct span plain, struct buf *frame);
 void session_abandon(struct session *s, uint64_t nonce);
+
+/* Appends the error frame that says `busy` for this request. */
+void session_hint(const struct session *s, uint64_t nonce, uint32_t retry_ms,
+    struct buf *frame);
 
 struct session *session_hold(struct session *s);
 void session_put(struct session *s);

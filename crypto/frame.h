@@ -27,6 +27,7 @@
 #define FRAME_VERSION 1
 #define FRAME_SESSION 16
 #define FRAME_HEAD 26
+#define FRAME_ERROR_LEN (FRAME_HEAD + 6)
 #define FRAME_PLAIN_MAX 61440 /* a request or reply; MSG_MAX */
 #define FRAME_MAX (FRAME_HEAD + NOISE_XK3 + FRAME_PLAIN_MAX)
 

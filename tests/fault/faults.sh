@@ -28,7 +28,7 @@ COUNT=${COUNT:-20}
 CALM=20 # seconds in which a command ends, fault or not
 # What a broker lost for want of memory, a client asks for again when its call's
 # deadline is over.
-PATIENCE=90
+PATIENCE=${PATIENCE:-90}
 seed_begin faults
 
 # What fails, how, and how many calls of it are worth a look.
