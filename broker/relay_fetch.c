@@ -13,6 +13,7 @@
 #define PULL_WAIT_MS 10000
 #define PULL_STEADY 2 /* parked there, so that one is there while one comes */
 #define REFUSED_MS 10000
+#define REQUESTS 128 /* of one peer at once, as over a link of its own */
 
 struct reply {
 	struct reply *next;
@@ -44,18 +45,37 @@ fetched_send(struct request *request, struct span frame)
 	struct fetch *q = &f->peer->fetch;
 	struct relay *r = f->relay;
 
+	bool none;
+
 	free(f);
 	buf_add(&x->frame, frame);
-	if (frame.n == 0 || !buf_ok(&x->frame)) {
-		reply_free(x);
-		return;
-	}
+	none = frame.n == 0 || !buf_ok(&x->frame);
 	pthread_mutex_lock(&r->lock);
-	*q->last = x;
-	q->last = &x->next;
-	r->replied = true;
-	pthread_cond_signal(&r->wake);
+	if (none) {
+		q->nreplies--;
+	} else {
+		*q->last = x;
+		q->last = &x->next;
+		r->replied = true;
+		pthread_cond_signal(&r->wake);
+	}
 	pthread_mutex_unlock(&r->lock);
+	if (none)
+		reply_free(x);
+}
+
+/* What is more than the bound is as lost on the way. */
+static bool
+admit(struct relay *r, struct fetch *q)
+{
+	bool room;
+
+	pthread_mutex_lock(&r->lock);
+	room = q->nreplies < REQUESTS;
+	if (room)
+		q->nreplies++;
+	pthread_mutex_unlock(&r->lock);
+	return room;
 }
 
 static void
@@ -65,7 +85,7 @@ fetched_request(
 	struct fetched *f = calloc(1, sizeof(*f));
 	struct reply *x = calloc(1, sizeof(*x));
 
-	if (!f || !x) { /* as one that was lost on the way */
+	if (!f || !x || !admit(r, &p->fetch)) {
 		free(f);
 		free(x);
 		return;
@@ -105,6 +125,7 @@ take_replies(struct relay *r, struct relay_peer *p, struct buf *parcels)
 		struct msg_parcel m = { x->call, buf_span(&x->frame) };
 
 		msg_parcel_encode(parcels, &m);
+		q->nreplies--;
 		q->first = x->next;
 		if (!q->first)
 			q->last = &q->first;

@@ -111,6 +111,7 @@ struct fetch {
 	bool fresh;	     /* nothing was asked over this link yet */
 	unsigned pulls;	     /* how many the peer lets us park; 0: not known */
 	int64_t again;	     /* it does not want it: not before */
+	unsigned nreplies;   /* due, or not on their way yet; under the lock */
 	struct reply *first; /* what it asked, answered; under the lock */
 	struct reply **last;
 };
@@ -136,7 +137,7 @@ struct relay_peer {
 
 	uint8_t id[RELAY_LINK];
 	uint8_t key[32];
-	uint64_t counter; /* of the next frame */
+	uint64_t counter;	  /* of the next frame */
 	struct msg_accept accept; /* what it takes */
 	struct lane_tx tx;
 	struct cap cap;	  /* what the operator allows */
