@@ -115,7 +115,7 @@ conn_new(struct door *d, int fd, struct guest *guest)
 	}
 	c->guest = guest;
 	c->client.conn = c->broker.conn = c;
-	c->life.conn = c->beside.conn = c;
+	c->life.conn = c->beside.conn = c->ask.conn = c;
 	c->client.fd = fd;
 	c->client.in.rules.map = SP_TCP;
 	c->broker.fd = -1;
@@ -233,6 +233,12 @@ expire(struct door *d, struct timer *t)
 		conn_step(d, c);
 		return;
 	}
+	if (t->wait == W_ASKING) {
+		flow_asked(d, c);
+		if (c->phase == P_OPEN)
+			conn_settle(d, c);
+		return;
+	}
 	if (t->wait == W_HEADER && c->phase != P_GREET_CLIENT) {
 		late_at_broker(d, c);
 		return;
@@ -250,7 +256,8 @@ expire(struct door *d, struct timer *t)
 static struct timer *
 timer_next(struct door *d, enum wait wait)
 {
-	if (wait == W_OWED || (wait == W_RETRY && d->greetings >= GREETING_MAX))
+	if (wait == W_OWED || wait == W_SOON || wait == W_TURN ||
+	    (wait == W_RETRY && d->greetings >= GREETING_MAX))
 		return NULL;
 	return timer_oldest(d, wait);
 }
@@ -377,6 +384,7 @@ turn(struct door *d, int timeout)
 		else
 			end_event(d, ev[i].data.ptr, ev[i].events);
 	expire_all(d);
+	flow_turns(d);
 	conn_bury_all(d);
 }
 
@@ -451,6 +459,7 @@ door_new(const struct door_config *cfg, int listen_fd, int control_fd)
 	d->limit[W_STALL] = cfg->stall_ms;
 	d->limit[W_RETRY] = RETRY_MS;
 	d->limit[W_CHECK] = CHECK_MS;
+	d->limit[W_ASKING] = ASKING_MS;
 
 	/* Without a random seed, collisions could be chosen: no more. */
 	(void)!getrandom(&seed, sizeof(seed), 0);

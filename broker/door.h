@@ -30,6 +30,10 @@
  * an answer's frame. One thread; an idle connection costs under 400 bytes and
  * two descriptors.
  *
+ * Strangers ask one request at a time each, and 64 of them at once: nng answers
+ * and greets nobody else while it has as many as they can send. Who has hardly
+ * asked yet goes first.
+ *
  * An honest client stays by sending. A relay link may be quiet for idle_ms; an
  * empty message, which SUB discards, keeps it longer.
  *

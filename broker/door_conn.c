@@ -60,6 +60,7 @@ conn_bury(struct door *d, struct conn *c)
 	assert(c->client.fd < 0 && c->broker.fd < 0);
 	timer_stop(&c->life);
 	timer_stop(&c->beside);
+	flow_asked(d, c);
 	guests_leave(d->guests, c->guest, d->now);
 	conn_account(d, c);
 	c->phase = P_DEAD;
@@ -183,7 +184,7 @@ drain(struct door *d, struct conn *c)
 	int i;
 
 	for (i = 0; i < DRAIN_READS; i++) {
-		n = end_read(d, &c->broker);
+		n = end_read(d, &c->broker, READ_MAX);
 		if (n <= 0)
 			return n < 0 && errno == EAGAIN;
 		c->quiet = d->now;

@@ -64,6 +64,7 @@ end_wanted(const struct end *e)
 	case P_OPEN: /* who doesn't take answers isn't asked for more */
 		in =
 		    end_queued(end_is_client(e) ? &c->broker : &c->client) == 0;
+		in = in && (!end_is_client(e) || flow_may_read(c));
 		break;
 	case P_CLOSING:
 		in = !end_is_client(e);
@@ -172,12 +173,12 @@ end_flush(struct end *e)
 }
 
 ssize_t
-end_read(struct door *d, struct end *e)
+end_read(struct door *d, struct end *e, size_t max)
 {
 	ssize_t n;
 
 	do
-		n = read(e->fd, d->scratch, sizeof(d->scratch));
+		n = read(e->fd, d->scratch, max);
 	while (n < 0 && errno == EINTR);
 	return n;
 }

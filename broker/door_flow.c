@@ -177,41 +177,162 @@ flow_refused(struct door *d, struct end *from)
 		conn_broker_gone(d, from->conn);
 }
 
-/* One read from one end, what is whole of it to the other. */
+/* ---- turns ---- */
+
+static bool
+is_stranger(const struct conn *c)
+{
+	return c->proto == SP_REQ && !c->vouched;
+}
+
+bool
+flow_may_read(const struct conn *c)
+{
+	return !is_stranger(c) || (!c->ask.on && c->owed < OWED_MAX);
+}
+
 void
-flow_pump(struct door *d, struct end *from)
+flow_asked(struct door *d, struct conn *c)
+{
+	if (c->ask.on && c->ask.wait == W_ASKING)
+		d->asking--;
+	timer_stop(&c->ask);
+}
+
+static void
+asks(struct door *d, struct conn *c)
+{
+	d->asking++;
+	c->asked += c->asked < SOON_MAX;
+	timer_start(d, &c->ask, W_ASKING);
+}
+
+/* Who has asked often lets those go first who have just come. */
+static enum wait
+queue_of(const struct conn *c)
+{
+	return c->asked < SOON_MAX ? W_SOON : W_TURN;
+}
+
+static struct timer *
+next_turn(struct door *d)
+{
+	struct timer *t = timer_oldest(d, W_SOON);
+
+	return t != NULL ? t : timer_oldest(d, W_TURN);
+}
+
+/* Who comes later waits behind those that wait. */
+static bool
+has_turn(struct door *d, const struct conn *c)
+{
+	return !is_stranger(c) || (d->asking < ASKING_MAX &&
+				      timer_oldest(d, queue_of(c)) == NULL &&
+				      timer_oldest(d, W_SOON) == NULL);
+}
+
+/* ---- one read ---- */
+
+/*
+ * Of a stranger one request at most, so that the rest waits in the kernel, and
+ * with it who sent it. Bytes that were read; 0 if none; -1: the end.
+ */
+static ssize_t
+take(struct door *d, struct end *from, uint64_t *frames, enum flow *flow)
+{
+	bool single = end_is_client(from) && is_stranger(from->conn);
+	ssize_t n, sum = 0;
+	struct span in;
+
+	*flow = FLOW_ON;
+	do {
+		size_t most = single ? sp_missing(&from->in) : READ_MAX;
+
+		n = end_read(d, from, most < READ_MAX ? most : READ_MAX);
+		if (n < 0 && errno == EAGAIN)
+			break;
+		if (n <= 0)
+			return -1;
+		sum += n;
+		in = (struct span){ d->scratch, (size_t)n };
+		*flow = flow_pass(from, end_other(from), &in, frames);
+	} while (single && *frames == 0 && *flow == FLOW_ON);
+	return sum;
+}
+
+static void
+count(struct door *d, struct end *from, uint64_t frames, size_t n)
 {
 	struct conn *c = from->conn;
-	struct end *to = end_other(from);
-	uint64_t frames = 0;
-	enum flow flow;
-	struct span in;
-	ssize_t n;
 
-	n = end_read(d, from);
-	if (n < 0 && errno == EAGAIN)
-		return;
-	if (n <= 0) {
-		conn_end_gone(d, from);
-		return;
-	}
-	in = (struct span){ d->scratch, (size_t)n };
-	flow = flow_pass(from, to, &in, &frames);
 	flow_owed(c, from, frames);
 	if (end_is_client(from)) {
 		COUNT(d, frames_in) += frames;
-		COUNT(d, bytes_in) += (uint64_t)n;
+		COUNT(d, bytes_in) += n;
 		flow_timer(d, c, frames);
-	} else {
-		COUNT(d, frames_out) += frames;
-		COUNT(d, bytes_out) += (uint64_t)n;
-		if (c->vouched && c->life.wait == W_ASKED)
-			timer_start(d, &c->life, W_IDLE);
+		if (frames > 0 && is_stranger(c))
+			asks(d, c);
+		return;
 	}
+	COUNT(d, frames_out) += frames;
+	COUNT(d, bytes_out) += n;
+	if (c->ask.on && (c->vouched || c->ask.wait == W_ASKING) && frames > 0)
+		flow_asked(d, c);
+	if (c->vouched && c->life.wait == W_ASKED)
+		timer_start(d, &c->life, W_IDLE);
+}
+
+static void
+pump(struct door *d, struct end *from)
+{
+	struct conn *c = from->conn;
+	uint64_t frames = 0;
+	enum flow flow;
+	ssize_t n = take(d, from, &frames, &flow);
+
+	if (n < 0) {
+		conn_end_gone(d, from);
+		return;
+	}
+	if (n == 0) {
+		end_arm(d, from);
+		return;
+	}
+	count(d, from, frames, (size_t)n);
 	if (flow == FLOW_ENDED)
-		conn_end_gone(d, to);
+		conn_end_gone(d, end_other(from));
 	else if (flow == FLOW_REFUSED)
 		flow_refused(d, from);
 	if (c->phase != P_DEAD)
 		conn_settle(d, c);
+}
+
+void
+flow_pump(struct door *d, struct end *from)
+{
+	struct conn *c = from->conn;
+
+	if (!end_is_client(from) || has_turn(d, c)) {
+		pump(d, from);
+		return;
+	}
+	timer_start(d, &c->ask, queue_of(c));
+	end_arm(d, from);
+}
+
+void
+flow_turns(struct door *d)
+{
+	struct timer *t;
+
+	while (d->asking < ASKING_MAX && (t = next_turn(d)) != NULL) {
+		struct conn *c = t->conn;
+
+		timer_stop(t);
+		if (c->phase == P_OPEN && end_queued(&c->broker) == 0 &&
+		    flow_may_read(c))
+			pump(d, &c->client);
+		else if (c->phase == P_OPEN)
+			conn_settle(d, c);
+	}
 }

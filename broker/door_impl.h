@@ -31,6 +31,10 @@
 enum {
 	READ_MAX = 128 * 1024, /* bytes of one read */
 	GREETING_MAX = 64,     /* below nng's backlog of 128 */
+	ASKING_MAX = 64,       /* strangers whose requests nng has */
+	ASKING_MS = 100, /* so long: one that is parked keeps nobody out */
+	OWED_MAX = 8,	 /* answers to one stranger */
+	SOON_MAX = 4,	 /* requests of one who is new: a handshake */
 };
 
 struct list {
@@ -54,6 +58,9 @@ enum wait {
 	W_STALL, /* this and the next beside one of the above */
 	W_RETRY,
 	W_CHECK,
+	W_SOON, /* W_TURN of one who has hardly asked yet */
+	W_TURN, /* a stranger's request, until others are answered: for ever */
+	W_ASKING, /* one that nng has, for its answer */
 	W_COUNT
 };
 
@@ -95,6 +102,8 @@ struct conn {
 	struct end broker;
 	struct timer life;
 	struct timer beside;
+	struct timer ask; /* W_SOON, W_TURN or W_ASKING */
+	uint8_t asked;	  /* requests of a stranger, up to SOON_MAX */
 	enum phase phase;
 	bool known;   /* has sent a whole message */
 	bool vouched; /* the broker has answered it under a session's key */
@@ -118,6 +127,7 @@ struct door {
 	uint64_t paused_until; /* 0: accepting */
 	unsigned conns;	       /* with either end */
 	unsigned greetings;    /* that nng owes us */
+	unsigned asking;       /* connections in W_ASKING */
 	struct list waits[W_COUNT];
 	uint64_t limit[W_COUNT];
 	struct conn *dead;
@@ -148,8 +158,8 @@ void end_close(struct end *e, bool reset);
 bool end_write(struct end *e, struct iovec *iov, int n);
 bool end_flush(struct end *e);
 
-/* Into the door's scratch. */
-ssize_t end_read(struct door *d, struct end *e);
+/* Into the door's scratch, READ_MAX at most. */
+ssize_t end_read(struct door *d, struct end *e, size_t max);
 
 /* ---- door_flow.c ---- */
 
@@ -165,8 +175,16 @@ void flow_owed(struct conn *c, const struct end *from, uint64_t frames);
 /* Something of the client's has moved: which deadline runs now? */
 void flow_timer(struct door *d, struct conn *c, uint64_t frames);
 
-/* One read from one end, what is whole of it to the other. */
+/*
+ * One read from one end, what is whole of it to the other. Strangers take
+ * turns: nng has a request of ASKING_MAX of them at once, since otherwise those
+ * who ask without pause would have all of its threads, and it would neither
+ * greet nor answer anybody else.
+ */
 void flow_pump(struct door *d, struct end *from);
+bool flow_may_read(const struct conn *c); /* it is not waiting for its turn */
+void flow_turns(struct door *d);	  /* whose turn it is now */
+void flow_asked(struct door *d, struct conn *c); /* its turn is over */
 
 /* ---- door_conn.c ---- */
 

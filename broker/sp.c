@@ -170,6 +170,19 @@ sp_pending(const struct sp_reader *r)
 	return r->given ? 0 : r->n;
 }
 
+size_t
+sp_missing(const struct sp_reader *r)
+{
+	size_t prefix = prefix_of(r->rules.map), n = sp_pending(r), total = 0;
+
+	if (n < prefix ||
+	    sp_judge(&r->rules, (struct span){ r->part, n }, &total) !=
+		TOCSIN_OK ||
+	    total <= n)
+		return n < prefix ? prefix - n : 1;
+	return total - n;
+}
+
 void
 sp_release(struct sp_reader *r)
 {

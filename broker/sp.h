@@ -89,6 +89,9 @@ MUST_USE enum tocsin_err sp_keep(struct sp_reader *r, struct span rest);
 /* Bytes of an incomplete frame in hand: 0 between two frames. */
 size_t sp_pending(const struct sp_reader *r);
 
+/* Bytes to the end of the frame in hand, or of its prefix; never 0. */
+size_t sp_missing(const struct sp_reader *r);
+
 void sp_release(struct sp_reader *r);
 
 /* The frame as `to` wants it, in 1 or 2 pieces; returns how many. */

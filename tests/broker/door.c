@@ -1294,6 +1294,14 @@ test_backpressure(struct house *h, int listener)
 	ssize_t k;
 
 	fd = fake_greet(h, listener, &broker);
+	/* It is answered under a key: of a stranger nng gets a few requests. */
+	k = (ssize_t)request(got, 20);
+	ok(put(fd, got, (size_t)k) && get(broker, got, (size_t)k + 1),
+	    "a client asks");
+	got[13] = FRAME_VERSION;
+	got[14] = FRAME_TRANSPORT;
+	ok(put(broker, got, (size_t)k + 1) && get(fd, got, (size_t)k),
+	    "and is answered");
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
 	while ((k = send(fd, bytes + sent % n, n - sent % n, MSG_NOSIGNAL)) > 0)
 		sent += (size_t)k;

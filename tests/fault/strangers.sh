@@ -194,7 +194,7 @@ report()
 spawn drain "$night" drain "$journal" 2>>"$fed/said"
 spawn honest "$desk" mycert@my "$(fed_port sg)" >>"$served" 2>>"$fed/said"
 honest=$pid
-all='garbage header claim http half reset silent idle slow hello forged'
+all='garbage header claim http half reset silent idle slow hello forged deaf'
 
 begin_house many
 for kind in ${KINDS:-$all}; do
@@ -211,7 +211,7 @@ fed_stop sg
 wait_until 10 port_free "$(fed_port sg)" || bail 'the door stays'
 fed_start sg
 begin_house full
-for kind in ${KINDS:-silent idle slow hello forged}; do
+for kind in ${KINDS:-silent idle slow hello forged deaf}; do
 	try "$kind" 250
 done
 
