@@ -102,13 +102,14 @@ send_hint(struct request *r)
 }
 
 void
-request_answer(struct request *r, struct span reply)
+request_answer(struct request *r, const struct buf *reply)
 {
 	struct buf frame = { 0 };
 	enum tocsin_err err = TOCSIN_EINTERNAL;
 
-	if (reply.n > 0)
-		err = session_reply(r->session, r->nonce, reply, &frame);
+	if (buf_ok(reply))
+		err = session_reply(
+		    r->session, r->nonce, buf_span(reply), &frame);
 	if (err == TOCSIN_OK && buf_ok(&frame))
 		send_frame(r, buf_span(&frame));
 	else if (err == TOCSIN_EUSAGE) /* another one answered it */
@@ -149,8 +150,7 @@ request_refuse(struct request *r, enum tocsin_err code, uint32_t retry_ms,
 	log_refusal(r, code);
 	msg_refuse(
 	    &reply, code, retry_ms, detail ? detail : tocsin_err_text(code));
-	request_answer(
-	    r, buf_ok(&reply) ? buf_span(&reply) : (struct span){ 0 });
+	request_answer(r, &reply);
 	buf_release(&reply);
 }
 
@@ -232,6 +232,6 @@ op_hello(struct request *r, struct span body)
 	}
 	msg_accept(&reply);
 	msg_hello_encode(&reply, &m);
-	request_answer(r, buf_span(&reply));
+	request_answer(r, &reply);
 	buf_release(&reply);
 }

@@ -39,8 +39,11 @@ struct request {
 /* A frame has come in. */
 void dispatch_frame(struct request *r, struct span frame);
 
-/* The answer: a whole reply as of msg_accept(). */
-void request_answer(struct request *r, struct span reply);
+/*
+ * The answer: a whole reply as of msg_accept(). If memory was short for it, who
+ * asked is told to ask again: half a reply could be taken for our word.
+ */
+void request_answer(struct request *r, const struct buf *reply);
 void request_refuse(struct request *r, enum tocsin_err code, uint32_t retry_ms,
     const char *detail);
 

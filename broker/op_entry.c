@@ -166,7 +166,7 @@ op_entry_get(struct request *r, struct span body)
 		range.bytes = buf_span(&bytes);
 		msg_accept(&reply);
 		msg_range_encode(&reply, &range);
-		request_answer(r, buf_span(&reply));
+		request_answer(r, &reply);
 	}
 	buf_release(&reply);
 	buf_release(&bytes);
@@ -215,7 +215,7 @@ op_entry_list(struct request *r, struct span body)
 	} else {
 		msg_accept(&reply);
 		msg_ids_encode(&reply, at, buf_span(&ids));
-		request_answer(r, buf_span(&reply));
+		request_answer(r, &reply);
 	}
 	buf_release(&reply);
 	buf_release(&ids);

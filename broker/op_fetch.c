@@ -140,7 +140,7 @@ static void
 answer_page(struct request *r, struct page *p)
 {
 	count_more(r->b->count, BROKER_entries_sent, p->n);
-	request_answer(r, buf_span(&p->reply));
+	request_answer(r, &p->reply);
 }
 
 static void
@@ -154,7 +154,7 @@ answer_empty(struct request *r)
 	msg_accept(&reply);
 	mark = msg_entries_begin(&reply, epochs_wire(&r->b->epochs, from));
 	msg_entries_end(&reply, mark, false, 0);
-	request_answer(r, buf_span(&reply));
+	request_answer(r, &reply);
 	buf_release(&reply);
 }
 

@@ -24,7 +24,7 @@ answer_roster(
 
 	msg_accept(&reply);
 	msg_roster_range_encode(&reply, &m);
-	request_answer(r, buf_span(&reply));
+	request_answer(r, &reply);
 	buf_release(&reply);
 }
 
@@ -87,7 +87,7 @@ op_relay_keys(struct request *r, struct span body)
 	}
 	msg_accept(&reply);
 	buf_add(&reply, k->whole);
-	request_answer(r, buf_span(&reply));
+	request_answer(r, &reply);
 	buf_release(&reply);
 }
 
@@ -109,7 +109,7 @@ answer_proof(struct request *r, enum tocsin_err err, struct msg_proof *m,
 	m->checkpoint = buf_span(checkpoint);
 	msg_accept(&reply);
 	msg_proof_encode(&reply, m);
-	request_answer(r, buf_span(&reply));
+	request_answer(r, &reply);
 	buf_release(&reply);
 }
 

@@ -36,7 +36,7 @@ answer_have(struct request *r, const struct msg_have *have)
 
 	msg_accept(&reply);
 	msg_have_encode(&reply, have);
-	request_answer(r, buf_span(&reply));
+	request_answer(r, &reply);
 	buf_release(&reply);
 }
 
@@ -312,7 +312,7 @@ op_get(struct request *r, struct span body)
 		count_more(r->b->count, BROKER_got_bytes, bytes.n);
 		msg_accept(&reply);
 		msg_range_encode(&reply, &range);
-		request_answer(r, buf_span(&reply));
+		request_answer(r, &reply);
 	}
 	buf_release(&reply);
 	buf_release(&bytes);

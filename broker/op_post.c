@@ -67,7 +67,7 @@ answer(struct post *p)
 	}
 	msg_accept(&reply);
 	msg_posted_encode(&reply, &m);
-	request_answer(p->r, buf_span(&reply));
+	request_answer(p->r, &reply);
 	buf_release(&reply);
 	free(p);
 }
@@ -215,7 +215,7 @@ announce_done(struct job *job, enum tocsin_err err)
 	trust_put(t);
 	session_became(r->session, &who);
 	msg_accept(&reply);
-	request_answer(r, buf_span(&reply));
+	request_answer(r, &reply);
 	buf_release(&reply);
 }
 

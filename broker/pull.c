@@ -435,7 +435,7 @@ pull_answer(struct request *r, size_t max, bool force)
 		m.parcels = buf_span(&parcels);
 		msg_accept(&reply);
 		msg_pulled_encode(&reply, &m);
-		request_answer(r, buf_span(&reply));
+		request_answer(r, &reply);
 	}
 	buf_release(&parcels);
 	buf_release(&reply);

@@ -327,6 +327,6 @@ op_relay_have(struct request *r, struct span body)
 	store_read_end(rx);
 	msg_accept(&reply);
 	buf_add(&reply, (struct span){ lacks, (n + 7) / 8 });
-	request_answer(r, buf_span(&reply));
+	request_answer(r, &reply);
 	buf_release(&reply);
 }

@@ -1032,7 +1032,7 @@ op_relay_open(struct request *r, struct span body)
 	memcpy(peer, r->who.broker, sizeof(peer));
 	msg_accept(&reply);
 	msg_relay_encode(&reply, &m);
-	request_answer(r, buf_span(&reply));
+	request_answer(r, &reply);
 	buf_release(&reply);
 	sodium_memzero(&m, sizeof(m));
 	relay_alive(b->relay, peer, false);
@@ -1081,7 +1081,7 @@ wait_answer(struct request *r, const struct msg_relay_wait *m, bool force)
 	}
 	msg_accept(&reply);
 	msg_relay_at_encode(&reply, &at);
-	request_answer(r, buf_span(&reply));
+	request_answer(r, &reply);
 	buf_release(&reply);
 	return true;
 }
