@@ -224,6 +224,31 @@ test_refused_midway(void)
 	buf_release(&out);
 }
 
+/* What a reader that takes one frame at a time asks the kernel for. */
+static void
+test_missing(void)
+{
+	struct sp_reader r = { .rules = { .map = SP_TCP, .max = 100 } };
+	const uint8_t prefix[8] = { [7] = 20 }, rest[20] = { 0 };
+	struct span in = { prefix, 3 };
+	struct sp_frame f;
+	bool got;
+
+	is_int((long long)sp_missing(&r), 8, "at first, a prefix is missing");
+	ok(sp_next(&r, &in, &f, &got) == TOCSIN_OK && !got &&
+		sp_keep(&r, in) == TOCSIN_OK && sp_missing(&r) == 5,
+	    "then the rest of it");
+	in = (struct span){ prefix + 3, 5 };
+	ok(sp_next(&r, &in, &f, &got) == TOCSIN_OK && !got &&
+		sp_keep(&r, in) == TOCSIN_OK && sp_missing(&r) == 20,
+	    "then what it announces");
+	in = (struct span){ rest, 20 };
+	ok(sp_next(&r, &in, &f, &got) == TOCSIN_OK && got &&
+		sp_keep(&r, in) == TOCSIN_OK && sp_missing(&r) == 8,
+	    "and then the next prefix");
+	sp_release(&r);
+}
+
 int
 main(void)
 {
@@ -235,5 +260,6 @@ main(void)
 	test_truncated();
 	test_memory();
 	test_refused_midway();
+	test_missing();
 	return tap_done();
 }
