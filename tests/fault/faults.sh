@@ -51,7 +51,7 @@ esac
 fed_two
 desk=$fed/homes/singcert-desk1 night=$fed/homes/mycert-night
 acked=$fed/acked hit=$fed/hit journal=$fed/journal
-done_runs=0 hits=0 bad=0
+done_runs=0 hits=0 bad=0 stuck=0
 : >"$acked"
 ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0
 export ASAN_OPTIONS
@@ -155,7 +155,12 @@ try_broker()
 		kill -TERM "$(fed_pid "$subject")"
 	fi
 	fed_wait
-	[ "$status" -gt 1 ] && wrong "status $status"
+	# nng 1.5 can stick; then the broker ends on purpose, to be restarted.
+	if [ "$status" = 134 ] && grep -q event=transport-stuck "$fed/err"; then
+		stuck=$((stuck + 1))
+	elif [ "$status" -gt 1 ]; then
+		wrong "status $status"
+	fi
 	reported "$fed/err" && wrong 'a report'
 	done_runs=$((done_runs + 1))
 	[ -s "$hit" ] && hits=$((hits + 1))
@@ -287,6 +292,7 @@ for broker in sg my; do
 	}
 done
 
+[ $stuck = 0 ] || echo "# $stuck times the transport stuck, and the broker ended itself"
 printf 'faults: seed %s, %s runs in %s s, %s faults met, %s went wrong, ' \
 	"$seed" "$done_runs" $((took / 1000)) "$hits" "$bad"
 printf '%s tickets promised, %s lost, %s read twice\n' \
