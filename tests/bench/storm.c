@@ -8,8 +8,9 @@
  * yet acknowledged, and a pause after each. Prints the id of each when this
  * device's broker has acknowledged it, and to whom it is if there is a choice.
  * To the file QUEUED it adds an id as soon as the library says that the ticket
- * is in the outbox. After SIGTERM it posts no more, and ends when all are
- *acknowledged, or fails a minute later. What it printed, nobody may lose.
+ * is in the outbox. While the disk of HOME has no room it says so, and tries
+ * again. After SIGTERM it posts no more, and ends when all are
+ * acknowledged, or fails a minute later. What it printed, nobody may lose.
  */
 #include "client/tocsin.h"
 
@@ -51,6 +52,17 @@ on_term(int sig)
 	ending = 1;
 }
 
+/* What is full may have room again. */
+static void
+full(void)
+{
+	const struct timespec moment = { .tv_nsec = 50000000 };
+
+	fprintf(stderr, "storm: %s: %s\n", tocsin_err_name(TOCSIN_ENOSPACE),
+	    tocsin_error(t));
+	nanosleep(&moment, NULL);
+}
+
 static void
 post(void)
 {
@@ -66,6 +78,10 @@ post(void)
 
 	snprintf(subject, sizeof(subject), "storm %u", ++count);
 	err = tocsin_post(t, &d, waiting[n].id);
+	if (err == TOCSIN_ENOSPACE) {
+		full();
+		return;
+	}
 	if (err != TOCSIN_OK)
 		die("post", err);
 	if (queued != NULL && (fprintf(queued, "%s\n", waiting[n].id) < 0 ||
