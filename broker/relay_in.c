@@ -20,6 +20,7 @@
 
 #define RETRY_MS 50	   /* the writer was busy */
 #define RETRY_FULL_MS 1000 /* the disk was full */
+#define RETRY_CLOCK_MS 1000
 #define RETRY_PART_MS 200  /* the ticket that names a part is not here yet */
 #define HOLD_RECEIPT_MS 3000
 
@@ -132,7 +133,7 @@ static bool
 transient(const struct item *it, enum tocsin_err err)
 {
 	return err == TOCSIN_EROSTERUNKNOWN || err == TOCSIN_ENOTENROLLED ||
-	       err == TOCSIN_EKEYSEXPIRED ||
+	       err == TOCSIN_EKEYSEXPIRED || err == TOCSIN_ECLOCKSKEW ||
 	       (err == TOCSIN_EBADSIGNATURE && it->kind != STORE_TICKET);
 }
 
@@ -151,12 +152,24 @@ overtakes(const struct item *it, enum tocsin_err err)
 	return strcmp(who.nation, it->peer->in->b->conf.nation) == 0;
 }
 
-/* What says nothing about the item. */
+/*
+ * What says nothing about the item. Under an expired roster no ticket is good,
+ * and if it is our clock that is wrong, all that comes meanwhile would be gone.
+ */
 static bool
 ours(enum tocsin_err err)
 {
 	return err == TOCSIN_EINTERNAL || err == TOCSIN_EBUSY ||
-	       err == TOCSIN_ENOSPACE || err == TOCSIN_EUNAVAILABLE;
+	       err == TOCSIN_ENOSPACE || err == TOCSIN_EUNAVAILABLE ||
+	       err == TOCSIN_EROSTEREXPIRED;
+}
+
+/* Another time by our clock, and it may be good; nothing tells us of that. */
+static bool
+by_clock(enum tocsin_err err)
+{
+	return err == TOCSIN_ECLOCKSKEW || err == TOCSIN_EKEYSEXPIRED ||
+	       err == TOCSIN_EROSTEREXPIRED;
 }
 
 static void
@@ -606,11 +619,22 @@ lane_next(struct in_lane *l, int64_t now_ms)
 	return it;
 }
 
+/* A roster may be behind what is held, where there is no room for it. */
+static bool
+wants_trust(const struct item *it, enum tocsin_err err)
+{
+	return err == TOCSIN_EROSTEREXPIRED ||
+	       (transient(it, err) && err != TOCSIN_ECLOCKSKEW);
+}
+
 static int64_t
 retry_after(const struct item *it, enum tocsin_err err, int64_t now_ms)
 {
 	if (err == TOCSIN_ENOSPACE)
 		return now_ms + RETRY_FULL_MS;
+	if (by_clock(err) &&
+	    (ours(err) || it->give_up > now_ms + RETRY_CLOCK_MS))
+		return now_ms + RETRY_CLOCK_MS;
 	if (transient(it, err)) /* or when trust changes */
 		return it->give_up;
 	if (err == TOCSIN_ENOTFOUND)
@@ -643,7 +667,7 @@ lane_send(struct in_peer *p, struct item *it, int64_t now_ms)
 	if (round != atomic_load(&p->in->trust_rounds))
 		it->retry_at = 0; /* judged by what we no longer believe */
 	pthread_mutex_unlock(&p->lock);
-	if (transient(it, err))
+	if (wants_trust(it, err))
 		relay_behind(p->in->b->relay, p->who.broker);
 	return false;
 }
@@ -713,7 +737,7 @@ item_done(struct job *job, enum tocsin_err err)
 	}
 	pthread_mutex_unlock(&p->lock);
 	if (err) {
-		if (transient(it, err))
+		if (wants_trust(it, err))
 			relay_behind(b->relay, p->who.broker);
 		relay_poke(b->relay);
 		return;
