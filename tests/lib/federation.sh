@@ -119,9 +119,9 @@ done_testing()
 	exit "$tap_failed"
 }
 
+# The words come last, where they are looked for.
 bail() # WORDS: nothing after this would mean anything
 {
-	echo "federation: $*" >&2
 	if [ -d "$fed" ]; then
 		for bail_log in "$fed"/*/log; do
 			[ -f "$bail_log" ] || continue
@@ -129,6 +129,7 @@ bail() # WORDS: nothing after this would mean anything
 			tail -n 15 "$bail_log" | sed 's/^/# /' >&2
 		done
 	fi
+	echo "federation: $*" >&2
 	exit 1
 }
 

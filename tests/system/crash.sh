@@ -82,6 +82,13 @@ while [ $k -lt "$kills" ]; do
 done
 took=$(($(now_ms) - began))
 
+# One that was started a moment ago doesn't know yet what SIGTERM asks of it.
+posts_again()
+{
+	[ "$(wc -c <"$acked")" -gt "$taken" ]
+}
+taken=$(wc -c <"$acked")
+wait_until 60 posts_again || bail 'the sender does not post'
 kill -TERM "$sender"
 wait "$sender" || bail 'the sender could not post all'
 
