@@ -4,16 +4,14 @@
  *
  * A peer opens a relay link: it gets a link id to publish under, a key, and the
  * cursors that say how far we are. Its frames are opened, put together and
- * judged (intake.h) in the callback that brings them; the writer stores each
- * entry together with the lane's cursor and our receipt, so whatever happens we
- * are either before an item or after it. What we reached is told in the answer
- * to the peer's parked relay.wait.
+ * judged in the callback that brings them; the writer stores each entry
+ * together with the lane's cursor and our receipt, so whatever happens we are
+ * either before an item or after it. What we reached is told in the answer to
+ * the peer's parked relay.wait.
  *
- * Entries of a lane are stored in its order. One that cannot be believed yet
- * for lack of a roster or announcement waits, and its lane behind it, up to 30
- * seconds; one that is refused for good is passed over, logged, and told to the
- * sender's nation in a receipt. What of a lane is on disk: cursor.h.
- * PROTOCOL.md 6.
+ * Here are the links. What comes over them goes on in in_lane.h (in order, one
+ * that has to wait stops its lane), in_judge.h (whether to believe it, and how
+ * long to wait for that) and in_apply.h (what is written). PROTOCOL.md 6.
  */
 #ifndef TOCSIN_BROKER_RELAY_IN_H
 #define TOCSIN_BROKER_RELAY_IN_H

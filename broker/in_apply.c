@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: ISC */
+#include "broker/in_apply.h"
+
+#include "broker/clock.h"
+#include "broker/cursor.h"
+#include "broker/in_judge.h"
+#include "broker/item.h"
+#include "broker/receipts.h"
+#include "crypto/ticket.h"
+
+#include <string.h>
+
+/* The sender of a ticket that was good until it met the log. */
+static void
+name_sender(struct in_item *it)
+{
+	struct item_entry e;
+	struct ticket t;
+	struct note n;
+
+	if (it->who.known || it->kind != STORE_TICKET ||
+	    item_entry_parse(&e, buf_span(&it->bytes)) != TOCSIN_OK ||
+	    ticket_parse(&t, &n, e.note) != TOCSIN_OK)
+		return;
+	it->who.known = true;
+	memcpy(it->who.id, t.id, ID_LEN);
+	memcpy(it->who.member, t.from.p, t.from.n);
+	it->who.member[t.from.n] = '\0';
+}
+
+static enum tocsin_err
+pass_over(struct in_item *it, struct batch *batch, enum tocsin_err why)
+{
+	it->passed = why;
+	it->reached = (struct lane_pos){ it->item, 0 };
+	if (!it->who.known || why == TOCSIN_EDUPLICATE)
+		return TOCSIN_OK;
+	return receipts_refused(
+	    batch->receipts, span_of(it->who.member), it->who.id, why);
+}
+
+static enum tocsin_err
+apply_entry(struct in_item *it, struct batch *batch)
+{
+	enum tocsin_err err;
+	uint64_t seq;
+
+	if (it->pass)
+		return pass_over(it, batch, it->pass);
+	err = intake_apply(it->in, batch, &seq);
+	if (err == TOCSIN_OK || err == TOCSIN_EDUPLICATE) {
+		it->reached = (struct lane_pos){ it->item, 0 };
+		return TOCSIN_OK;
+	}
+	if (in_ours(err))
+		return err;
+	if (in_transient(it, err) && in_holds(it, RELAY_HOLD_MS, clock_ms()))
+		return err;
+	name_sender(it);
+	return pass_over(it, batch, err);
+}
+
+/* A range whose place is ours: write it, or find that there is no need. */
+static enum tocsin_err
+write_range(struct in_item *it, struct batch *batch, struct cursor *c)
+{
+	struct span bytes = buf_span(&it->bytes);
+	uint64_t from = it->offset, have;
+	struct store_part part;
+	enum tocsin_err err;
+
+	if (from == 0) {
+		memcpy(c->hash, bytes.p, ITEM_HASH);
+		c->kind = RELAY_PART;
+		c->total = it->total;
+		bytes = span_cut(bytes, ITEM_HASH, bytes.n);
+		from = ITEM_HASH;
+	}
+	err = store_part_stat(batch->view, c->hash, &part);
+	if (err)
+		return err;
+	if (part.total != it->total - ITEM_HASH)
+		return TOCSIN_EBODYMISMATCH;
+	if (part.have < from - ITEM_HASH) /* it was emptied meanwhile */
+		return TOCSIN_EBODYMISMATCH;
+	have = part.have;
+	if (!part.complete && have < from - ITEM_HASH + bytes.n) {
+		bytes = span_cut(
+		    bytes, (size_t)(have - (from - ITEM_HASH)), bytes.n);
+		err = store_part_write(batch->tx, c->hash, have, bytes, &have);
+		if (!err && have == part.total)
+			err = intake_part_complete(batch, c->hash);
+		if (err)
+			return err;
+	}
+	it->reached = (struct lane_pos){ it->item - 1, ITEM_HASH + have };
+	if (part.complete || have == part.total)
+		it->reached = (struct lane_pos){ it->item, 0 };
+	return TOCSIN_OK;
+}
+
+static enum tocsin_err
+apply_range(struct in_item *it, struct batch *batch, struct cursor *c)
+{
+	enum tocsin_err err = it->pass;
+
+	if (it->offset > c->at.offset)
+		return TOCSIN_EBUSY; /* what was before it is not written */
+	if (!err)
+		err = write_range(it, batch, c);
+	if (err == TOCSIN_OK || in_ours(err))
+		return err;
+	if (err == TOCSIN_ENOTFOUND && !it->pass &&
+	    in_holds(it, RELAY_HOLD_MS, clock_ms()))
+		return err; /* the ticket that names it may come yet */
+	return pass_over(it, batch, err);
+}
+
+/* Also one that is passed over: what was sent is compared, not what it was. */
+static void
+count_item(struct cursor *c, const struct in_item *it)
+{
+	struct tally t = { .n = c->at.item };
+	const uint8_t *mark = it->mark;
+
+	if (it->lane == LANE_BULK && it->offset > 0)
+		mark = c->hash;
+	else if (it->lane == LANE_BULK && it->bytes.n >= TALLY_MARK)
+		mark = it->bytes.p;
+	memcpy(t.hash, c->tally, sizeof(t.hash));
+	tally_add(&t, mark);
+	memcpy(c->tally, t.hash, sizeof(c->tally));
+}
+
+/* With the cursor in the same transaction, each item is stored once. */
+enum tocsin_err
+in_item_apply(struct job *job, struct batch *batch)
+{
+	struct in_item *it = (struct in_item *)job;
+	const char *peer = it->peer->who.broker;
+	struct cursor c;
+	enum tocsin_err err = cursor_get(&c, batch->view, peer, it->lane);
+
+	it->passed = TOCSIN_OK;
+	if (err)
+		return err;
+	it->reached = c.at;
+	memcpy(it->tally, c.tally, sizeof(it->tally));
+	if (it->item <= c.at.item)
+		return TOCSIN_OK;
+	if (it->item > c.at.item + 1)
+		return TOCSIN_EBUSY;
+	err = it->lane == LANE_BULK ? apply_range(it, batch, &c)
+				    : apply_entry(it, batch);
+	if (!err && it->lane != LANE_BULK)
+		err = cursor_drop(&c, batch->tx); /* it is here as a whole */
+	if (err)
+		return err;
+	if (it->reached.item > c.at.item)
+		count_item(&c, it);
+	c.at = it->reached;
+	memcpy(it->tally, c.tally, sizeof(it->tally));
+	return cursor_put(&c, batch->tx, peer, it->lane);
+}
+
+enum tocsin_err
+in_keep_apply(struct job *job, struct batch *batch)
+{
+	struct in_keep *k = (struct in_keep *)job;
+	const char *peer = k->peer->who.broker;
+	struct cursor c;
+	enum tocsin_err err = cursor_get(&c, batch->view, peer, k->lane);
+
+	k->reached = c.at;
+	if (err || c.at.item != k->item - 1)
+		return err;
+	err = cursor_begin(&c, batch->tx, peer, k->lane, k->kind, k->total,
+	    k->from, buf_span(&k->bytes));
+	if (err)
+		return err;
+	k->reached = c.at;
+	return cursor_put(&c, batch->tx, peer, k->lane);
+}
