@@ -2,9 +2,12 @@
 #include "broker/cmd.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* "Nothing was done twice" is no failure elsewhere; here it is. */
 static int
@@ -50,4 +53,15 @@ cmd_config(struct config *c, const char *path)
 	if (err == TOCSIN_EMALFORMED)
 		return cmd_fail(err, "%s: %s", path, f.text);
 	return err ? cmd_fail_at(err, path) : 0;
+}
+
+bool
+cmd_become_owner(const struct config *c)
+{
+	struct stat st;
+
+	if (geteuid() != 0 || stat(c->state, &st) != 0 || st.st_uid == 0)
+		return true;
+	return setgroups(0, NULL) == 0 && setgid(st.st_gid) == 0 &&
+	       setuid(st.st_uid) == 0;
 }

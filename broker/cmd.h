@@ -32,6 +32,7 @@ struct cmd {
 };
 
 int cmd_init(const char **opt, int argc, char **argv);
+int cmd_card(const char **opt, int argc, char **argv);
 int cmd_run(const char **opt, int argc, char **argv);
 int cmd_check(const char **opt, int argc, char **argv);
 int cmd_roster_install(const char **opt, int argc, char **argv);
@@ -42,9 +43,9 @@ int cmd_compact(const char **opt, int argc, char **argv);
 int cmd_verify(const char **opt, int argc, char **argv);
 
 /* Their options. */
-extern const struct cmd_option init_options[], run_options[], check_options[],
-    roster_install_options[], status_options[], verify_options[],
-    backup_options[];
+extern const struct cmd_option init_options[], card_options[], run_options[],
+    check_options[], roster_install_options[], status_options[],
+    verify_options[], backup_options[];
 
 /* Says what happened on stderr and returns the exit status, never 0. */
 int cmd_fail(enum tocsin_err err, const char *fmt, ...)
@@ -55,5 +56,15 @@ int cmd_fail_at(enum tocsin_err err, const char *what);
 
 /* The configuration; 0, or an exit status after it said why. */
 int cmd_config(struct config *c, const char *path);
+
+/* The broker's card, from its configuration and keys, on stdout; a status. */
+int cmd_print_card(const struct config *c);
+
+/*
+ * From root to the user whose the state folder is: whether the files are the
+ * broker's can be told with its eyes only, and what root would leave behind in
+ * the store it could not open. False: it stays root, errno says why.
+ */
+MUST_USE bool cmd_become_owner(const struct config *c);
 
 #endif

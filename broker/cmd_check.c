@@ -10,7 +10,6 @@
 #include "broker/verify.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -282,27 +281,12 @@ check_store(struct check *c)
 	c->problems += verify_store(c->setup.store, &walked);
 }
 
-/*
- * Whether the files are the broker's can be told with its eyes only; and what
- * root would leave behind in the store it could not open.
- */
-static void
-become_owner(const struct config *c)
-{
-	struct stat st;
-
-	if (geteuid() != 0 || stat(c->state, &st) != 0 || st.st_uid == 0)
-		return;
-	if (setgroups(0, NULL) != 0 || setgid(st.st_gid) != 0 ||
-	    setuid(st.st_uid) != 0)
-		note("looked at as root, not as the user whose %s is: %s",
-		    c->state, strerror(errno));
-}
-
 static int
 check(struct check *c, const char *file)
 {
-	become_owner(&c->conf);
+	if (!cmd_become_owner(&c->conf))
+		note("looked at as root, not as the user whose %s is: %s",
+		    c->conf.state, strerror(errno));
 	check_config_file(c, file ? file : CONFIG_DEFAULT_FILE);
 	check_folder(c, c->conf.state);
 	check_keys(c);

@@ -103,34 +103,6 @@ write_config(const struct config *c, const char *file)
 }
 
 static int
-print_card(const struct config *c)
-{
-	char keys[CONFIG_PATH_MAX + 1], why[IDENTITY_WHY];
-	struct card card = { .kind = CARD_BROKER };
-	struct identity id = { 0 };
-	struct buf b = { 0 };
-	enum tocsin_err err;
-
-	config_path(keys, c, "keys");
-	err = identity_open(&id, keys, c->name, why);
-	if (err)
-		return cmd_fail_at(err, why);
-	memcpy(card.federation, c->federation, sizeof(card.federation));
-	identity_broker(&card.broker, &id);
-	memcpy(card.broker.nation, c->nation, sizeof(card.broker.nation));
-	memcpy(card.broker.rpc, c->url, sizeof(card.broker.rpc));
-	memcpy(card.broker.relay, c->url, sizeof(card.broker.relay));
-	card_print(&b, &card);
-	if (buf_ok(&b))
-		fwrite(b.p, 1, b.n, stdout);
-	else
-		err = TOCSIN_EINTERNAL;
-	buf_release(&b);
-	identity_release(&id);
-	return err ? cmd_fail_at(err, "card") : 0;
-}
-
-static int
 make(const struct config *c, const char *file)
 {
 	char keys[CONFIG_PATH_MAX + 1], why[IDENTITY_WHY];
@@ -152,7 +124,7 @@ make(const struct config *c, const char *file)
 	if (err)
 		return cmd_fail_at(err, why);
 	status = write_config(c, file);
-	return status ? status : print_card(c);
+	return status ? status : cmd_print_card(c);
 }
 
 int

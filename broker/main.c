@@ -15,6 +15,8 @@
 static const struct cmd cmds[] = {
 	{ "init", cmd_init, init_options, "",
 	    "make a broker: folder, keys and configuration" },
+	{ "card", cmd_card, card_options, "",
+	    "print the broker's card once more" },
 	{ "run", cmd_run, run_options, "",
 	    "run it in the foreground" },
 	{ "check", cmd_check, check_options, "",

@@ -91,6 +91,19 @@ ok 'a relative path will do' eval 'cd "$fed" && tocsind init --federation \
 	$federation --nation sg --url - --state rel >/dev/null &&
 	grep -q "^state = $fed/rel$" rel/tocsind.conf'
 
+# ---- the card, once more ----
+
+is "$(tocsind card --config "$conf")" "$(cat "$fed/listed/sg")" \
+	'card prints what init printed'
+sed 's,^url = .*,url = tcp://moved.example:7401,' "$conf" >"$fed/moved.conf"
+is "$(tocsind card --config "$fed/moved.conf" |
+	grep -o ' tcp://moved.example:7401' | wc -l)" 2 \
+	'of a broker that moves, with the new address'
+mv "$state/keys/sign.key" "$fed/aside"
+refuses 'sign.key.*not-found' 'and none without a key' \
+	tocsind card --config "$conf"
+mv "$fed/aside" "$state/keys/sign.key"
+
 # ---- configuration ----
 
 wrong_config() # SED-SCRIPT WORDS SENTENCE
