@@ -13,6 +13,8 @@
 #include <string.h>
 #include <time.h>
 
+#define SECTORS_MAX 18 /* as many as there are */
+
 /* Everything that a message becomes before it is sealed. */
 struct composing {
 	struct tocsin *t;
@@ -32,7 +34,8 @@ struct composing {
 	size_t nsealed;
 	struct buf parts_age;
 	struct buf json;
-	char severity[64], classification[96];
+	const char *severity, *classification, *importance, *loss, *outlook,
+	    *pap, *sector[SECTORS_MAX + 1];
 };
 
 /* ---- words ---- */
@@ -159,28 +162,82 @@ choose_exercise(struct composing *c)
 	    (int)of_thread.n, (const char *)of_thread.p, typed);
 }
 
+/* NULL, the word as it is spelt, or a failure. */
+static enum tocsin_err
+choose_word(const char **out, const char *what, const char *typed, enum vocab v)
+{
+	if (typed == NULL)
+		return TOCSIN_OK;
+	*out =
+	    v == VOCAB_SEVERITY ? vocab_severity(typed) : vocab_find(v, typed);
+	return *out != NULL ? TOCSIN_OK : wrong_word(what, typed, v);
+}
+
+/* Importance and loss make a level; one that is given as well is the same. */
+static enum tocsin_err
+choose_severity(struct composing *c)
+{
+	const char *made;
+
+	if (c->importance == NULL && c->loss == NULL)
+		return TOCSIN_OK;
+	if (c->importance == NULL || c->loss == NULL)
+		return fail(TOCSIN_EUSAGE,
+		    "a level comes from both, the importance of the system "
+		    "and its loss; `tocsin words` lists them");
+	made = vocab_severity_of(c->importance, c->loss);
+	if (c->severity != NULL && strcmp(c->severity, made) != 0)
+		return fail(TOCSIN_EUSAGE,
+		    "the severity of %s with %s loss is %s, not %s",
+		    c->importance, c->loss, made, c->severity);
+	c->severity = made;
+	return TOCSIN_OK;
+}
+
+static enum tocsin_err
+choose_sectors(struct composing *c)
+{
+	const char *const *s = c->draft->sectors;
+	enum tocsin_err err = TOCSIN_OK;
+	size_t n;
+
+	for (n = 0; err == TOCSIN_OK && s != NULL && s[n] != NULL; n++) {
+		if (n == SECTORS_MAX)
+			return fail(TOCSIN_ETOOLARGE, "at most %d sectors",
+			    SECTORS_MAX);
+		err = choose_word(&c->sector[n], "sector", s[n], VOCAB_SECTOR);
+	}
+	return err;
+}
+
 static enum tocsin_err
 choose_content_words(struct composing *c)
 {
 	const struct tocsin_draft *d = c->draft;
-	const char *word;
+	const struct {
+		const char **out;
+		const char *what, *typed;
+		enum vocab v;
+	} words[] = {
+		{ &c->severity, "severity", d->severity, VOCAB_SEVERITY },
+		{ &c->importance, "importance", d->importance,
+		    VOCAB_IMPORTANCE },
+		{ &c->loss, "loss", d->loss, VOCAB_LOSS },
+		{ &c->classification, "RSIT class", d->classification,
+		    VOCAB_RSIT },
+		{ &c->outlook, "outlook", d->outlook, VOCAB_OUTLOOK },
+		{ &c->pap, "PAP label", d->pap, VOCAB_PAP },
+	};
+	enum tocsin_err err = TOCSIN_OK;
+	size_t i;
 
-	if (d->severity != NULL) {
-		word = vocab_severity(d->severity);
-		if (word == NULL)
-			return wrong_word(
-			    "severity", d->severity, VOCAB_SEVERITY);
-		snprintf(c->severity, sizeof(c->severity), "%s", word);
-	}
-	if (d->classification != NULL) {
-		word = vocab_find(VOCAB_RSIT, d->classification);
-		if (word == NULL)
-			return wrong_word(
-			    "RSIT class", d->classification, VOCAB_RSIT);
-		snprintf(
-		    c->classification, sizeof(c->classification), "%s", word);
-	}
-	return TOCSIN_OK;
+	for (i = 0; err == TOCSIN_OK && i < sizeof(words) / sizeof(words[0]);
+	     i++)
+		err = choose_word(
+		    words[i].out, words[i].what, words[i].typed, words[i].v);
+	if (err == TOCSIN_OK)
+		err = choose_severity(c);
+	return err == TOCSIN_OK ? choose_sectors(c) : err;
 }
 
 static enum tocsin_err
@@ -475,9 +532,13 @@ write_content(struct composing *c)
 	const struct tocsin_draft *d = c->draft;
 	struct incident_draft in = { .subject = d->subject,
 		.text = d->text,
-		.severity = c->severity[0] != '\0' ? c->severity : NULL,
-		.classification =
-		    c->classification[0] != '\0' ? c->classification : NULL,
+		.severity = c->severity,
+		.importance = c->importance,
+		.loss = c->loss,
+		.classification = c->classification,
+		.outlook = c->outlook,
+		.pap = c->pap,
+		.sector = c->sector,
 		.answer = d->answer,
 		.reason = c->reason,
 		.json = d->json,

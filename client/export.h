@@ -3,7 +3,7 @@
  * export.h - a message as the files that it consists of
  *
  * For docs/examples/open-ticket.sh, for evidence, for the day on which tocsin
- * does not run: nothing in them is ours but the formats (PROTOCOL.md 8.5).
+ * does not run: nothing in them is ours but the formats (PROTOCOL.md 8.6).
  *
  *	note		the header with its signature
  *	body		the age file

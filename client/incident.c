@@ -167,6 +167,38 @@ set_pair(json_t *o, const char *key, const char *head, const char *tail,
 	return json_object_set_new(o, key, pair);
 }
 
+/* The level, and what it was made of. */
+static int
+set_severity(json_t *o, const struct incident_draft *d)
+{
+	json_t *made;
+
+	if (set_pair(o, "severity", "scale", "level", d->severity) != 0)
+		return -1;
+	made = json_object_get(o, "severity");
+	return set_string(made, "importance", d->importance) != 0
+		   ? -1
+		   : set_string(made, "loss", d->loss);
+}
+
+static int
+set_sectors(json_t *o, const struct incident_draft *d)
+{
+	json_t *list;
+	size_t i;
+
+	if (d->sector == NULL || d->sector[0] == NULL)
+		return 0;
+	list = json_array();
+	for (i = 0; d->sector[i] != NULL; i++)
+		if (json_array_append_new(list, json_string(d->sector[i])) !=
+		    0) {
+			json_decref(list);
+			return -1;
+		}
+	return json_object_set_new(o, "sectors", list);
+}
+
 static int
 set_answer(json_t *o, const struct incident_draft *d)
 {
@@ -246,10 +278,11 @@ incident_print(struct buf *out, const struct incident_draft *d)
 	char *text = NULL;
 
 	if (set_string(o, "subject", d->subject) != 0 ||
-	    set_string(o, "text", d->text) != 0 ||
-	    set_pair(o, "severity", "scale", "level", d->severity) != 0 ||
+	    set_string(o, "text", d->text) != 0 || set_severity(o, d) != 0 ||
 	    set_pair(o, "classification", "class", "type", d->classification) !=
 		0 ||
+	    set_string(o, "outlook", d->outlook) != 0 ||
+	    set_string(o, "pap", d->pap) != 0 || set_sectors(o, d) != 0 ||
 	    set_answer(o, d) != 0 || set_attachments(o, d) != 0 ||
 	    set_original(o, d) != 0)
 		goto out;

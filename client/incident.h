@@ -2,7 +2,7 @@
 /*
  * incident.h - what a message says: ticket.json, and what a thread amounts to
  *
- * ticket.json is the content of one message (PROTOCOL.md 8.3). Known members
+ * ticket.json is the content of one message (PROTOCOL.md 8.4). Known members
  * are read out; all others are kept and shown, because a newer version or
  * another program may have meant something by them.
  *
@@ -49,8 +49,13 @@ void incident_release(struct incident *i);
 struct incident_draft {
 	const char *subject;
 	const char *text;
-	const char *severity;	    /* "GB/T 20986:II", checked */
+	const char *severity;	/* "GB/T 20986:II", checked */
+	const char *importance; /* what the severity was made of */
+	const char *loss;
 	const char *classification; /* "malicious-code:c2-server", checked */
+	const char *outlook;
+	const char *pap;
+	const char *const *sector; /* NULL-terminated, or NULL */
 	const char *answer;
 	const char *reason;
 	const char *json; /* an object whose members join */

@@ -87,7 +87,12 @@ struct tocsin_draft {
 	const char *subject;
 	const char *text;
 	const char *severity;	    /* "II" or "GB/T 20986:II" */
+	const char *importance;	    /* of the system, and its loss: the words */
+	const char *loss;	    /* of GB/T 20986, which give the level */
 	const char *classification; /* RSIT: "malicious-code:c2-server" */
+	const char *outlook;	    /* improving stable worsening */
+	const char *pap; /* what may be done: RED AMBER GREEN CLEAR */
+	const char *const *sectors; /* of NIS2: "energy"; NULL-terminated */
 	const char *json; /* an object whose members join ticket.json */
 	const struct tocsin_attachment *attachments;
 	size_t nattachments;

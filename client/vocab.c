@@ -2,110 +2,230 @@
 #include "client/vocab.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #define WORD_MAX 64
 
-static const char *const tlp[] = { "RED", "AMBER+STRICT", "AMBER", "GREEN",
-	"CLEAR", NULL };
-
-static const char *const precedence[] = { "flash", "immediate", "priority",
-	"routine", NULL };
-
-static const char *const role[] = { "officer", "bot", "reader", NULL };
-
-/* RSIT, machine version 1003 (CC0): 11 classes, 39 types. */
 /* clang-format off */
-static const char *const rsit[] = {
-	"abusive-content",
-	"abusive-content:spam",
-	"abusive-content:harmful-speech",
-	"abusive-content:violence",
-	"malicious-code",
-	"malicious-code:infected-system",
-	"malicious-code:c2-server",
-	"malicious-code:malware-distribution",
-	"malicious-code:malware-configuration",
-	"information-gathering",
-	"information-gathering:scanner",
-	"information-gathering:sniffing",
-	"information-gathering:social-engineering",
-	"intrusion-attempts",
-	"intrusion-attempts:ids-alert",
-	"intrusion-attempts:brute-force",
-	"intrusion-attempts:exploit",
-	"intrusions",
-	"intrusions:privileged-account-compromise",
-	"intrusions:unprivileged-account-compromise",
-	"intrusions:application-compromise",
-	"intrusions:system-compromise",
-	"intrusions:burglary",
-	"availability",
-	"availability:dos",
-	"availability:ddos",
-	"availability:misconfiguration",
-	"availability:sabotage",
-	"availability:outage",
-	"information-content-security",
-	"information-content-security:unauthorised-information-access",
-	"information-content-security:unauthorised-information-modification",
-	"information-content-security:data-loss",
-	"information-content-security:data-leak",
-	"fraud",
-	"fraud:unauthorised-use-of-resources",
-	"fraud:copyright",
-	"fraud:masquerade",
-	"fraud:phishing",
-	"vulnerable",
-	"vulnerable:weak-crypto",
-	"vulnerable:ddos-amplifier",
-	"vulnerable:potentially-unwanted-accessible",
-	"vulnerable:information-disclosure",
-	"vulnerable:vulnerable-system",
-	"other",
-	"other:other",
-	"other:undetermined",
-	"test",
-	"test:test",
-	NULL
+static const struct word tlp[] = {
+	{ "RED", "for the named recipients alone, nobody else" },
+	{ "AMBER+STRICT", "for the recipient's organisation" },
+	{ "AMBER", "for the recipient's organisation and its clients, who need to know" },
+	{ "GREEN", "for the community, not by public channels" },
+	{ "CLEAR", "for anybody" },
+	{ NULL, NULL },
 };
 
-/*
- * GB/T 20986-2023; CISA NCISS as in MISP's priority-level; UK NCSC 1 to 6;
- * DFIR-IRIS. The first scale is the one that a bare level means.
- */
-static const char *const severity[] = {
-	"GB/T 20986:I", "GB/T 20986:II", "GB/T 20986:III", "GB/T 20986:IV",
-	"NCISS:baseline-negligible", "NCISS:baseline-minor", "NCISS:low",
-	"NCISS:medium", "NCISS:high", "NCISS:severe", "NCISS:emergency",
-	"NCSC:1", "NCSC:2", "NCSC:3", "NCSC:4", "NCSC:5", "NCSC:6",
-	"IRIS:informational", "IRIS:low", "IRIS:medium", "IRIS:high",
-	"IRIS:critical",
-	NULL
+static const struct word precedence[] = {
+	{ "flash", "overtakes everything: life, or a nation's services" },
+	{ "immediate", "somebody must be woken" },
+	{ "priority", "before the ordinary work" },
+	{ "routine", "in its turn; the default" },
+	{ NULL, NULL },
 };
 
-/* RFC 6545, RequestStatus: Justification. */
-static const char *const refusal[] = {
-	"SystemResource", "Authentication", "AuthenticationOrigin",
-	"Encryption", "UnrecognizedFormat", "CannotProcess", "Other",
-	NULL
+static const struct word role[] = {
+	{ "officer", "a person: writes everything" },
+	{ "bot", "a program: doesn't close, recall or share" },
+	{ "reader", "writes nothing" },
+	{ NULL, NULL },
+};
+
+static const struct word pap[] = {
+	{ "RED", "look only at what you have: nothing that can be noticed" },
+	{ "AMBER", "ask third parties, passively" },
+	{ "GREEN", "act: block, ping" },
+	{ "CLEAR", "no limit" },
+	{ NULL, NULL },
+};
+
+static const struct word outlook[] = {
+	{ "improving", "over the next 6 hours it gets better" },
+	{ "stable", "it stays as it is" },
+	{ "worsening", "it gets worse" },
+	{ NULL, NULL },
+};
+
+/* Directive (EU) 2022/2555, annexes I and II. */
+static const struct word sector[] = {
+	{ "energy", "electricity, heating, oil, gas, hydrogen" },
+	{ "transport", "air, rail, water, road" },
+	{ "banking", "credit institutions" },
+	{ "financial-markets", "trading venues, central counterparties" },
+	{ "health", "care, laboratories, medicines, critical devices" },
+	{ "drinking-water", "supply and distribution" },
+	{ "waste-water", "collection and treatment" },
+	{ "digital-infrastructure", "exchanges, DNS, registries, clouds, networks" },
+	{ "ict-services", "managed services, between businesses" },
+	{ "public-administration", "of the state and its regions" },
+	{ "space", "ground infrastructure" },
+	{ "postal", "post and couriers" },
+	{ "waste", "waste management" },
+	{ "chemicals", "making and distribution" },
+	{ "food", "making and distribution" },
+	{ "manufacturing", "devices, computers, machines, vehicles" },
+	{ "digital-providers", "marketplaces, search engines, social networks" },
+	{ "research", "research organisations" },
+	{ NULL, NULL },
+};
+
+static const struct word rsit[] = {
+	{ "abusive-content", "Abusive Content" },
+	{ "abusive-content:spam", "Spam" },
+	{ "abusive-content:harmful-speech", "Harmful Speech" },
+	{ "abusive-content:violence",
+	    "(Child) Sexual Exploitation/Sexual/Violent Content" },
+	{ "malicious-code", "Malicious Code" },
+	{ "malicious-code:infected-system", "Infected System" },
+	{ "malicious-code:c2-server", "C2 Server" },
+	{ "malicious-code:malware-distribution", "Malware Distribution" },
+	{ "malicious-code:malware-configuration", "Malware Configuration" },
+	{ "information-gathering", "Information Gathering" },
+	{ "information-gathering:scanner", "Scanning" },
+	{ "information-gathering:sniffing", "Sniffing" },
+	{ "information-gathering:social-engineering", "Social Engineering" },
+	{ "intrusion-attempts", "Intrusion Attempts" },
+	{ "intrusion-attempts:ids-alert",
+	    "Exploitation of Known Vulnerabilities" },
+	{ "intrusion-attempts:brute-force", "Login Attempts" },
+	{ "intrusion-attempts:exploit", "New Attack Signature" },
+	{ "intrusions", "Intrusions" },
+	{ "intrusions:privileged-account-compromise",
+	    "Privileged Account Compromise" },
+	{ "intrusions:unprivileged-account-compromise",
+	    "Unprivileged Account Compromise" },
+	{ "intrusions:application-compromise", "Application Compromise" },
+	{ "intrusions:system-compromise", "System Compromise" },
+	{ "intrusions:burglary", "Burglary" },
+	{ "availability", "Availability" },
+	{ "availability:dos", "Denial of Service" },
+	{ "availability:ddos", "Distributed Denial of Service" },
+	{ "availability:misconfiguration", "Misconfiguration" },
+	{ "availability:sabotage", "Sabotage" },
+	{ "availability:outage", "Outage" },
+	{ "information-content-security", "Information Content Security" },
+	{ "information-content-security:unauthorised-information-access",
+	    "Unauthorised Access to Information" },
+	{ "information-content-security:unauthorised-information-modification",
+	    "Unauthorised Modification of Information" },
+	{ "information-content-security:data-loss", "Data Loss" },
+	{ "information-content-security:data-leak",
+	    "Leak of Confidential Information" },
+	{ "fraud", "Fraud" },
+	{ "fraud:unauthorised-use-of-resources",
+	    "Unauthorised Use of Resources" },
+	{ "fraud:copyright", "Copyright" },
+	{ "fraud:masquerade", "Masquerade" },
+	{ "fraud:phishing", "Phishing" },
+	{ "vulnerable", "Vulnerable" },
+	{ "vulnerable:weak-crypto", "Weak Cryptography" },
+	{ "vulnerable:ddos-amplifier", "DDoS Amplifier" },
+	{ "vulnerable:potentially-unwanted-accessible",
+	    "Potentially Unwanted Accessible Services" },
+	{ "vulnerable:information-disclosure", "Information Disclosure" },
+	{ "vulnerable:vulnerable-system", "Vulnerable System" },
+	{ "other", "Other" },
+	{ "other:other", "Uncategorised" },
+	{ "other:undetermined", "Undetermined" },
+	{ "test", "Test" },
+	{ "test:test", "Test" },
+	{ NULL, NULL },
+};
+
+/* The first scale is the one that a bare level means. */
+static const struct word severity[] = {
+	{ "GB/T 20986:I", "especially major" },
+	{ "GB/T 20986:II", "major" },
+	{ "GB/T 20986:III", "larger" },
+	{ "GB/T 20986:IV", "general" },
+	{ "NCISS:emergency", "an imminent threat to a nation's services or lives" },
+	{ "NCISS:severe", "likely to have a significant impact on a nation" },
+	{ "NCISS:high", "likely to have a demonstrable impact" },
+	{ "NCISS:medium", "may have a demonstrable impact" },
+	{ "NCISS:low", "unlikely to have one" },
+	{ "NCISS:baseline-minor", "highly unlikely; to be watched" },
+	{ "NCISS:baseline-negligible", "an unsubstantiated event" },
+	{ "NCSC:1", "national cyber emergency" },
+	{ "NCSC:2", "highly significant incident" },
+	{ "NCSC:3", "significant incident" },
+	{ "NCSC:4", "substantial incident" },
+	{ "NCSC:5", "moderate incident" },
+	{ "NCSC:6", "localised incident" },
+	{ "NIS2:red", "very large impact" },
+	{ "NIS2:yellow", "large impact" },
+	{ "NIS2:green", "minor impact" },
+	{ "NIS2:white", "no impact" },
+	{ "IRIS:critical", "critical" },
+	{ "IRIS:high", "high" },
+	{ "IRIS:medium", "medium" },
+	{ "IRIS:low", "low" },
+	{ "IRIS:informational", "informational" },
+	{ "IRIS:unspecified", "not judged yet" },
+	{ NULL, NULL },
+};
+
+static const struct word importance[] = {
+	{ "especially-important", "hit, it harms the nation's security or economy" },
+	{ "important", "hit, it harms public order or the public interest" },
+	{ "ordinary", "hit, it harms its owner and users" },
+	{ NULL, NULL },
+};
+
+static const struct word loss[] = {
+	{ "especially-serious", "large parts stand still, or key data is lost" },
+	{ "serious", "stands still for long, or in part" },
+	{ "larger", "interrupted, data partly damaged" },
+	{ "minor", "works on; small damage" },
+	{ NULL, NULL },
+};
+
+static const struct word refusal[] = {
+	{ "SystemResource", "we have not the means at the moment" },
+	{ "Authentication", "we don't know whom it is from" },
+	{ "AuthenticationOrigin", "we don't know where it began" },
+	{ "Encryption", "we cannot open it" },
+	{ "UnrecognizedFormat", "we cannot read it" },
+	{ "CannotProcess", "law or policy forbids it; it ends here" },
+	{ "Other", "see the text" },
+	{ NULL, NULL },
 };
 /* clang-format on */
 
-static const char *const *const lists[VOCABS] = {
-	[VOCAB_TLP] = tlp,
-	[VOCAB_PRECEDENCE] = precedence,
-	[VOCAB_RSIT] = rsit,
-	[VOCAB_SEVERITY] = severity,
-	[VOCAB_REFUSAL] = refusal,
-	[VOCAB_ROLE] = role,
+static const struct vocabulary lists[VOCABS] = {
+	[VOCAB_TLP] = { "tlp", tlp, "who may know",
+	    "Traffic Light Protocol 2.0 (FIRST)" },
+	[VOCAB_PRECEDENCE] = { "precedence", precedence, "how urgent", "" },
+	[VOCAB_RSIT] = { "class", rsit, "what kind of incident",
+	    "Reference Security Incident Taxonomy, machine version 1003" },
+	[VOCAB_SEVERITY] = { "severity", severity, "how bad",
+	    "GB/T 20986-2023, CISA NCISS, UK NCSC, NIS2, DFIR-IRIS" },
+	[VOCAB_IMPORTANCE] = { "importance", importance,
+	    "of the system that is hit", "GB/T 20986-2023" },
+	[VOCAB_LOSS] = { "loss", loss, "what the system suffers",
+	    "GB/T 20986-2023" },
+	[VOCAB_OUTLOOK] = { "outlook", outlook, "where it goes",
+	    "EU NIS2 taxonomy" },
+	[VOCAB_PAP] = { "pap", pap, "what the receiver may do",
+	    "Permissible Actions Protocol" },
+	[VOCAB_SECTOR] = { "sector", sector, "whom it hits",
+	    "Directive (EU) 2022/2555 (NIS2), annexes I and II" },
+	[VOCAB_REFUSAL] = { "reason", refusal, "why a ticket is refused",
+	    "RFC 6545 (RID), Justification" },
+	[VOCAB_ROLE] = { "role", role, "what a device may say", "" },
 };
+
+const struct vocabulary *
+vocab_list(enum vocab v)
+{
+	return &lists[v];
+}
 
 const char *
 vocab_word(enum vocab v, size_t i)
 {
-	return lists[v][i];
+	return lists[v].words[i].word;
 }
 
 const char *
@@ -113,9 +233,20 @@ vocab_find(enum vocab v, const char *typed)
 {
 	size_t i;
 
-	for (i = 0; lists[v][i] != NULL; i++)
-		if (strcasecmp(lists[v][i], typed) == 0)
-			return lists[v][i];
+	for (i = 0; vocab_word(v, i) != NULL; i++)
+		if (strcasecmp(vocab_word(v, i), typed) == 0)
+			return vocab_word(v, i);
+	return NULL;
+}
+
+const char *
+vocab_says(enum vocab v, const char *word)
+{
+	size_t i;
+
+	for (i = 0; word != NULL && vocab_word(v, i) != NULL; i++)
+		if (strcasecmp(vocab_word(v, i), word) == 0)
+			return lists[v].words[i].says;
 	return NULL;
 }
 
@@ -129,15 +260,40 @@ vocab_severity(const char *typed)
 
 	if (found != NULL)
 		return found;
-	for (i = 0; severity[i] != NULL; i++) {
-		if (strcasecmp(strchr(severity[i], ':') + 1, typed) != 0)
+	for (i = 0; severity[i].word != NULL; i++) {
+		const char *word = severity[i].word;
+
+		if (strcasecmp(strchr(word, ':') + 1, typed) != 0)
 			continue;
-		if (strncmp(severity[i], severity[0], 10) == 0)
-			return severity[i];
+		if (strncmp(word, severity[0].word, 10) == 0)
+			return word;
 		twice = found != NULL;
-		found = severity[i];
+		found = word;
 	}
 	return twice ? NULL : found;
+}
+
+static size_t
+place_of(enum vocab v, const char *word)
+{
+	size_t i;
+
+	for (i = 0; strcmp(vocab_word(v, i), word) != 0; i++)
+		;
+	return i;
+}
+
+/*
+ * The table of GB/T 20986 is a sum: importance 3 to 1 and loss 4 to 1 make 7
+ * for level I, 6 for II, 5 for III, and the rest is IV.
+ */
+const char *
+vocab_severity_of(const char *of_system, const char *suffered)
+{
+	size_t steps = place_of(VOCAB_IMPORTANCE, of_system) +
+		       place_of(VOCAB_LOSS, suffered);
+
+	return severity[steps < 3 ? steps : 3].word;
 }
 
 static unsigned
@@ -196,16 +352,16 @@ closeness(const char *word, const char *typed)
 const char *
 vocab_nearest(enum vocab v, const char *typed)
 {
-	const char *best = lists[v][0];
+	const char *best = vocab_word(v, 0);
 	unsigned least = UINT32_MAX;
 	size_t i;
 
-	for (i = 0; lists[v][i] != NULL; i++) {
-		unsigned d = closeness(lists[v][i], typed);
+	for (i = 0; vocab_word(v, i) != NULL; i++) {
+		unsigned d = closeness(vocab_word(v, i), typed);
 
 		if (d < least) {
 			least = d;
-			best = lists[v][i];
+			best = vocab_word(v, i);
 		}
 	}
 	return best;

@@ -4,8 +4,14 @@
  *
  * The lists that a person or a bot chooses from, each with its published
  * source: TLP 2.0 (FIRST), RSIT machine version 1003, severity scales, RID's
- * reasons for a refusal (RFC 6545). A word that is in no list is never guessed;
- * vocab_nearest() names the right one to whoever typed it.
+ * reasons for a refusal (RFC 6545) and more; `tocsin words` prints them. A word
+ * that is in no list is never guessed; vocab_nearest() names the right one to
+ * whoever typed it.
+ *
+ * Between severity scales nothing is converted: their publishers give no table
+ * for that, and a wrong level is worse than a foreign one. The one conversion
+ * that is published is within GB/T 20986: from the importance of a system and
+ * its loss to a level.
  */
 #ifndef TOCSIN_CLIENT_VOCAB_H
 #define TOCSIN_CLIENT_VOCAB_H
@@ -18,16 +24,40 @@ enum vocab {
 	VOCAB_PRECEDENCE,
 	VOCAB_RSIT,	/* class, and class:type */
 	VOCAB_SEVERITY, /* scale:level */
+	VOCAB_IMPORTANCE,
+	VOCAB_LOSS,
+	VOCAB_OUTLOOK,
+	VOCAB_PAP,
+	VOCAB_SECTOR,
 	VOCAB_REFUSAL,
 	VOCAB_ROLE,
 	VOCABS
 };
+
+struct word {
+	const char *word; /* NULL ends a list */
+	const char *says; /* in half a line */
+};
+
+struct vocabulary {
+	const char *name;
+	const struct word
+	    *words; /* TLP from narrow to wide, others from the
+		       most to the least, where they have a most */
+	const char *about;
+	const char *source; /* "": our own */
+};
+
+const struct vocabulary *vocab_list(enum vocab v);
 
 /* The i-th word; NULL at the end. */
 const char *vocab_word(enum vocab v, size_t i);
 
 /* The word as it is spelt, whatever the case of `typed`; NULL if none. */
 const char *vocab_find(enum vocab v, const char *typed);
+
+/* What a word means; NULL if it is none of the list, or NULL. */
+const char *vocab_says(enum vocab v, const char *word);
 
 /* The word that is closest to `typed`; never NULL. */
 const char *vocab_nearest(enum vocab v, const char *typed);
@@ -40,5 +70,8 @@ unsigned vocab_distance(const char *a, const char *b);
  * what stands before the ':'.
  */
 const char *vocab_severity(const char *typed);
+
+/* Of GB/T 20986, for a word of VOCAB_IMPORTANCE and one of VOCAB_LOSS. */
+const char *vocab_severity_of(const char *importance, const char *loss);
 
 #endif

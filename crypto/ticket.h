@@ -10,7 +10,7 @@
  * another's words to somebody else, or add a reader, and not be seen.
  * PROTOCOL.md 7.6 and 8.
  *
- * Who checks what, in the order of PROTOCOL.md 8.4:
+ * Who checks what, in the order of PROTOCOL.md 8.5:
  *
  *	ticket_parse		everybody: sizes, grammar, one encoding
  *	ticket_check		everybody: roster, sender, role, signature, time

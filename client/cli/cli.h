@@ -44,7 +44,8 @@ struct cmd {
 	const char *help;  /* one line */
 };
 
-extern const struct cmd cmds[]; /* ends with a NULL name */
+extern const struct cmd cmds[];	 /* ends with a NULL name */
+extern const char cmds_common[]; /* the usage that all have */
 
 /* ---- options ---- */
 

@@ -17,7 +17,7 @@ struct posting {
 	struct cli *c;
 	struct tocsin *t;
 	struct tocsin_draft d;
-	struct list to, attach, label;
+	struct list to, attach, label, sector;
 	const char *text_path, *stix_path, *ackby;
 	struct buf text;
 	struct stix stix;
@@ -154,6 +154,7 @@ fill(struct posting *p)
 		return 2;
 	p->d.to = p->to.word;
 	p->d.labels = p->label.word;
+	p->d.sectors = p->sector.word;
 	status = take_text(p);
 	if (status == 0)
 		status = take_stix(p);
@@ -197,7 +198,12 @@ cmd_post(struct cli *c, int argc, char **argv)
 		{ "--stix", OPT_WORD, &p.stix_path },
 		{ "--attach", OPT_LIST, &p.attach },
 		{ "--severity", OPT_WORD, &p.d.severity },
+		{ "--importance", OPT_WORD, &p.d.importance },
+		{ "--loss", OPT_WORD, &p.d.loss },
 		{ "--class", OPT_WORD, &p.d.classification },
+		{ "--outlook", OPT_WORD, &p.d.outlook },
+		{ "--pap", OPT_WORD, &p.d.pap },
+		{ "--sector", OPT_LIST, &p.sector },
 		{ "--precedence", OPT_WORD, &p.d.precedence },
 		{ "--ackby", OPT_WORD, &p.ackby },
 		{ "--label", OPT_LIST, &p.label },

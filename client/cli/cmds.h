@@ -13,6 +13,7 @@
 int cmd_ack(struct cli *c, int argc, char **argv);
 int cmd_authority(struct cli *c, int argc, char **argv);
 int cmd_close(struct cli *c, int argc, char **argv);
+int cmd_completion(struct cli *c, int argc, char **argv);
 int cmd_escalate(struct cli *c, int argc, char **argv);
 int cmd_inbox(struct cli *c, int argc, char **argv);
 int cmd_init(struct cli *c, int argc, char **argv);
@@ -26,5 +27,6 @@ int cmd_status(struct cli *c, int argc, char **argv);
 int cmd_trust(struct cli *c, int argc, char **argv);
 int cmd_watch(struct cli *c, int argc, char **argv);
 int cmd_why(struct cli *c, int argc, char **argv);
+int cmd_words(struct cli *c, int argc, char **argv);
 
 #endif

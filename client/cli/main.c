@@ -12,15 +12,15 @@
 #include <sys/resource.h>
 
 static int cmd_help(struct cli *c, int argc, char **argv);
-static int cmd_completion(struct cli *c, int argc, char **argv);
 
 /* Order and wording of tocsin(1); tests/cli/help.t compares the two. */
 /* clang-format off */
 const struct cmd cmds[] = {
 	{ "post", cmd_post,
 	    "--to M... --tlp T --subject S [--text FILE|-] [--stix FILE] "
-	    "[--attach FILE]... [--severity LEVEL] [--class RSIT] "
-	    "[--precedence P] [--ackby 30m|TIME] [--label L]... "
+	    "[--attach FILE]... [--severity LEVEL] "
+	    "[--importance I] [--loss L] [--class RSIT] [--outlook O] "
+	    "[--pap P] [--sector S]... [--precedence P] [--ackby 30m|TIME] [--label L]... "
 	    "[--exercise NAME] [--kind KIND]",
 	    "send a ticket" },
 	{ "inbox", cmd_inbox, "[--unacked] [--overdue] [--offline]",
@@ -49,6 +49,8 @@ const struct cmd cmds[] = {
 	    "who has a ticket, and who has answered" },
 	{ "why", cmd_why, "CODE|ID",
 	    "explain a reason code, or why a message was refused" },
+	{ "words", cmd_words, "[LIST]",
+	    "list the words that a ticket can have, and what they mean" },
 	{ "init", cmd_init,
 	    "--federation F --member M --device D "
 	    "[--role officer|bot|reader] --broker URL "
@@ -73,7 +75,7 @@ const struct cmd cmds[] = {
 	    "verify R [--previous R0]\n"
 	    "show [R]",
 	    "make, sign and check who belongs" },
-	{ "completion", cmd_completion, "bash",
+	{ "completion", cmd_completion, "bash|zsh|fish",
 	    "print the completions for a shell" },
 	{ "help", cmd_help, "[COMMAND]",
 	    "list the commands, or show one" },
@@ -81,7 +83,7 @@ const struct cmd cmds[] = {
 };
 /* clang-format on */
 
-static const char common[] =
+const char cmds_common[] =
     "[--home DIR] [--json] [--wait SECONDS] [--passphrase-file FILE]";
 
 static const struct cmd *
@@ -169,14 +171,14 @@ print_help(FILE *to)
 	fprintf(to,
 	    "\nAll take %s.\n"
 	    "`tocsin help COMMAND` shows one; tocsin(1) says more.\n",
-	    common);
+	    cmds_common);
 }
 
 static void
 print_one(const struct cmd *c)
 {
 	print_usages(stdout, c);
-	printf("\n%s\n\nAll take %s.\n", c->help, common);
+	printf("\n%s\n\nAll take %s.\n", c->help, cmds_common);
 }
 
 static int
@@ -195,52 +197,6 @@ cmd_help(struct cli *cli, int argc, char **argv)
 	if (c == NULL)
 		return unknown(cli->words[0]);
 	print_one(c);
-	return 0;
-}
-
-/* ---- completion ---- */
-
-/* The words of a usage that somebody would type as they are. */
-static void
-print_words(const char *usage)
-{
-	size_t n;
-
-	for (; *usage != '\0'; usage += n + (usage[n] != '\0')) {
-		n = strcspn(usage, " []|\n");
-		if (n > 0 &&
-		    (usage[0] == '-' || (usage[0] >= 'a' && usage[0] <= 'z' &&
-					    strchr(usage, '.') != usage + n)))
-			printf(" %.*s", (int)n, usage);
-	}
-}
-
-static int
-cmd_completion(struct cli *cli, int argc, char **argv)
-{
-	const struct opt none[] = { { NULL, OPT_FLAG, NULL } };
-	const struct cmd *c;
-
-	if (!cli_options(cli, argc, argv, none, 1, 1))
-		return 2;
-	if (strcmp(cli->words[0], "bash") != 0)
-		return cli_usage(
-		    "%s: there are completions for bash only", cli->words[0]);
-	printf("# bash completion of tocsin: source it, or save it as\n"
-	       "# ~/.local/share/bash-completion/completions/tocsin\n"
-	       "_tocsin() {\n\tlocal words\n\tcase ${COMP_WORDS[1]} in\n");
-	for (c = cmds; c->name != NULL; c++) {
-		printf("\t%s) words='", c->name);
-		print_words(c->usage);
-		print_words(common);
-		printf("' ;;\n");
-	}
-	printf("\tesac\n\t[ \"$COMP_CWORD\" -gt 1 ] || words='");
-	for (c = cmds; c->name != NULL; c++)
-		printf(" %s", c->name);
-	printf("'\n\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- "
-	       "\"${COMP_WORDS[COMP_CWORD]}\")\n}\n"
-	       "complete -o default -F _tocsin tocsin\n");
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 #include "client/cli/view.h"
 
 #include "client/cli/print.h"
+#include "client/vocab.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -101,8 +102,8 @@ static bool
 shown_elsewhere(const char *name)
 {
 	static const char *const names[] = { "format", "subject", "text", "ack",
-		"attachments", "severity", "classification", "indicators",
-		"original" };
+		"attachments", "severity", "classification", "outlook", "pap",
+		"sectors", "indicators", "original" };
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -126,21 +127,55 @@ print_member(const char *name, const json_t *value)
 	free(text);
 }
 
+/* A word of theirs, and what it means if it is one of a list. */
 static void
-print_pair(const char *label, const json_t *content, const char *name,
+print_word(const char *label, enum vocab v, const char *word)
+{
+	const char *says = vocab_says(v, word);
+
+	if (word == NULL)
+		return;
+	printf("  %-9s ", label);
+	safe_title(stdout, word, 68);
+	printf("%s%s\n", says != NULL ? ": " : "", says != NULL ? says : "");
+}
+
+/* Two members that make one word, as "malicious-code:c2-server". */
+static void
+print_pair(const char *label, enum vocab v, const json_t *pair,
     const char *head, const char *tail)
 {
-	const char *first = member_string(content, name, head);
-	const char *second = member_string(content, name, tail);
+	const char *first = member_string(pair, head, NULL);
+	const char *second = member_string(pair, tail, NULL);
+	char word[128];
 
 	if (first == NULL)
 		return;
-	printf("  %-9s ", label);
-	safe_title(stdout, first, 30);
-	if (second != NULL)
-		putchar(' ');
-	safe_title(stdout, second, 36);
-	putchar('\n');
+	snprintf(word, sizeof(word), "%s%s%s", first, second != NULL ? ":" : "",
+	    second != NULL ? second : "");
+	print_word(label, v, word);
+}
+
+static void
+print_severity(const json_t *content)
+{
+	const json_t *s = json_object_get(content, "severity");
+
+	print_pair("severity", VOCAB_SEVERITY, s, "scale", "level");
+	print_word(
+	    "  system", VOCAB_IMPORTANCE, member_string(s, "importance", NULL));
+	print_word("  loss", VOCAB_LOSS, member_string(s, "loss", NULL));
+}
+
+static void
+print_sectors(const json_t *content)
+{
+	const json_t *list = json_object_get(content, "sectors");
+	size_t i;
+
+	for (i = 0; i < json_array_size(list); i++)
+		print_word("sector", VOCAB_SECTOR,
+		    json_string_value(json_array_get(list, i)));
 }
 
 static void
@@ -271,8 +306,13 @@ print_answer(const json_t *content)
 static void
 print_content(json_t *content)
 {
-	print_pair("severity", content, "severity", "scale", "level");
-	print_pair("class", content, "classification", "class", "type");
+	print_severity(content);
+	print_pair("class", VOCAB_RSIT,
+	    json_object_get(content, "classification"), "class", "type");
+	print_word(
+	    "outlook", VOCAB_OUTLOOK, member_string(content, "outlook", NULL));
+	print_word("pap", VOCAB_PAP, member_string(content, "pap", NULL));
+	print_sectors(content);
 	print_indicators(content);
 	print_others(content);
 }

@@ -5,7 +5,7 @@
 #
 # For the day on which nothing of ours runs, and for whoever wants to know that
 # the formats are what PROTOCOL.md says. It needs age, openssl 3 and tar, and
-# makes the checks of PROTOCOL.md 7.6 and 8.4 that need no roster: the sender's
+# makes the checks of PROTOCOL.md 7.6 and 8.5 that need no roster: the sender's
 # signature, the body's hash, its recipients, what is inside, and that inside
 # and outside are one. It prints ticket.json only if all of them pass.
 #

@@ -85,25 +85,71 @@ fi
 
 # ---- completion ----
 
+# What is offered for the last of these words.
+offered() # WORD...
+{
+	tocsin completion for "$@" | tr '\n' ' '
+}
+
+is "$(offered esc)" 'escalate ' 'a command is completed'
+is "$(offered '' | wc -w)" "$(echo "$commands" | wc -w)" 'all are offered'
+is "$(offered post --pre)" '--precedence ' 'an option is'
+is "$(offered post --pass)" '--passphrase-file ' 'one of all commands, too'
+is "$(offered roster ver)" 'verify ' 'and a word of a command'
+is "$(offered post --tlp A)" 'AMBER+STRICT AMBER ' 'a label'
+is "$(offered post --class vulnerable:w)" 'vulnerable:weak-crypto ' 'a class'
+is "$(offered post --severity I)" 'I II III IV IRIS:critical IRIS:high IRIS:medium IRIS:low IRIS:informational IRIS:unspecified ' \
+	'a level, without the scale that has a space in its name'
+is "$(offered ack 7k2m --refuse Cann)" 'CannotProcess ' 'a reason'
+is "$(offered post --text '')" '' 'a file is left to the shell'
+# The options that take a word of a list are those that have a list.
+for list in $(tocsin words | cut -d ' ' -f 1); do
+	case $list in
+	reason) is "$(offered ack x --refuse '' | wc -w)" 7 "words of $list" ;;
+	role) is "$(offered init --role '' | wc -w)" 3 "words of $list" ;;
+	*)
+		is "$(offered post "--$list" '' | wc -w)" \
+			"$(tocsin words "$list" --json | wc -l)" "words of $list"
+		;;
+	esac
+done
+
+# Each shell that is here runs its own script.
+PATH=$B:$PATH
 tocsin completion bash >"$fed/completion"
-is $? 0 'there is a completion'
-if command -v bash >/dev/null; then
-	ok 'that bash can read' bash -n "$fed/completion"
-	cat >"$fed/complete" <<'END'
+cat >"$fed/complete" <<'END'
 . "$1"
-shift
-COMP_WORDS=("$@")
-COMP_CWORD=$(($# - 1))
+COMP_LINE=$2
+COMP_POINT=${#2}
 _tocsin
 printf '%s\n' "${COMPREPLY[@]}"
 END
-	is "$(bash "$fed/complete" "$fed/completion" tocsin esc)" escalate \
-		'a command is completed'
-	is "$(bash "$fed/complete" "$fed/completion" tocsin post --pre)" \
-		--precedence 'an option is'
-	is "$(bash "$fed/complete" "$fed/completion" tocsin roster ver)" \
-		verify 'and a word of a command'
+in_bash() # LINE
+{
+	bash "$fed/complete" "$fed/completion" "$1" | tr '\n' ' '
+}
+is "$(in_bash 'tocsin roster ver')" 'verify ' 'bash completes a word'
+is "$(in_bash 'tocsin help wor')" 'words ' 'and the last of a line'
+is "$(in_bash 'tocsin post --class fraud:c')" 'copyright ' \
+	'and behind a colon what is behind it'
+is "$(in_bash 'tocsin post --tlp ' | wc -w)" 5 'and before the first letter'
+if command -v zsh >/dev/null; then
+	tocsin completion zsh >"$fed/_tocsin"
+	ok 'zsh reads its script' zsh -n "$fed/_tocsin"
 fi
+if command -v fish >/dev/null; then
+	tocsin completion fish >"$fed/tocsin.fish"
+	is "$(fish -c "source $fed/tocsin.fish; complete -C 'tocsin roster ver'")" \
+		verify 'fish completes a word'
+fi
+
+# ---- words ----
+
+ok 'a list has its words and what they mean' sh -c \
+	'tocsin words class | grep -q "^malicious-code:c2-server *C2 Server$"'
+tocsin words level --json >"$fed/levels"
+is "$(json severity <"$fed/levels" | sort | uniq -c | awk '{ print $1 }' |
+	tr '\n' ' ')" '1 2 3 6 ' 'the table of GB/T 20986 has twelve places'
 
 # ---- the library's page ----
 

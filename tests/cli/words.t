@@ -41,7 +41,8 @@ says 2 usage 'nearest is roster verify' t roster verfy
 says 2 usage 'needs more' t roster
 says 2 usage 'no number from' t watch -n 0
 says 2 usage 'no number from' t inbox --wait -1
-says 2 usage 'bash only' t completion zsh
+says 2 usage 'bash, zsh and fish' t completion csh
+says 2 usage 'nearest is severity' t words sevrity
 says 2 usage 'nearest code is quota' t why quotta
 says 2 usage 'one of --accept' t ack 7k2m
 says 2 usage 'one of --accept' t ack 7k2m --accept --defer
@@ -96,6 +97,12 @@ says 2 usage 'nearest is AMBER' post --tlp AMBR
 says 2 usage 'nearest is malicious-code:c2-server' post --tlp RED \
 	--class c2-server
 says 2 usage 'nearest is' post --tlp RED --severity medium
+says 2 usage 'nearest is worsening' post --tlp RED --outlook worse
+says 2 usage 'nearest is GREEN' post --tlp RED --pap gren
+says 2 usage 'nearest is energy' post --tlp RED --sector enrgy
+says 2 usage 'comes from both' post --tlp RED --loss serious
+says 2 usage 'is GB/T 20986:II, not GB/T 20986:I' post --tlp RED \
+	--importance important --loss especially-serious --severity I
 says 2 usage 'nearest is flash' post --tlp RED --precedence flahs
 says 2 usage 'is no label' post --tlp RED --label 'Personal Data'
 says 2 usage 'no name of an exercise' post --tlp RED --exercise 'a b'

@@ -430,6 +430,7 @@ header_of(struct tocsin *h, const char *id, struct ticket *out, struct buf *b)
 static void
 test_opens(void)
 {
+	static const char *const sectors[] = { "Energy", "health", NULL };
 	static const char *const labels[] = { "ot", "personal-data", "ot",
 		NULL };
 	struct tocsin_draft d = right();
@@ -441,7 +442,12 @@ test_opens(void)
 	my = open_home("mycert@my/desk1", other);
 	d.tlp = "TLP:amber+strict";
 	d.severity = "ii";
+	d.importance = "important";
+	d.loss = "Especially-Serious";
 	d.classification = "Malicious-Code:C2-Server";
+	d.outlook = "WORSENING";
+	d.pap = "amber";
+	d.sectors = sectors;
 	d.precedence = "Flash";
 	d.labels = labels;
 	d.ackby = f.now + 1800;
@@ -459,6 +465,11 @@ test_opens(void)
 	ok(strstr(m->json, "\"GB/T 20986\"") && strstr(m->json, "c2-server") &&
 		strstr(m->json, "192.0.2.7"),
 	    "what is in the content is there");
+	ok(strstr(m->json, "\"sectors\":[\"energy\",\"health\"]") &&
+		strstr(m->json, "\"outlook\":\"worsening\"") &&
+		strstr(m->json, "\"pap\":\"AMBER\"") &&
+		strstr(m->json, "\"loss\":\"especially-serious\""),
+	    "in the words of the lists");
 	ok(m->to[0] && strcmp(m->to[0], "mycert@my") == 0 && m->to[1] &&
 		strcmp(m->to[1], "singcert@sg") == 0 && m->to[2] == NULL,
 	    "it is to them and to ourselves");

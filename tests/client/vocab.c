@@ -63,6 +63,35 @@ test_rsit(void)
 	    "malicious-code:c2-server", "but named");
 }
 
+/* The two tables of GB/T 20986 that are known to agree on all twelve places. */
+static void
+test_levels(void)
+{
+	static const char *const want[3][4] = { { "I", "II", "III", "IV" },
+		{ "II", "III", "IV", "IV" }, { "III", "IV", "IV", "IV" } };
+	size_t i, j, good = 0;
+
+	for (i = 0; i < count(VOCAB_IMPORTANCE); i++)
+		for (j = 0; j < count(VOCAB_LOSS); j++)
+			good +=
+			    strcmp(strchr(vocab_severity_of(
+					      vocab_word(VOCAB_IMPORTANCE, i),
+					      vocab_word(VOCAB_LOSS, j)),
+				       ':') +
+				       1,
+				want[i][j]) == 0;
+	is_int((long long)good, 12,
+	    "importance and loss make the level of the standard");
+	is_str(vocab_severity("nis2:RED"), "NIS2:red", "a scale of colours");
+	ok(vocab_severity("high") == NULL,
+	    "a level of two scales is not guessed");
+	is_str(vocab_says(VOCAB_RSIT, "fraud:phishing"), "Phishing",
+	    "a word says what it means");
+	ok(vocab_says(VOCAB_RSIT, "fraud:fishing") == NULL &&
+		vocab_says(VOCAB_RSIT, NULL) == NULL,
+	    "a stranger says nothing");
+}
+
 static void
 test_nearest(void)
 {
@@ -105,6 +134,7 @@ main(void)
 {
 	test_lists();
 	test_rsit();
+	test_levels();
 	test_nearest();
 	test_long();
 	test_severity();
