@@ -28,6 +28,14 @@ who_of(struct in_peer *p)
 	return who;
 }
 
+static bool
+of_our_nation(struct in_peer *p)
+{
+	struct trust_who who = who_of(p);
+
+	return strcmp(who.nation, p->in->b->conf.nation) == 0;
+}
+
 /*
  * What may be cured by a roster or announcement that is on its way. A roster
  * may bring another root or receipt key too; a ticket's key comes before it.
@@ -47,12 +55,8 @@ in_transient(const struct in_item *it, enum tocsin_err err)
 static bool
 overtakes(const struct in_item *it, enum tocsin_err err)
 {
-	struct trust_who who;
-
-	if (err != TOCSIN_ENOTFOUND || it->kind != STORE_RECEIPT)
-		return false;
-	who = who_of(it->peer);
-	return strcmp(who.nation, it->peer->in->b->conf.nation) == 0;
+	return err == TOCSIN_ENOTFOUND && it->kind == STORE_RECEIPT &&
+	       of_our_nation(it->peer);
 }
 
 /*
@@ -107,19 +111,25 @@ in_holds(struct in_item *it, int64_t hold_ms, int64_t now_ms)
 
 /* ---- judging ---- */
 
+const struct msg_accept *
+in_accept(struct in_peer *p)
+{
+	return of_our_nation(p) ? &p->in->home : &p->in->b->conf.accept;
+}
+
 /*
- * Whether we take a ticket from abroad. A body that was not shipped, because we
- * said that we don't, is no reason of its own.
+ * Whether we take such a ticket. A body that was not shipped, because we said
+ * that we don't, is no reason of its own.
  */
 static enum tocsin_err
-judge_accept(const struct broker *b, const struct item_entry *e)
+judge_accept(struct in_peer *p, const struct item_entry *e)
 {
 	struct ticket t;
 	struct note n;
 	enum tocsin_err err = ticket_parse(&t, &n, e->note);
 
 	if (!err)
-		err = accept_ticket(&b->conf.accept, &t);
+		err = accept_ticket(in_accept(p), &t);
 	return !err && e->body.n == 0 ? TOCSIN_EMALFORMED : err;
 }
 
@@ -145,12 +155,12 @@ judge_entry(struct in_item *it, struct broker *b)
 	trust_put(t);
 	if (it->kind == STORE_TICKET &&
 	    (!err || (it->who.known && e.body.n == 0)))
-		err = judge_accept(b, &e);
+		err = judge_accept(it->peer, &e);
 	return err;
 }
 
 static enum tocsin_err
-judge_range(const struct in_item *it, const struct broker *b)
+judge_range(const struct in_item *it)
 {
 	if (it->kind != RELAY_PART || it->total < ITEM_HASH)
 		return TOCSIN_EMALFORMED;
@@ -160,7 +170,7 @@ judge_range(const struct in_item *it, const struct broker *b)
 		return TOCSIN_EMALFORMED;
 	if (it->total == ITEM_HASH)
 		return TOCSIN_ENOTFOUND; /* gone; no part is empty */
-	if (it->total - ITEM_HASH > b->conf.accept.part)
+	if (it->total - ITEM_HASH > in_accept(it->peer)->part)
 		return TOCSIN_ETOOLARGE;
 	return TOCSIN_OK;
 }
@@ -187,7 +197,7 @@ in_judge(struct in_item *it, int64_t now_ms)
 		return TOCSIN_OK;
 	intake_free(it->in);
 	it->in = NULL;
-	err = it->lane == LANE_BULK ? judge_range(it, it->peer->in->b)
+	err = it->lane == LANE_BULK ? judge_range(it)
 				    : judge_entry(it, it->peer->in->b);
 	if (in_ours(err))
 		return err;

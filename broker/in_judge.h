@@ -26,6 +26,12 @@ MUST_USE enum tocsin_err in_judge(struct in_item *it, int64_t now_ms);
 int64_t in_retry_after(
     const struct in_item *it, enum tocsin_err err, int64_t now_ms);
 
+/*
+ * What we take of that peer: what the configuration says of those abroad, and
+ * all of another broker of our nation, which has judged it as we would have.
+ */
+const struct msg_accept *in_accept(struct in_peer *p);
+
 bool in_ours(enum tocsin_err err);
 bool in_transient(const struct in_item *it, enum tocsin_err err);
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include "broker/relay_in.h"
 
+#include "broker/accept.h"
 #include "broker/clock.h"
 #include "broker/cursor.h"
+#include "broker/in_judge.h"
 #include "broker/in_lane.h"
 #include "broker/relay.h"
 #include "crypto/relay_frame.h"
@@ -206,7 +208,7 @@ link_replace(struct in_peer *p, struct msg_relay *m, struct name *old)
 	randombytes_buf(m->link, sizeof(m->link));
 	randombytes_buf(m->key, sizeof(m->key));
 	m->window = b->conf.relay_window;
-	m->accept = b->conf.accept;
+	m->accept = *in_accept(p);
 	m->waits = b->conf.parks_per_device < 255
 		       ? (uint8_t)b->conf.parks_per_device
 		       : 255;
@@ -455,6 +457,8 @@ relay_in_new(struct relay_in **out, struct broker *b)
 	if (!in)
 		return TOCSIN_EINTERNAL;
 	in->b = b;
+	accept_all(&in->home);
+	in->home.part = b->conf.part_max;
 	pthread_mutex_init(&in->lock, NULL);
 	*out = in;
 	return TOCSIN_OK;

@@ -99,6 +99,7 @@ struct relay_in {
 	struct broker *b;
 	pthread_mutex_t lock; /* the list; before a peer's */
 	struct in_peer *peers;
+	struct msg_accept home; /* what we take of brokers of our nation */
 	atomic_uint_fast64_t trust_rounds; /* how often what waits was freed */
 };
 

@@ -24,6 +24,14 @@ fed_member mycert@my night
 fed_roster
 is "$(grep -c '^broker sgb* sg ' "$roster")" 2 'a nation has two brokers'
 fed_install sg sgb my
+# What a nation refuses at its border it does not refuse itself.
+cat >>"$(conf sgb)" <<'EOS'
+
+[accept]
+largest-body = 16k
+largest-part = 4k
+refuse-labels = health personal-data
+EOS
 fed_start sg sgb my
 fed_device singcert@sg desk2
 sed -i "s|^broker .*|broker tcp://$(fed_host sgb):$(fed_port sgb)|" \
@@ -58,6 +66,17 @@ ok 'and where it stands, one' \
 	wait_until 20 stands singcert-desk1 "$id" mycert@my accepted
 ok 'and the other' \
 	wait_until 20 stands singcert-desk2 "$id" mycert@my accepted
+
+head -c 20000 /dev/urandom >"$fed/large"
+head -c 40000 /dev/urandom | base64 -w 0 >"$fed/text"
+id=$(post singcert-desk1 mycert@my --tlp AMBER --subject 'No border here' \
+	--label personal-data --text "$fed/text" --attach "$fed/large")
+ok 'what one broker refuses of those abroad it takes of its twin' \
+	wait_until 20 shows singcert-desk2 "$id" 'No border here'
+mkdir "$fed/out"
+ok 'with what is attached' wait_until 20 \
+	at singcert-desk2 save "$id" large -o "$fed/out"
+is "$(cksum <"$fed/out/large")" "$(cksum <"$fed/large")" 'all of it'
 
 id=$(post mycert-night singcert@sg --tlp AMBER --subject 'From abroad')
 ok 'what comes from abroad is at both' wait_until 20 on_both "$id" 'From abroad'
