@@ -200,9 +200,16 @@ request_find(const struct request *r, struct store_rx *rx, const uint8_t id[32],
 	return err;
 }
 
-/* How large the header says that it is; ENOTFOUND if it doesn't name it. */
+/* What the header says of it; ENOTFOUND if it doesn't name it. */
+struct named {
+	uint64_t total;
+	bool body;     /* not a part */
+	bool left_out; /* from abroad, and larger than what we take of them */
+};
+
 static enum tocsin_err
-named_size(const struct store_entry *e, const uint8_t hash[32], uint64_t *total)
+find_named(struct named *out, const struct broker *b,
+    const struct store_entry *e, const uint8_t hash[32])
 {
 	struct ticket t;
 	struct note n;
@@ -210,37 +217,36 @@ named_size(const struct store_entry *e, const uint8_t hash[32], uint64_t *total)
 
 	if (e->kind != STORE_TICKET || ticket_parse(&t, &n, e->note))
 		return TOCSIN_ENOTFOUND;
-	*total = t.body_size;
+	*out = (struct named){ .total = t.body_size, .body = true };
 	if (memcmp(t.body_hash, hash, 32) == 0)
 		return TOCSIN_OK;
 	for (i = 0; i < t.npart; i++) {
-		*total = t.part[i].size;
-		if (memcmp(t.part[i].hash, hash, 32) == 0)
-			return TOCSIN_OK;
+		if (memcmp(t.part[i].hash, hash, 32) != 0)
+			continue;
+		*out = (struct named){ .total = t.part[i].size };
+		out->left_out =
+		    out->total > b->conf.accept.part &&
+		    !span_is(member_nation(e->member), b->conf.nation);
+		return TOCSIN_OK;
 	}
 	return TOCSIN_ENOTFOUND;
 }
 
-/* A body that lies in the log itself is read from there. */
-static bool
-is_inline_body(const struct store_entry *e, const uint8_t hash[32])
-{
-	struct ticket t;
-	struct note n;
-
-	return !e->detached && ticket_parse(&t, &n, e->note) == TOCSIN_OK &&
-	       memcmp(t.body_hash, hash, 32) == 0;
-}
-
+/*
+ * A body that lies in the log itself is read from there. Of what was left at
+ * the border there may be a beginning, from when more was taken, or all of it.
+ */
 static enum tocsin_err
 read_range(struct msg_range *out, struct buf *bytes, struct store_rx *rx,
-    const struct store_entry *e, const struct msg_get *m)
+    const struct store_entry *e, const struct named *named,
+    const struct msg_get *m)
 {
 	size_t max = m->max < MSG_RANGE_MAX ? m->max : MSG_RANGE_MAX;
-	struct store_part part;
+	struct store_part part = { 0 };
 	enum tocsin_err err;
 
-	if (is_inline_body(e, m->hash)) {
+	out->total = named->total;
+	if (named->body && !e->detached) {
 		out->have = e->body.n;
 		if (m->offset < e->body.n)
 			buf_add(
@@ -248,14 +254,12 @@ read_range(struct msg_range *out, struct buf *bytes, struct store_rx *rx,
 		return TOCSIN_OK;
 	}
 	err = store_part_stat(rx, m->hash, &part);
-	if (err == TOCSIN_ENOTFOUND)
-		return TOCSIN_OK; /* named, and nothing of it is here yet */
-	if (err)
+	if (err && err != TOCSIN_ENOTFOUND) /* that: none of it is here yet */
 		return err;
 	out->have = part.have;
 	if (m->offset < part.have)
-		err = store_part_read(rx, m->hash, m->offset, max, bytes);
-	return err;
+		return store_part_read(rx, m->hash, m->offset, max, bytes);
+	return named->left_out && !part.complete ? TOCSIN_ETOOLARGE : TOCSIN_OK;
 }
 
 /* While some peer may have it, it is not here yet. */
@@ -276,6 +280,7 @@ get(struct request *r, const struct msg_get *m, struct msg_range *out,
 {
 	struct store_rx *rx = NULL;
 	struct store_entry e;
+	struct named named;
 	enum tocsin_err err = store_read(r->b->store, &rx);
 
 	if (err)
@@ -284,9 +289,9 @@ get(struct request *r, const struct msg_get *m, struct msg_range *out,
 	if (!err && e.erased)
 		err = TOCSIN_EERASED;
 	if (!err)
-		err = named_size(&e, m->hash, &out->total);
+		err = find_named(&named, r->b, &e, m->hash);
 	if (!err)
-		err = read_range(out, bytes, rx, &e, m);
+		err = read_range(out, bytes, rx, &e, &named, m);
 	store_read_end(rx);
 	if (err == TOCSIN_EBODYMISMATCH)
 		err = damaged(r, m);

@@ -73,7 +73,7 @@ put_parts(const struct exporting *x)
 			    "%s is there already; it is not replaced", path);
 		else if (err != TOCSIN_OK)
 			worst = fail(err, "%s: %s", in.attachment[i].name,
-			    tocsin_err_text(err));
+			    save_text(err));
 	}
 	incident_release(&in);
 	return worst;

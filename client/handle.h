@@ -68,4 +68,7 @@ enum tocsin_err MUST_USE message_of(struct tocsin *t, struct desk_tx *tx,
 enum tocsin_err MUST_USE save_sealed(struct tocsin *t, const struct opened *o,
     const uint8_t hash[32], const char *to);
 
+/* tocsin_err_text(), but for what fetching a part makes of a reason. */
+const char *save_text(enum tocsin_err err);
+
 #endif

@@ -153,6 +153,20 @@ part_line(const struct ticket *t, const uint8_t hash[32])
 	return NULL;
 }
 
+const char *
+save_text(enum tocsin_err err)
+{
+	if (err == TOCSIN_EUNAVAILABLE)
+		return "not all of it is here or at the broker yet; what came "
+		       "is kept, try again";
+	if (err == TOCSIN_ETOOLARGE)
+		return "your broker takes no attachment of that size from "
+		       "abroad, and it will not come; ask the sender for "
+		       "smaller ones, or your broker's operator "
+		       "(largest-part)";
+	return tocsin_err_text(err);
+}
+
 /* Fetched and opened outside of any transaction. */
 static enum tocsin_err
 save(struct fetching *f, const struct opened *o,
@@ -169,13 +183,8 @@ save(struct fetching *f, const struct opened *o,
 	f->part = *line;
 	memcpy(f->id, o->row.id, ID_LEN);
 	err = fetch(f, path, &ours);
-	if (err == TOCSIN_EUNAVAILABLE)
-		return fail(err,
-		    "%s: not all of it is here or at the broker yet; what "
-		    "came is kept, try again",
-		    a->name);
 	if (err != TOCSIN_OK)
-		return fail(err, "%s: %s", a->name, tocsin_err_text(err));
+		return fail(err, "%s: %s", a->name, save_text(err));
 	parts_safe_name(name, as != NULL ? as : a->name);
 	err = parts_open(path, line, o->contents.parts_sk, a->size, dir, name);
 	if (ours && err == TOCSIN_EBODYMISMATCH) /* begin anew next time */

@@ -292,7 +292,8 @@ TOCSIN_API const char *tocsin_rung_name(enum tocsin_rung rung);
 /*
  * Fetch an attachment into `dir` under its name (made safe) or under `as`; it
  * appears there only when it is whole and verified. Resumes where an earlier
- * try ended. EUNAVAILABLE: not all of it is at the broker yet.
+ * try ended. EUNAVAILABLE: not all of it is at the broker yet. ETOOLARGE: our
+ * nation takes none of that size from abroad, so it will not come.
  * progress may be NULL; returning false stops.
  */
 TOCSIN_API enum tocsin_err tocsin_save(struct tocsin *t, const char *id,

@@ -49,8 +49,14 @@ is "$(at mycert-night inbox --json | json subject | sort | tr '\n' ',')" \
 mkdir "$fed/out"
 ok 'an attachment that is accepted comes' wait_until 20 \
 	at mycert-night save "$part" small -o "$fed/out"
-ok 'one that is too large is left out' eval \
-	'! at mycert-night save "$part" large -o "$fed/out" --wait 1'
+ok 'one that is too large does not' eval \
+	'! at mycert-night save "$part" large -o "$fed/out" 2>"$fed/said"'
+ok 'whoever wants it is told that it never will' \
+	has "$fed/said" 'takes no attachment of that size from abroad'
+ok 'with the reason' has "$fed/said" '[too-large]'
+ok 'whoever exports the ticket, too' eval \
+	'! at mycert-night show "$part" --export "$fed/exported" \
+		2>"$fed/said" && has "$fed/said" "and it will not come"'
 # Bodies, attachments: 100,000 and 54,000 bytes that stay at home.
 ok 'what would be refused is not shipped' \
 	eval '[ "$(counter sg bytes_out)" -lt 90000 ]'
