@@ -5,6 +5,7 @@
 #include "broker/log.h"
 #include "broker/mark.h"
 #include "broker/mend.h"
+#include "broker/patrol.h"
 #include "broker/rate.h"
 #include "broker/relay.h"
 #include "broker/signer.h"
@@ -176,6 +177,8 @@ start(struct broker *b, enum tocsin_err *err)
 	if (*err)
 		return "the relay cannot be started";
 	*err = mend_start(&b->mend, b);
+	if (!*err)
+		*err = patrol_start(&b->patrol, b);
 	if (*err)
 		return "out of memory or threads";
 	*err = net_listen(b->net);
@@ -226,6 +229,8 @@ broker_free(struct broker *b)
 		return;
 	if (b->net)
 		net_pause(b->net);
+	if (b->patrol)
+		patrol_stop(b->patrol);
 	if (b->mend)
 		mend_stop(b->mend);
 	if (b->relay)
@@ -235,6 +240,7 @@ broker_free(struct broker *b)
 	if (b->writer)
 		writer_stop(b->writer);
 	net_close(b->net);
+	patrol_free(b->patrol);
 	mend_free(b->mend);
 	relay_free(b->relay);
 	parks_free(b->parks);

@@ -20,6 +20,7 @@
 #include "broker/trust.h"
 #include "broker/writer.h"
 
+struct patrol;
 struct relay;
 
 /* What is said about one peer. */
@@ -55,6 +56,7 @@ struct broker_config {
 	struct retain_rule keep[RETAIN_RULES]; /* the first is for all */
 	unsigned nkeep;			       /* 0: nothing is erased */
 	int64_t keep_unread;		       /* seconds */
+	int64_t check;	       /* seconds to a round of patrol.h; 0: none */
 	uint32_t relay_window; /* bytes on the way to us, per peer */
 	struct msg_accept accept;
 	size_t npeer;
@@ -78,6 +80,7 @@ struct broker {
 	struct net *net;
 	struct relay *relay;
 	struct mend *mend;
+	struct patrol *patrol;
 	struct rates *rates;	 /* posts, by member */
 	struct rates *announces; /* of strangers, all together */
 	struct signer *signer;	 /* the newest checkpoint, signed once */

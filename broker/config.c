@@ -96,6 +96,8 @@ static const struct row rows[] = {
 	ROW("store", "keep-unread", keep_unread, TIME, "800d", SECOND,
 	    36500 * DAY,
 	    "What a member or peer has not fetched is kept until this age."),
+	ROW("store", "check", check, TIME, "7d", 0, 36500 * DAY,
+	    "All of the log is read for damage once in this time, 0: never."),
 
 	ROW("limits", "contexts", contexts, COUNT, "1024", 16, 65536,
 	    "Requests in hand at once, those that wait included."),

@@ -52,6 +52,7 @@ struct config {
 	uint64_t batch;
 	uint64_t keep;
 	uint64_t keep_unread;
+	uint64_t check;
 	struct config_keep {
 		char label[TOKEN_MAX + 1];
 		uint64_t ms;

@@ -6,6 +6,8 @@
 #include "broker/intake.h"
 #include "broker/item.h"
 #include "broker/log.h"
+#include "broker/pull.h"
+#include "broker/relay.h"
 #include "broker/value.h"
 #include "crypto/msg.h"
 #include "crypto/receipt.h"
@@ -47,6 +49,12 @@ struct mend {
 
 /* ---- asking, and waiting for the answer ---- */
 
+static bool
+has_address(const struct roster_broker *peer)
+{
+	return strcmp(peer->rpc, "-") != 0 && strcmp(peer->relay, "-") != 0;
+}
+
 static void
 on_answer(void *arg, enum tocsin_err err, struct span frame)
 {
@@ -61,7 +69,23 @@ on_answer(void *arg, enum tocsin_err err, struct span frame)
 	pthread_mutex_unlock(&m->lock);
 }
 
-/* net_call() always calls back, at the latest after its time. */
+/* One that nobody can dial finds it in its next pull. */
+static void
+give(struct way *w, struct span frame)
+{
+	struct relay *r = w->b->relay;
+	const char *peer = w->peer->name;
+
+	if (has_address(w->peer)) {
+		net_call(w->b->net, peer, frame, CALL_MS, on_answer, w->m);
+		return;
+	}
+	pulls_call(relay_pulls(r), peer, frame, CALL_MS, on_answer, w->m);
+	pulls_flush(relay_pulls(r));
+	relay_poke(r); /* it keeps the time of calls */
+}
+
+/* It is always called back, at the latest after that time. */
 static enum tocsin_err
 call(struct way *w, const struct buf *frame, struct buf *answer)
 {
@@ -73,8 +97,7 @@ call(struct way *w, const struct buf *frame, struct buf *answer)
 	pthread_mutex_lock(&m->lock);
 	m->answered = false;
 	pthread_mutex_unlock(&m->lock);
-	net_call(
-	    w->b->net, w->peer->name, buf_span(frame), CALL_MS, on_answer, m);
+	give(w, buf_span(frame));
 	pthread_mutex_lock(&m->lock);
 	while (!m->answered)
 		pthread_cond_wait(&m->wake, &m->lock);
@@ -345,11 +368,16 @@ mend_one(struct way *w, uint64_t seq, const uint8_t id[32])
 
 /* ---- peers ---- */
 
+/* Two that nobody can dial have no way to one another. */
 static bool
-can_ask(const struct broker *b, const struct roster_broker *peer)
+can_ask(const struct broker *b, const struct roster *r,
+    const struct roster_broker *peer)
 {
+	const struct roster_broker *we =
+	    roster_broker(r, span_of(b->conf.name));
+
 	return strcmp(peer->name, b->conf.name) != 0 &&
-	       strcmp(peer->rpc, "-") != 0;
+	       (has_address(peer) || (we && has_address(we)));
 }
 
 bool
@@ -380,7 +408,7 @@ mend_at_peers(struct mend *m, struct trust *t, const struct lost *l)
 	for (i = 0; i < r->nbroker && err && !mend_stopping(m); i++) {
 		struct way w = { m, m->b, t, .peer = &r->broker[i] };
 
-		if (!can_ask(m->b, w.peer))
+		if (!can_ask(m->b, r, w.peer))
 			continue;
 		err = l->seq > 0 ? mend_one(&w, l->seq, l->id)
 				 : part_mend(&w, l->key);
@@ -736,7 +764,7 @@ pull_restored(struct mend *m, struct trust *t)
 	for (i = 0; i < r->nbroker && m->b->epochs.n > 0; i++) {
 		struct way w = { m, m->b, t, .peer = &r->broker[i] };
 
-		if (mend_stopping(m) || !can_ask(m->b, w.peer) ||
+		if (mend_stopping(m) || !can_ask(m->b, r, w.peer) ||
 		    is_pulled(m->b, w.peer->name))
 			continue;
 		if (pull(&w) != TOCSIN_OK)

@@ -16,6 +16,8 @@
  *			are not whole. What our nation sent goes on to the
  *			others that it is for
  *
+ * A peer that nobody can dial is asked with what it fetches (pull.h).
+ *
  * One thread, with links of its own, which asks one thing at a time and nothing
  * while all is well. Values: pulled/PEER is the epoch (epochs.h) in which the
  * peer's ids were gone through.

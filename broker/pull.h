@@ -13,8 +13,10 @@
  * asked for PULL_GONE_MS is one that is not connected: what was for it is
  * dropped, and calls fail. What is kept is bounded, too.
  *
- * Any thread may call, but for pulls_call(), pulls_flush() and pulls_look(),
- * which are for the relay's: they call back.
+ * Any thread may call, but for pulls_look(), which is for the relay's.
+ * pulls_call() and pulls_look() call back, from where they are called too. Who
+ * calls from another thread than the relay's wakes that one, since it keeps the
+ * time.
  */
 #ifndef TOCSIN_BROKER_PULL_H
 #define TOCSIN_BROKER_PULL_H

@@ -34,6 +34,7 @@ setup_keep(struct broker_config *b, const struct config *c)
 	}
 	b->nkeep = (unsigned)c->nkeep + 1;
 	b->keep_unread = (int64_t)(c->keep_unread / 1000);
+	b->check = (int64_t)((c->check + 999) / 1000);
 }
 
 /* The words were looked at when they were read. */

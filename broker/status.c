@@ -2,6 +2,7 @@
 #include "broker/status.h"
 
 #include "broker/clock.h"
+#include "broker/patrol.h"
 #include "broker/relay.h"
 
 #include <inttypes.h>
@@ -13,6 +14,7 @@
 struct status {
 	size_t damaged; /* entries that readers found so */
 	size_t parts_damaged;
+	struct patrol_status check;
 	uint64_t entries;
 	uint64_t used, limit;
 	struct session_stats sessions;
@@ -51,6 +53,7 @@ gather(struct status *st, struct broker *b)
 	store_usage(b->store, &st->used, &st->limit);
 	st->damaged = store_damaged(b->store, seqs);
 	st->parts_damaged = store_parts_damaged(b->store, hashes);
+	patrol_status(b->patrol, &st->check);
 	sessions_stats(b->sessions, &st->sessions);
 	writer_stats(b->writer, &st->writer);
 	st->parked = parks_count(b->parks);
@@ -144,6 +147,30 @@ json_roster(struct buf *out, const struct broker *b, const struct roster *r)
 	    listed(b, r) ? "true" : "false");
 }
 
+/* "" or "-": no whole round was made. */
+static void
+checked_when(char text[TIME_TEXT + 1], const struct patrol_status *c, const char *never)
+{
+	if (c->done > 0)
+		time_print(text, c->done);
+	else
+		memcpy(text, never, strlen(never) + 1);
+}
+
+static void
+json_check(struct buf *out, const struct patrol_status *c)
+{
+	char done[TIME_TEXT + 1];
+
+	checked_when(done, c, "");
+	buf_addf(out,
+	    ",\"checking\":%s,\"check_bytes\":%" PRIu64
+	    ",\"check_found\":%" PRIu64
+	    ",\"check_done\":\"%s\",\"check_done_found\":%" PRIu64,
+	    c->walking ? "true" : "false", c->bytes, c->found, done,
+	    c->done_found);
+}
+
 static void
 json_broker(struct buf *out, struct broker *b)
 {
@@ -160,6 +187,7 @@ json_broker(struct buf *out, struct broker *b)
 	    st.entries, st.damaged, st.parts_damaged, st.used, st.limit,
 	    st.sessions.open, st.sessions.half_open, st.parked,
 	    st.writer.queued, st.writer.commits);
+	json_check(out, &st.check);
 	json_peers(out, &st);
 	json_counters(out, b);
 	release(&st);
@@ -240,6 +268,23 @@ text_peers(struct buf *out, const struct status *st)
 }
 
 static void
+text_checked(struct buf *out, const struct status *st)
+{
+	const struct patrol_status *c = &st->check;
+	char done[TIME_TEXT + 1];
+
+	checked_when(done, c, "never");
+	buf_addf(out, "checked             %s", done);
+	if (c->done_found > 0)
+		buf_addf(
+		    out, ", %" PRIu64 " found damaged then", c->done_found);
+	if (c->walking)
+		buf_addf(out, "; at %" PRIu64 " of about %" PRIu64 " MiB again",
+		    c->bytes >> 20, st->used >> 20);
+	buf_addz(out, "\n");
+}
+
+static void
 text_broker(struct buf *out, struct broker *b)
 {
 	char expires[TIME_TEXT + 1];
@@ -260,6 +305,7 @@ text_broker(struct buf *out, struct broker *b)
 		    st.damaged, st.parts_damaged);
 	buf_addf(out, "store               %" PRIu64 " of %" PRIu64 " MiB\n",
 	    st.used >> 20, st.limit >> 20);
+	text_checked(out, &st);
 	buf_addf(out,
 	    "sessions            %" PRIu64 ", %u requests parked, %" PRIu64
 	    " posts queued\n",

@@ -286,8 +286,10 @@ struct merkle_store store_tree(struct store_rx *rx);
 /* What is wrong, as a sentence, and what to do about it; seq 0: no entry. */
 struct store_finding {
 	uint64_t seq;
+	const uint8_t *part; /* its hash, or NULL */
 	const char *what;
 	const char *todo;
+	bool fetched; /* a running broker asks its peers for it */
 };
 
 /* What was walked, for whoever wants to see that something was. */
@@ -306,6 +308,26 @@ struct store_walked {
 enum tocsin_err MUST_USE store_verify(struct store *s,
     void (*finding)(void *arg, const struct store_finding *f), void *arg,
     struct store_walked *walked);
+
+/*
+ * The same in steps of about *bytes, beside a writer, each in a snapshot of its
+ * own; but for what takes counting all rows or hashing a whole part. What a
+ * reader would find damaged is then in store_damaged() and
+ * store_parts_damaged(). *bytes is set to how many were gone through.
+ * ENOTFOUND: that was the end. Any other error but OK: nothing was done.
+ *
+ * A place that is all zeros is the beginning. The first n bytes of p may be
+ * kept, to go on there another day.
+ */
+#define STORE_PLACE 256
+struct store_place {
+	size_t n;
+	uint8_t p[STORE_PLACE];
+	uint64_t offset; /* in a part */
+};
+enum tocsin_err MUST_USE store_check(struct store *s, struct store_place *at,
+    size_t *bytes, void (*finding)(void *arg, const struct store_finding *f),
+    void *arg);
 
 /* Called with what the engine says before it ends the process; for all stores
  * that are opened afterwards. It must not return. */

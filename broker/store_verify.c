@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Verifying: every row of every table is read, and what one table says is
- * compared with what the others say. One snapshot serves the whole walk.
+ * compared with what the others say. One snapshot serves the whole walk; or, in
+ * steps, one each, so that pages are not kept: what counts rows is left out
+ * then.
  */
 #include "broker/store.h"
 
@@ -35,13 +37,29 @@ struct walk {
 #define COMPACT "tocsind compact leaves it behind"
 
 static void
-report(struct walk *w, uint64_t seq, const char *what, const char *todo)
+tell(struct walk *w, const struct store_finding *f)
 {
-	struct store_finding f = { seq, what, todo };
-
 	w->found = true;
 	if (w->finding != NULL)
-		w->finding(w->arg, &f);
+		w->finding(w->arg, f);
+}
+
+static void
+report(struct walk *w, uint64_t seq, const char *what, const char *todo)
+{
+	tell(w,
+	    &(struct store_finding){ .seq = seq, .what = what, .todo = todo });
+}
+
+/* An entry, or a part: what a running broker asks its peers for. */
+static void
+report_lost(struct walk *w, uint64_t seq, const uint8_t *part, const char *what)
+{
+	tell(w, &(struct store_finding){ .seq = seq,
+		    .part = part,
+		    .what = what,
+		    .todo = FETCH_AGAIN,
+		    .fetched = true });
 }
 
 /* ---- entries, ids and tree ---- */
@@ -105,24 +123,46 @@ verify_leaf(struct walk *w, const struct store_entry *e)
 		    RESTORE);
 }
 
+/* How many bytes that was, about. */
+#define ENTRY_COST 512
+static size_t
+verify_entry(struct walk *w, uint64_t seq)
+{
+	struct store_entry e = { 0 };
+
+	if (store_get(w->rx, seq, &e) != TOCSIN_OK) {
+		report_lost(w, seq, NULL, "the entry is damaged");
+	} else {
+		verify_id(w, &e);
+		verify_leaf(w, &e);
+	}
+	rx_forget_joined(w->rx);
+	return ENTRY_COST + e.note.n + e.body.n;
+}
+
 static void
 verify_entries(struct walk *w)
 {
-	struct store_entry e;
 	uint64_t seq;
 
-	for (seq = 1; seq <= w->head; seq++) {
-		if (store_get(w->rx, seq, &e) != TOCSIN_OK) {
-			report(w, seq, "the entry is damaged", FETCH_AGAIN);
-		} else {
-			verify_id(w, &e);
-			verify_leaf(w, &e);
-		}
-		rx_forget_joined(w->rx);
-	}
+	for (seq = 1; seq <= w->head; seq++)
+		(void)verify_entry(w, seq);
 }
 
 /* ---- rows ---- */
+
+/* A row that a walk comes to must be the one that a look finds. */
+static bool
+row_is_found(struct walk *w, enum table t, MDB_val *k, const MDB_val *v)
+{
+	MDB_val found;
+	int rc = ENGINE(mdb_get(w->rx->txn, w->rx->s->dbi[t], k, &found));
+
+	if (rc == 0 && found.mv_data == v->mv_data)
+		return true;
+	report(w, 0, "a row of a table cannot be found", RESTORE);
+	return false;
+}
 
 /*
  * Calls back with every row of a table; its number too. The keys must ascend:
@@ -135,7 +175,7 @@ each_row(struct walk *w, enum table t,
 	struct walk *w, enum table t, struct span key, struct span value))
 {
 	MDB_dbi dbi = w->rx->s->dbi[t];
-	MDB_val k, v, found, last = { 0 };
+	MDB_val k, v, last = { 0 };
 	struct span key, value;
 	uint64_t n = 0;
 	MDB_stat stat;
@@ -153,10 +193,7 @@ each_row(struct walk *w, enum table t,
 		if (!value_take(w->rx, &k, &key) ||
 		    !value_take(w->rx, &v, &value))
 			break; /* rc is 0: it failed */
-		if (ENGINE(mdb_get(w->rx->txn, dbi, &k, &found)) != 0 ||
-		    found.mv_data != v.mv_data)
-			report(
-			    w, 0, "a row of a table cannot be found", RESTORE);
+		(void)row_is_found(w, t, &k, &v);
 		if (n > 0 && mdb_cmp(w->rx->txn, dbi, &last, &k) >= 0)
 			report(w, 0, "the rows of a table are not in order",
 			    RESTORE);
@@ -217,8 +254,8 @@ verify_amend(struct walk *w, enum table t, struct span key, struct span value)
 	if (key.n == sizeof(seq))
 		memcpy(&seq, key.p, sizeof(seq));
 	if (!row_open(t, key, &value) || seq == 0 || seq > w->head)
-		report(w, seq, "what stands in for an entry is damaged",
-		    FETCH_AGAIN);
+		report_lost(
+		    w, seq, NULL, "what stands in for an entry is damaged");
 }
 
 static void
@@ -270,8 +307,8 @@ verify_part(struct walk *w, enum table t, struct span key, struct span value)
 		report(w, row.first_seq,
 		    "a part is named by an entry that is not there", RESTORE);
 	if (hash_chunks(w, &row, &sha) != TOCSIN_OK) {
-		report(w, row.first_seq, "a range of a part is damaged",
-		    FETCH_AGAIN);
+		report_lost(
+		    w, row.first_seq, key.p, "a range of a part is damaged");
 		return;
 	}
 	kept = row.sha;
@@ -280,8 +317,8 @@ verify_part(struct walk *w, enum table t, struct span key, struct span value)
 	if (row.complete)
 		memcpy(want, key.p, sizeof(want));
 	if (memcmp(got, want, sizeof(got)) != 0)
-		report(w, row.first_seq, "a part has not the hash it should",
-		    FETCH_AGAIN);
+		report_lost(w, row.first_seq, key.p,
+		    "a part has not the hash it should");
 }
 
 static void
@@ -371,4 +408,211 @@ store_verify(struct store *s,
 		report(&w, w.head, "the tree has no root", RESTORE);
 	store_read_end(w.rx);
 	return w.found ? TOCSIN_EBODYMISMATCH : TOCSIN_OK;
+}
+
+/* ---- in steps ---- */
+
+/* What is gone through: entries, then parts, then these tables by their rows.
+ */
+enum { PLACE_ENTRIES, PLACE_PARTS, PLACE_ROWS };
+#define PLACE_IDS (PLACE_ROWS + sizeof(rows) / sizeof(rows[0]))
+#define PLACE_END (PLACE_IDS + 1)
+
+static struct span
+place_key(const struct store_place *at)
+{
+	return span_cut((struct span){ at->p, at->n }, 1, at->n);
+}
+
+static bool
+place_put(struct store_place *at, size_t what, struct span key)
+{
+	if (key.n >= sizeof(at->p))
+		return false;
+	at->p[0] = (uint8_t)what;
+	if (key.n > 0)
+		memmove(at->p + 1, key.p, key.n);
+	at->n = 1 + key.n;
+	at->offset = 0;
+	return true;
+}
+
+/* As all steps: ENOTFOUND when this is through. */
+static enum tocsin_err
+step_entries(struct walk *w, struct store_place *at, size_t *left)
+{
+	uint64_t seq = last_u64(place_key(at));
+	struct key k = { .n = 0 };
+
+	while (seq<w->head && * left> 0) {
+		size_t cost = verify_entry(w, ++seq);
+
+		*left -= cost < *left ? cost : *left;
+	}
+	key_be64(&k, seq);
+	(void)place_put(at, PLACE_ENTRIES, key_span(&k));
+	return seq < w->head ? TOCSIN_OK : TOCSIN_ENOTFOUND;
+}
+
+/* Ranges of one part, from where the last step was; false: there is more. */
+static bool
+step_part(struct walk *w, struct store_place *at, const uint8_t hash[32],
+    size_t *left)
+{
+	struct part_row row;
+
+	if (part_row_get(w->rx, hash, &row) != TOCSIN_OK) {
+		report(w, 0, "the row of a part is damaged", RESTORE);
+		return true;
+	}
+	for (; at->offset < row.have; at->offset += CHUNK_MAX) {
+		struct buf bytes = { 0 };
+
+		if (*left == 0)
+			return false;
+		*left -= CHUNK_MAX < *left ? CHUNK_MAX : *left;
+		if (store_part_read(w->rx, hash, at->offset, CHUNK_MAX,
+			&bytes) == TOCSIN_EBODYMISMATCH) {
+			report_lost(w, row.first_seq, hash,
+			    "a range of a part is damaged");
+			at->offset = row.have;
+		}
+		buf_release(&bytes);
+	}
+	return true;
+}
+
+/* The place is the last part that is through, and how far the next one is. */
+static enum tocsin_err
+step_parts(struct walk *w, struct store_place *at, size_t *left)
+{
+	uint8_t from[33] = { 0 }, hash[32];
+	struct span key = place_key(at), found, stored;
+	enum tocsin_err err;
+
+	while (*left > 0) {
+		if (key.n > 0)
+			memcpy(from, key.p, key.n < 32 ? key.n : 32);
+		err = row_seek(w->rx, T_PARTS,
+		    (struct span){ from, key.n > 0 ? 33 : 0 }, &found, &stored);
+		if (err || found.n != sizeof(hash))
+			return err ? err : TOCSIN_EBODYMISMATCH;
+		memcpy(hash, found.p, sizeof(hash));
+		if (!step_part(w, at, hash, left))
+			return TOCSIN_OK;
+		*left -= *left > 0;
+		(void)place_put(at, PLACE_PARTS, SPAN(hash));
+		key = place_key(at);
+	}
+	return TOCSIN_OK;
+}
+
+/* True if the place is beyond what it was: the order may be damaged. */
+static bool
+step_row(struct walk *w, struct store_place *at, enum table t, MDB_val *k,
+    MDB_val *v,
+    void (*row)(
+	struct walk *w, enum table t, struct span key, struct span value))
+{
+	struct span had = place_key(at), key = { k->mv_data, k->mv_size };
+	MDB_val last = { had.n, (void *)(uintptr_t)had.p };
+	int order =
+	    had.n > 0 ? mdb_cmp(w->rx->txn, w->rx->s->dbi[t], &last, k) : -1;
+
+	if (order == 0) /* where the last step ended */
+		return false;
+	(void)row_is_found(w, t, k, v);
+	row(w, t, key, (struct span){ v->mv_data, v->mv_size });
+	if (order > 0)
+		report(w, 0, "the rows of a table are not in order", RESTORE);
+	return order < 0 && place_put(at, at->p[0], key);
+}
+
+static enum tocsin_err
+step_rows(struct walk *w, struct store_place *at, enum table t, size_t *left,
+    void (*row)(
+	struct walk *w, enum table t, struct span key, struct span value))
+{
+	size_t from[STORE_PLACE / sizeof(size_t)]; /* aligned, for numbers */
+	struct span had = place_key(at), key, value;
+	MDB_val k = { had.n, from }, v;
+	MDB_cursor *c;
+	bool moved = false;
+	int rc;
+
+	if (had.n > 0)
+		memcpy(from, had.p, had.n);
+	rc = mdb_cursor_open(w->rx->txn, w->rx->s->dbi[t], &c);
+	if (rc)
+		return store_from_mdb(w->rx->s, rc);
+	rc = ENGINE(
+	    mdb_cursor_get(c, &k, &v, had.n > 0 ? MDB_SET_RANGE : MDB_FIRST));
+	while (!rc && (*left > 0 || !moved)) {
+		size_t cost = 64 + k.mv_size + v.mv_size;
+
+		if (!value_take(w->rx, &k, &key) ||
+		    !value_take(w->rx, &v, &value)) {
+			rc = MDB_CORRUPTED;
+			break;
+		}
+		moved |= step_row(w, at, t, &k, &v, row);
+		*left -= cost < *left ? cost : *left;
+		rc = ENGINE(mdb_cursor_get(c, &k, &v, MDB_NEXT));
+	}
+	mdb_cursor_close(c);
+	if (rc == MDB_CORRUPTED)
+		return TOCSIN_EBODYMISMATCH;
+	return store_from_mdb(w->rx->s, rc);
+}
+
+static enum tocsin_err
+step(struct walk *w, struct store_place *at, size_t *left)
+{
+	size_t what = at->n > 0 ? at->p[0] : PLACE_ENTRIES;
+	size_t i = what - PLACE_ROWS;
+
+	if (what == PLACE_ENTRIES)
+		return step_entries(w, at, left);
+	if (what == PLACE_PARTS)
+		return step_parts(w, at, left);
+	if (what == PLACE_IDS)
+		return step_rows(w, at, T_IDS, left, verify_small);
+	if (what > PLACE_IDS || rows[i].table == T_PARTS)
+		return TOCSIN_ENOTFOUND;
+	return step_rows(w, at, rows[i].table, left, rows[i].row);
+}
+
+/* A table that cannot be walked to its end is no reason to stop before the
+ * next one. */
+static void
+step_next(struct walk *w, struct store_place *at, enum tocsin_err err)
+{
+	size_t what = at->n > 0 ? at->p[0] : PLACE_ENTRIES;
+
+	if (err != TOCSIN_ENOTFOUND)
+		report(w, 0, "a table cannot be read to its end", RESTORE);
+	(void)place_put(at, what + 1, (struct span){ 0 });
+}
+
+enum tocsin_err
+store_check(struct store *s, struct store_place *at, size_t *bytes,
+    void (*finding)(void *arg, const struct store_finding *f), void *arg)
+{
+	struct walk w = { .finding = finding, .arg = arg };
+	size_t left = *bytes;
+	enum tocsin_err err = store_read(s, &w.rx);
+
+	if (err)
+		return err;
+	w.head = store_head(w.rx);
+	w.stored = store_tree(w.rx);
+	while (left > 0 && (at->n == 0 || at->p[0] < PLACE_END)) {
+		err = step(&w, at, &left);
+		if (err)
+			step_next(&w, at, err);
+	}
+	store_read_end(w.rx);
+	*bytes -= left;
+	return at->n > 0 && at->p[0] >= PLACE_END ? TOCSIN_ENOTFOUND
+						  : TOCSIN_OK;
 }

@@ -39,7 +39,8 @@ print(void *arg, const struct store_finding *f)
 static void
 found(struct walk *w, uint64_t seq, const char *what)
 {
-	print(w, &(struct store_finding){ seq, what, RESTORE });
+	print(w, &(struct store_finding){
+		     .seq = seq, .what = what, .todo = RESTORE });
 }
 
 /* ---- tickets ---- */

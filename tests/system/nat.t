@@ -111,6 +111,45 @@ is "$(uniq -d "$fed/read.ids")" '' 'none twice'
 ok 'tocsind check finds nothing wrong with la' \
 	tocsind check --config "$(conf la)"
 
+# What was damaged comes back, in both directions, and nobody has to read it.
+# All tickets of la are at sg, and the other way round.
+fed_stop la
+fed_stop sg
+for broker in la sg; do
+	sed -i 's/^#*check = .*/check = 1s/' "$(conf $broker)"
+done
+harmed() # BROKER: how many entries are
+{
+	perl -0777 -i -pe 's/age-encryption.org\/v1/age-encryption.org\/v2/g' \
+		"$fed/$1/store/log.mdb"
+	tocsind verify --config "$(conf "$1")" >"$fed/verified"
+	grep -c 'problem: entry .* the entry is damaged' "$fed/verified"
+}
+mended() # BROKER PEER COUNT
+{
+	[ "$(grep -c "event=entry-mended.* peer=$2" "$fed/$1/log")" -ge "$3" ] &&
+		grep -q "event=part-mended .* peer=$2" "$fed/$1/log"
+}
+verified() # BROKER
+{
+	tocsind verify --config "$(conf "$1")" >"$fed/verified"
+}
+n=$(harmed la)
+ok "$n entries of la are damaged" [ "$n" -ge 100 ]
+fed_start la sg
+ok 'they come back from whom it dials' wait_until 120 mended la sg "$n"
+ok 'and its store is clean' wait_until 30 verified la
+fed_stop sg
+fed_stop my
+n=$(harmed sg)
+ok "$n entries of sg are damaged" [ "$n" -ge 100 ]
+fed_start sg
+m=$((n - 11)) # those for my alone
+ok 'they come back from la, which nobody can dial' \
+	wait_until 120 mended sg la "$m"
+fed_start my
+ok 'and what la never had from my' wait_until 90 verified sg
+
 # Two that nobody can dial have no way to one another.
 fed_stop la
 fed_broker th --url -

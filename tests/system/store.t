@@ -106,6 +106,58 @@ is "$(at singcert-desk2 inbox --json | grep -c "$own")" 0 \
 fed_stop sg
 put_back
 
+# ---- what nobody reads is found, too ----
+
+status() # FIELD
+{
+	tocsind status --config "$(conf sg)" --json | json "$1"
+}
+check_each() # TIME
+{
+	sed -i "s/^#*check = .*/check = $1/" "$(conf sg)"
+}
+round() # a whole one that began after now
+{
+	round_now=$(counted)
+	wait_until 30 eval "[ \$(counted) -ge $((round_now + 2)) ]"
+}
+counted()
+{
+	grep -c event=store-checked "$fed/sg/log"
+}
+check_each 1s
+fed_start sg
+ok 'all of the store is read by the way' round
+is "$(status check_done_found)" 0 'and nothing is found'
+ok 'status says when that was' eval "tocsind status --config '$(conf sg)' |
+	grep -q '^checked  *[0-9-]*T[0-9:]*Z'"
+is "$(sed -n 's/.*event=store-checked bytes=\([0-9]*\).*/\1/p' "$fed/sg/log" |
+	awk '$1 > 200000 { n = 1 } END { print n }')" 1 \
+	'and the log how much that was'
+# In the file of a broker that runs, all inline bodies and one attachment.
+before=$(grep -c event=entry-mended "$fed/sg/log")
+perl -e 'open F, "+<", $ARGV[0] or die; local $/; my $all = <F>;
+	while ($all =~ /age-encryption.org\/v1/g) {
+		seek F, pos($all) - 1, 0; print F "2" }
+	close F or die' "$fed/sg/store/log.mdb"
+found()
+{
+	[ "$(grep -c event=entry-mended "$fed/sg/log")" -ge \
+		$((before + damaged - 1)) ] &&
+		[ "$(grep -c event=part-mended "$fed/sg/log")" -ge 2 ]
+}
+ok 'damage is found and mended, and no reader asked for it' \
+	wait_until 30 found
+ok 'the log says that the watchman saw it' eval \
+	"grep -q event=entry-damaged '$fed/sg/log' &&
+	grep -q event=part-damaged '$fed/sg/log'"
+is "$(verify sg | grep -c ^problem:)" 1 \
+	'but for the one that no peer has, the store is clean'
+ok 'another round' round
+is "$(status check_done_found)" 1 'finds that one alone'
+fed_stop sg
+put_back
+
 # ---- a file that is cut under a running broker ----
 
 fed_stop my # else it makes the broker write, and the file grows again
