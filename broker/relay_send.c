@@ -129,10 +129,8 @@ load_part(struct source *s, const struct relay_peer *p, struct store_rx *rx,
 {
 	const uint8_t *hash = row->part;
 	struct store_part part;
-	enum tocsin_err err = TOCSIN_OK;
+	enum tocsin_err err = check_part(p, rx, row);
 
-	if (row->ticket > 0) /* 0: queued by a version before this check */
-		err = check_part(p, rx, row);
 	if (!err)
 		err = store_part_stat(rx, hash, &part);
 	if (err)

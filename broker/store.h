@@ -71,12 +71,12 @@ struct store_entry {
 	bool erased; /* its content is gone: note and body are empty */
 };
 
-/* What a peer must get: an entry, or a part. */
+/* What a peer must get: an entry, or a part; all zeros, what is no more. */
 struct store_out {
 	uint64_t n;   /* per peer and lane, from 1 */
 	uint64_t seq; /* 0: a part */
 	uint8_t part[32];
-	uint64_t ticket; /* seq of one that names the part; 0: not known */
+	uint64_t ticket; /* seq of one that names the part */
 };
 
 struct store_part {

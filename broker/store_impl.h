@@ -258,7 +258,7 @@ struct part_row {
 	uint64_t first_seq;
 	uint64_t last_seq;
 	uint32_t complete;
-	uint32_t names; /* tickets; 0 with a first_seq: not counted then */
+	uint32_t names; /* tickets that are not erased; 0: it is staged */
 	crypto_hash_sha256_state sha;
 };
 

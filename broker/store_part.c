@@ -220,23 +220,6 @@ store_part_drop(struct store_tx *tx, const uint8_t hash[32])
 	return err;
 }
 
-static bool
-is_erased(struct store_rx *rx, uint64_t seq)
-{
-	struct store_entry e;
-
-	return seq > 0 && store_get(rx, seq, &e) == TOCSIN_OK && e.erased;
-}
-
-/* A row of before there was a count says by its first and last all it knows. */
-static bool
-is_last_name(struct store_rx *rx, const struct part_row *row)
-{
-	return row->names > 0 ? row->names == 1
-			      : is_erased(rx, row->first_seq) &&
-				    is_erased(rx, row->last_seq);
-}
-
 enum tocsin_err
 store_part_unname(struct store_tx *tx, const uint8_t hash[32])
 {
@@ -248,10 +231,10 @@ store_part_unname(struct store_tx *tx, const uint8_t hash[32])
 	err = part_row_get(&tx->view, hash, &row);
 	if (err)
 		return err;
-	if (is_last_name(&tx->view, &row))
-		return store_part_drop(tx, hash);
-	if (row.names == 0)
+	if (row.names == 0) /* staged anew, after it was dropped */
 		return TOCSIN_OK;
+	if (row.names == 1)
+		return store_part_drop(tx, hash);
 	row.names--;
 	return part_row_put(tx, hash, &row);
 }
@@ -312,8 +295,7 @@ store_part_expect(struct store_tx *tx, const uint8_t hash[32], uint64_t total,
 		return TOCSIN_EMALFORMED;
 	if (first_seq <= row.last_seq)
 		return TOCSIN_OK;
-	if (row.first_seq == 0 || row.names > 0)
-		row.names++;
+	row.names++;
 	if (row.first_seq == 0)
 		row.first_seq = first_seq;
 	row.last_seq = first_seq;

@@ -762,7 +762,10 @@ message_again(struct work *w, uint64_t number)
 static bool
 held_parse(const char *name, int64_t *due, uint64_t *number)
 {
-	return sscanf(name, HELD "%" SCNd64 "/%" SCNu64, due, number) == 2;
+	unsigned kind;
+
+	return sscanf(name, HELD "%" SCNd64 "/%" SCNu64 "/%u", due, number,
+		   &kind) == 3;
 }
 
 static enum tocsin_err

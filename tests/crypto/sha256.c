@@ -88,8 +88,7 @@ every_split(void)
 	is_int((long long)wrong, 0, "in three pieces, cut anywhere");
 }
 
-/* A part's row keeps a state on disk, and an older version may have begun it.
- */
+/* A part's row keeps a state on disk; another machine may have begun it. */
 static void
 mixed(void)
 {
