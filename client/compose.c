@@ -19,7 +19,9 @@
 struct composing {
 	struct tocsin *t;
 	const struct tocsin_draft *draft;
-	const char *reason; /* of an ack, as RFC 6545 writes it */
+	const char *answer;	/* of an ack */
+	const char *reason;	/* and as RFC 6545 writes it */
+	const char *resolution; /* of a close */
 	int64_t now;
 
 	struct ticket header;
@@ -76,6 +78,14 @@ carries(const struct composing *c)
 	       c->header.kind == TICKET_SHARE;
 }
 
+/* What may be the first message of a ticket. */
+static bool
+opens(enum ticket_kind kind)
+{
+	return kind == TICKET_REPORT || kind == TICKET_REQUEST ||
+	       kind == TICKET_QUERY;
+}
+
 /* Somebody else's words keep their label, or get a narrower one. */
 static enum tocsin_err
 may_relabel(struct composing *c)
@@ -84,8 +94,6 @@ may_relabel(struct composing *c)
 
 	if (!carries(c))
 		return TOCSIN_OK;
-	if (c->first == NULL)
-		return fail(TOCSIN_EUSAGE, "say which ticket");
 	first = &c->first->ticket;
 	if (c->header.tlp <= first->tlp ||
 	    span_is(first->from, c->t->parts.keys->member))
@@ -247,7 +255,12 @@ choose_words(struct composing *c)
 	enum tocsin_err err;
 
 	if (!ticket_kind_from(&c->header.kind, span_of(d->kind)))
-		return fail(TOCSIN_EUSAGE, "%s is no kind of message", d->kind);
+		return wrong_word("kind of message", d->kind, VOCAB_KIND);
+	if (c->first == NULL && !opens(c->header.kind))
+		return fail(TOCSIN_EUSAGE,
+		    "no ticket begins with this kind, %s: say which ticket it "
+		    "is about",
+		    d->kind);
 	err = choose_tlp(c);
 	if (err == TOCSIN_OK)
 		err = may_relabel(c);
@@ -539,8 +552,9 @@ write_content(struct composing *c)
 		.outlook = c->outlook,
 		.pap = c->pap,
 		.sector = c->sector,
-		.answer = d->answer,
+		.answer = c->answer,
 		.reason = c->reason,
+		.resolution = c->resolution,
 		.json = d->json,
 		.attachment = c->attachment,
 		.nattachment = c->nsealed };
@@ -899,33 +913,14 @@ composing_free(struct composing *c)
 	free(c);
 }
 
-/* An ack says what the answer is, and nothing else does. */
+/* A refusal has a reason, in a word that machines compare. */
 static enum tocsin_err
-good_answer(struct composing *c)
+good_reason(struct composing *c)
 {
-	static const char *const words[] = { "opened", "accepted", "deferred",
-		"refused", "invalid" };
 	const struct tocsin_draft *d = c->draft;
-	size_t i, n = sizeof(words) / sizeof(words[0]);
 
-	if (d->kind == NULL)
-		return fail(TOCSIN_EUSAGE, "say what kind of message it is");
-	if (strcmp(d->kind, "ack") != 0)
-		return d->answer == NULL && d->reason == NULL
-			   ? TOCSIN_OK
-			   : fail(TOCSIN_EUSAGE,
-				 "a %s has no answer in it, an ack has",
-				 d->kind);
-	for (i = 0; d->answer != NULL && i < n; i++)
-		if (strcmp(d->answer, words[i]) == 0)
-			break;
-	if (d->answer == NULL || i == n)
-		return fail(TOCSIN_EUSAGE,
-		    "%s is no answer: opened, accepted, deferred, refused or "
-		    "invalid",
-		    d->answer != NULL ? d->answer : "nothing");
 	c->reason = d->reason;
-	if (strcmp(d->answer, "refused") != 0)
+	if (strcmp(c->answer, "refused") != 0)
 		return TOCSIN_OK;
 	c->reason =
 	    d->reason != NULL ? vocab_find(VOCAB_REFUSAL, d->reason) : NULL;
@@ -934,6 +929,37 @@ good_answer(struct composing *c)
 		   : wrong_word("reason to refuse",
 			 d->reason != NULL ? d->reason : "nothing",
 			 VOCAB_REFUSAL);
+}
+
+/* An ack says what the answer is, a close how it ended, and nothing else. */
+static enum tocsin_err
+good_answer(struct composing *c)
+{
+	const struct tocsin_draft *d = c->draft;
+	const char *typed = d->answer != NULL ? d->answer : "nothing";
+	bool ack;
+
+	if (d->kind == NULL)
+		return fail(TOCSIN_EUSAGE, "say what kind of message it is");
+	ack = strcmp(d->kind, "ack") == 0;
+	if (!ack && (d->answer != NULL || d->reason != NULL))
+		return fail(TOCSIN_EUSAGE,
+		    "a %s has no answer in it, an ack has", d->kind);
+	if (strcmp(d->kind, "close") != 0 && d->resolution != NULL)
+		return fail(TOCSIN_EUSAGE,
+		    "a %s has no resolution in it, a close has", d->kind);
+	c->resolution = d->resolution != NULL
+			    ? vocab_find(VOCAB_RESOLUTION, d->resolution)
+			    : NULL;
+	if (d->resolution != NULL && c->resolution == NULL)
+		return wrong_word(
+		    "resolution", d->resolution, VOCAB_RESOLUTION);
+	if (!ack)
+		return TOCSIN_OK;
+	c->answer = vocab_find(VOCAB_ANSWER, typed);
+	if (c->answer == NULL)
+		return wrong_word("answer", typed, VOCAB_ANSWER);
+	return good_reason(c);
 }
 
 static enum tocsin_err
@@ -988,15 +1014,13 @@ enum tocsin_err
 tocsin_ack(struct tocsin *t, const char *id, enum tocsin_answer answer,
     const char *reason, const char *text, char ack[TOCSIN_ID_TEXT])
 {
-	static const char *const words[] = { "opened", "accepted", "deferred",
-		"refused", "invalid" };
 	struct tocsin_draft d = {
 		.kind = "ack", .thread = id, .text = text, .reason = reason
 	};
 
-	if ((unsigned)answer > TOCSIN_INVALID)
+	if ((unsigned)answer > TOCSIN_IN_PROGRESS)
 		return fail(TOCSIN_EUSAGE, "no such answer");
-	d.answer = words[answer];
+	d.answer = vocab_word(VOCAB_ANSWER, (size_t)answer);
 	return tocsin_post(t, &d, ack);
 }
 

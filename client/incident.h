@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * incident.h - what a message says: ticket.json, and what a thread amounts to
+ * incident.h - what a message says: ticket.json
  *
  * ticket.json is the content of one message (PROTOCOL.md 8.4). Known members
  * are read out; all others are kept and shown, because a newer version or
  * another program may have meant something by them.
- *
- * The ladder is a pure function of the messages of a thread and of what brokers
- * attested: the order in which they came, and repeats, make no difference.
  */
 #ifndef TOCSIN_CLIENT_INCIDENT_H
 #define TOCSIN_CLIENT_INCIDENT_H
@@ -37,6 +34,7 @@ struct incident {
 	const char *text;
 	const char *answer; /* of an ack: "accepted"; else NULL */
 	const char *reason;
+	const char *resolution; /* of a close; else NULL */
 	struct incident_attachment *attachment;
 	size_t nattachment;
 };
@@ -58,6 +56,7 @@ struct incident_draft {
 	const char *const *sector; /* NULL-terminated, or NULL */
 	const char *answer;
 	const char *reason;
+	const char *resolution;
 	const char *json; /* an object whose members join */
 	const char
 	    *original; /* of an escalation: the first message's content */
@@ -67,42 +66,5 @@ struct incident_draft {
 };
 enum tocsin_err MUST_USE incident_print(
     struct buf *out, const struct incident_draft *d);
-
-/* ---- the ladder ---- */
-
-struct ladder_message { /* one of a thread, opened */
-	const char *id;
-	const char *member; /* whose */
-	const char *device;
-	const char *kind;
-	const char *answer; /* of an ack */
-	const char *reason;
-	int64_t time;
-	int64_t ackby; /* an answer to this one is expected by then; or 0 */
-	const char *const *to;
-	bool posted;		/* our broker has it */
-	bool refused_here;	/* or has refused it, for `reason` */
-	uint64_t seq;		/* in its device's chain; 0: not known */
-	const char *const *ref; /* ids that it refers to, the thread's too;
-				   NULL-terminated, or NULL */
-};
-
-struct ladder_receipt {
-	const char *id;	 /* of the message */
-	const char *who; /* member, or nation for stored and refused */
-	const char *by;
-	const char *reason;
-	int64_t time;
-	enum tocsin_rung rung; /* RELAYED, DELIVERED or REFUSED */
-};
-
-/*
- * Where each recipient stands (PROTOCOL.md 11.3). A deadline is that of the
- * first message that asked a recipient: who comes in by an escalation has the
- * escalation's. The strings are the arguments' own.
- */
-enum tocsin_err MUST_USE ladder_fold(const struct ladder_message *m, size_t nm,
-    const struct ladder_receipt *r, size_t nr, int64_t now,
-    struct tocsin_place **out, size_t *n, bool *closed, unsigned *escalated);
 
 #endif

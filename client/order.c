@@ -168,7 +168,7 @@ rank(const char *kind)
 {
 	static const char *const kinds[] = { "report", "request", "query",
 		"share", "escalate", "update", "ack", "result", "recall",
-		"close" };
+		"close", "reopen" };
 	size_t i, n = sizeof(kinds) / sizeof(kinds[0]);
 
 	for (i = 0; i < n && strcmp(kinds[i], kind) != 0; i++)

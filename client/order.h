@@ -11,7 +11,7 @@
 #ifndef TOCSIN_CLIENT_ORDER_H
 #define TOCSIN_CLIENT_ORDER_H
 
-#include "client/incident.h"
+#include "client/ladder.h"
 
 struct moment {
 	int64_t time;	/* not before that of any message before it */

@@ -2,6 +2,7 @@
 /* Who has it: tocsin_status() and tocsin_status_of(). */
 #include "client/handle.h"
 #include "client/incident.h"
+#include "client/ladder.h"
 #include "crypto/receipt.h"
 
 #include <stdlib.h>
@@ -30,7 +31,7 @@ struct evidence {
 struct status {
 	struct tocsin_status s;
 	struct evidence e; /* what the places' strings belong to */
-	struct tocsin_place *place;
+	struct ladder ladder;
 };
 
 /* Message n, opened unless the caller did so. */
@@ -177,7 +178,9 @@ describe(struct evidence *e, size_t i)
 	if (m->json != NULL &&
 	    incident_parse(&e->incident[i], span_of(m->json)) == TOCSIN_OK) {
 		out->answer = e->incident[i].answer;
-		out->reason = e->incident[i].reason;
+		out->reason = e->incident[i].reason != NULL
+				  ? e->incident[i].reason
+				  : e->incident[i].resolution;
 	}
 	if (out->refused_here)
 		out->reason = tocsin_err_name(m->refused);
@@ -307,8 +310,8 @@ tocsin_status_free(struct tocsin_status *s)
 
 	if (s == NULL)
 		return;
+	ladder_release(&own->ladder);
 	evidence_release(&own->e);
-	free(own->place);
 	free(own);
 }
 
@@ -336,13 +339,23 @@ deadline(const struct evidence *e, const char *thread)
 static enum tocsin_err
 fold(struct status *s, int64_t now)
 {
-	enum tocsin_err err;
+	struct ladder *l = &s->ladder;
+	enum tocsin_err err = ladder_fold(
+	    l, s->e.message, s->e.list.n, s->e.receipt, s->e.nreceipt, now);
 
 	s->s.ackby = deadline(&s->e, s->s.id);
-	err =
-	    ladder_fold(s->e.message, s->e.list.n, s->e.receipt, s->e.nreceipt,
-		now, &s->place, &s->s.n, &s->s.closed, &s->s.escalated);
-	s->s.place = s->place;
+	s->s.closed = l->closed;
+	s->s.escalated = l->escalated;
+	s->s.n = l->n;
+	s->s.place = l->place;
+	s->s.nholder = l->nholder;
+	s->s.holder = l->holder;
+	if (l->turn != NULL) {
+		s->s.turned_by = l->turn->device;
+		s->s.turned = l->turn->time;
+		s->s.turned_in = l->turn->id;
+		s->s.resolution = l->closed ? l->turn->reason : NULL;
+	}
 	return err;
 }
 
@@ -396,7 +409,7 @@ tocsin_rung_name(enum tocsin_rung rung)
 {
 	static const char *const names[] = { "queued", "posted", "relayed",
 		"delivered", "opened", "accepted", "deferred", "refused",
-		"invalid", "closed" };
+		"invalid", "in-progress", "result", "closed" };
 
 	return (unsigned)rung <= TOCSIN_RUNG_CLOSED ? names[rung] : "unknown";
 }

@@ -72,8 +72,9 @@ struct tocsin_attachment {
 };
 
 struct tocsin_draft {
-	const char *kind;	/* report request update query result escalate
-				   close recall share ack */
+	const char *kind;	/* report request query open a ticket; in one
+				   update result escalate share close reopen
+				   recall ack, and these three again */
 	const char *const *to;	/* members, "mycert@my"; NULL-terminated. In a
 				   thread NULL means its participants */
 	const char *tlp;	/* RED AMBER+STRICT AMBER GREEN CLEAR; needed.
@@ -97,9 +98,10 @@ struct tocsin_draft {
 	const struct tocsin_attachment *attachments;
 	size_t nattachments;
 
-	const char *answer; /* of an ack, and needed there: opened accepted
-			       deferred refused invalid */
-	const char *reason; /* of one that refuses; needed there */
+	const char *answer;	/* of an ack, and needed there: opened accepted
+				   deferred refused invalid in-progress */
+	const char *reason;	/* of one that refuses; needed there */
+	const char *resolution; /* of a close; NULL: none is given */
 };
 
 /*
@@ -117,6 +119,7 @@ enum tocsin_answer {
 	TOCSIN_DEFERRED,
 	TOCSIN_REFUSED, /* with a reason word of RID, or one of ours */
 	TOCSIN_INVALID,
+	TOCSIN_IN_PROGRESS,
 };
 
 /* Answer a ticket: the draft of an ack, posted. */
@@ -253,17 +256,46 @@ enum tocsin_rung {
 	TOCSIN_RUNG_DEFERRED,
 	TOCSIN_RUNG_REFUSED,
 	TOCSIN_RUNG_INVALID,
+	TOCSIN_RUNG_IN_PROGRESS,
+	TOCSIN_RUNG_RESULT, /* it has sent one */
 	TOCSIN_RUNG_CLOSED,
+};
+
+/* One word about a place, and what it stands on: a message or a receipt. */
+struct tocsin_step {
+	enum tocsin_rung rung;
+	int64_t time;
+	const char *by;
+	const char *reason;
+	const char *message; /* id; NULL: a broker's word */
+	const char *receipt; /* id; NULL: a message, or our own knowledge */
 };
 
 struct tocsin_place {
 	const char *member;
 	enum tocsin_rung rung;
 	int64_t since;
-	const char *by;	    /* the broker or device whose word it is */
-	const char *reason; /* of a refusal, by them or by a broker */
-	int64_t ackby;	    /* when it should have answered; or 0 */
-	bool overdue;	    /* no answer to what asked it first by its ackby */
+	const char *by;	     /* the broker or device whose word it is */
+	const char *reason;  /* of a refusal, by them or by a broker */
+	int64_t ackby;	     /* when it should have answered; or 0 */
+	bool overdue;	     /* no answer to what asked it by its ackby */
+	bool recalled;	     /* what asked it first was taken back */
+	const char *message; /* what asked it, first or anew; and when */
+	int64_t asked;
+	int64_t heard; /* when a person or bot of it last wrote; 0: never */
+	size_t nstep;
+	const struct tocsin_step *step; /* brokers' words, then its own */
+};
+
+/* Who had what was recalled: a device, or a nation's broker by the nation. */
+struct tocsin_holder {
+	const char *message;
+	const char *who;
+	int64_t since;
+	int64_t erased; /* 0: it still has it */
+	const char *by; /* whose word that is, and where; as in a step */
+	const char *proof;
+	const char *receipt;
 };
 
 struct tocsin_status {
@@ -272,7 +304,14 @@ struct tocsin_status {
 	bool closed;
 	unsigned escalated; /* how often */
 	size_t n;
-	const struct tocsin_place *place; /* one per recipient member */
+	const struct tocsin_place *place; /* one per recipient member, those of
+					     a nation together */
+	const char *turned_by; /* who closed or reopened it last; or NULL */
+	int64_t turned;
+	const char *turned_in;	/* the id of that message */
+	const char *resolution; /* of the close; or NULL */
+	size_t nholder;
+	const struct tocsin_holder *holder;
 };
 
 TOCSIN_API enum tocsin_err tocsin_status(struct tocsin *t, const char *id,

@@ -28,7 +28,7 @@ static const struct word precedence[] = {
 
 static const struct word role[] = {
 	{ "officer", "a person: writes everything" },
-	{ "bot", "a program: doesn't close, recall or share" },
+	{ "bot", "a program: doesn't close, reopen, recall or share" },
 	{ "reader", "writes nothing" },
 	{ NULL, NULL },
 };
@@ -191,6 +191,45 @@ static const struct word refusal[] = {
 	{ "Other", "see the text" },
 	{ NULL, NULL },
 };
+
+static const struct word answer[] = {
+	{ "opened", "somebody has read it" },
+	{ "accepted", "we deal with it" },
+	{ "deferred", "not now" },
+	{ "refused", "we don't, for a reason" },
+	{ "invalid", "it is no incident" },
+	{ "in-progress", "we are at it" },
+	{ NULL, NULL },
+};
+
+static const struct word resolution[] = {
+	{ "resolved", "it is over" },
+	{ "abandoned", "nothing more is done" },
+	{ "true-positive-with-impact", "it happened, and did harm" },
+	{ "true-positive-without-impact", "it happened, and did none" },
+	{ "false-positive", "it did not happen" },
+	{ "legitimate", "it was meant to happen" },
+	{ "not-applicable", "it does not concern us" },
+	{ "duplicated", "another ticket is about it" },
+	{ "indeterminate", "nobody can say" },
+	{ "unknown", "not said" },
+	{ NULL, NULL },
+};
+
+static const struct word kind[] = {
+	{ "report", "this happened" },
+	{ "request", "do something, please" },
+	{ "query", "what do you know of it?" },
+	{ "update", "an addition" },
+	{ "ack", "how a member stands to it" },
+	{ "result", "what came of a request or query" },
+	{ "escalate", "the ticket, for members that are to act" },
+	{ "share", "the ticket, for members that are to know" },
+	{ "recall", "what we said is taken back" },
+	{ "close", "it is over" },
+	{ "reopen", "it is not over" },
+	{ NULL, NULL },
+};
 /* clang-format on */
 
 static const struct vocabulary lists[VOCABS] = {
@@ -213,6 +252,11 @@ static const struct vocabulary lists[VOCABS] = {
 	    "Directive (EU) 2022/2555 (NIS2), annexes I and II" },
 	[VOCAB_REFUSAL] = { "reason", refusal, "why a ticket is refused",
 	    "RFC 6545 (RID), Justification" },
+	[VOCAB_ANSWER] = { "answer", answer, "how a member stands to a ticket",
+	    "" },
+	[VOCAB_RESOLUTION] = { "resolution", resolution, "how a ticket ended",
+	    "RTIR, DFIR-IRIS, TheHive" },
+	[VOCAB_KIND] = { "kind", kind, "what a message is", "" },
 	[VOCAB_ROLE] = { "role", role, "what a device may say", "" },
 };
 

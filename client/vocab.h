@@ -30,6 +30,9 @@ enum vocab {
 	VOCAB_PAP,
 	VOCAB_SECTOR,
 	VOCAB_REFUSAL,
+	VOCAB_ANSWER,	  /* of an ack */
+	VOCAB_RESOLUTION, /* of a close */
+	VOCAB_KIND,
 	VOCAB_ROLE,
 	VOCABS
 };

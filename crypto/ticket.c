@@ -24,6 +24,7 @@ static const char *const kinds[TICKET_KINDS + 1] = {
 	[TICKET_CLOSE] = "close",
 	[TICKET_RECALL] = "recall",
 	[TICKET_SHARE] = "share",
+	[TICKET_REOPEN] = "reopen",
 };
 
 static const char *const precedences[TICKET_PRECEDENCES + 1] = {

@@ -49,6 +49,7 @@ enum ticket_kind {
 	TICKET_CLOSE,
 	TICKET_RECALL,
 	TICKET_SHARE,
+	TICKET_REOPEN,
 	TICKET_KINDS
 };
 
@@ -84,7 +85,7 @@ MUST_USE bool ticket_tlp_from(enum ticket_tlp *out, struct span word);
 
 /*
  * What a device may say: an officer everything, a bot everything but share,
- * close and recall, a reader nothing.
+ * close, reopen and recall, a reader nothing.
  */
 bool ticket_role_may(enum keys_role role, enum ticket_kind kind);
 

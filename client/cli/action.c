@@ -14,7 +14,7 @@ enum form { WORD, LIST, WHEN, FILES, OBJECT };
 #define AT(member) offsetof(struct tocsin_draft, member)
 #define IN(action) (1u << (action))
 
-enum { ACK, NOTE, ESCALATE, CLOSE, POST, ACTIONS };
+enum { ACK, NOTE, ESCALATE, CLOSE, POST, REQUEST, QUERY, RESULT, ACTIONS };
 
 static const struct {
 	const char *name;
@@ -25,9 +25,13 @@ static const struct {
 	[ESCALATE] = { "escalate", "escalate" },
 	[CLOSE] = { "close", "close" },
 	[POST] = { "post", "report" },
+	[REQUEST] = { "request", "request" },
+	[QUERY] = { "query", "query" },
+	[RESULT] = { "result", "result" },
 };
 
-#define REPLY (IN(ACK) | IN(NOTE) | IN(ESCALATE) | IN(CLOSE))
+#define ASK (IN(REQUEST) | IN(QUERY))
+#define REPLY (IN(ACK) | IN(NOTE) | IN(ESCALATE) | IN(CLOSE) | IN(RESULT) | ASK)
 
 /* The members of an action, and in which it may stand. */
 static const struct {
@@ -40,9 +44,11 @@ static const struct {
 	{ "text", WORD, AT(text), REPLY | IN(POST) },
 	{ "answer", WORD, AT(answer), IN(ACK) },
 	{ "reason", WORD, AT(reason), IN(ACK) },
-	{ "to", LIST, AT(to), IN(ESCALATE) | IN(POST) },
-	{ "ackby", WHEN, AT(ackby), IN(ESCALATE) | IN(POST) },
-	{ "attach", FILES, AT(attachments), IN(NOTE) | IN(POST) },
+	{ "resolution", WORD, AT(resolution), IN(CLOSE) },
+	{ "to", LIST, AT(to), IN(ESCALATE) | IN(POST) | ASK },
+	{ "ackby", WHEN, AT(ackby), IN(ESCALATE) | IN(POST) | ASK },
+	{ "attach", FILES, AT(attachments),
+	    IN(NOTE) | IN(POST) | IN(RESULT) | ASK },
 	{ "tlp", WORD, AT(tlp), IN(POST) },
 	{ "subject", WORD, AT(subject), IN(POST) },
 	{ "kind", WORD, AT(kind), IN(POST) },
@@ -188,8 +194,10 @@ find_action(struct reading *r, const json_t *o, unsigned *out)
 			*out = i;
 			return true;
 		}
-	return wrong(
-	    r, "\"do\" is none of ack, note, escalate, close and post", NULL);
+	return wrong(r,
+	    "\"do\" is none of ack, note, request, query, result, escalate, "
+	    "close and post",
+	    NULL);
 }
 
 static bool

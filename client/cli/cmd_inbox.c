@@ -128,7 +128,7 @@ static json_t *
 row_json(const struct row *r)
 {
 	static const char *const left_out[] = { "text", "content", "number",
-		"answer", "reason", "own", "thread" };
+		"answer", "reason", "resolution", "own", "thread" };
 	json_t *o = view_message_json(r->m);
 	size_t i;
 

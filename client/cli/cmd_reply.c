@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What people do with a ticket: ack, note, escalate, close. */
+/* What people say in a ticket: ack, note, request, ..., close, reopen. */
 #include "client/cli/cmds.h"
 #include "client/cli/sent.h"
 #include "client/cli/view.h"
@@ -49,59 +49,89 @@ reply(struct reply *r)
 	return status;
 }
 
-int
-cmd_note(struct cli *c, int argc, char **argv)
-{
-	struct reply r = { .c = c, .d.kind = "update" };
-	const struct opt opts[] = {
-		{ "-m", OPT_WORD, &r.d.text },
-		{ "--attach", OPT_LIST, &r.attach },
-		{ NULL, OPT_FLAG, NULL },
-	};
+/* ---- one row for each kind ---- */
 
-	if (!cli_options(c, argc, argv, opts, 1, 1))
-		return 2;
-	if (r.d.text == NULL && r.attach.n == 0)
-		return cli_usage("a note needs a text: -m TEXT");
-	return reply(&r);
+#define TEXT 1u	   /* -m */
+#define TO 2u	   /* --to, more members or fewer */
+#define ATTACH 4u  /* --attach */
+#define ACKBY 8u   /* --ackby */
+#define TLP 16u	   /* --tlp */
+#define RESULT 32u /* --as */
+#define SAYS 64u   /* a text or an attachment is needed */
+#define WHOM 128u  /* --to is needed */
+
+static const struct saying {
+	const char *command;
+	const char *kind;
+	unsigned takes;
+} sayings[] = {
+	{ "note", "update", TEXT | TO | ATTACH | SAYS },
+	{ "request", "request", TEXT | TO | ATTACH | ACKBY | SAYS },
+	{ "query", "query", TEXT | TO | ATTACH | ACKBY | SAYS },
+	{ "result", "result", TEXT | ATTACH | SAYS },
+	{ "escalate", "escalate", TEXT | TO | ACKBY | WHOM },
+	{ "share", "share", TEXT | TO | ACKBY | TLP | WHOM },
+	{ "close", "close", TEXT | RESULT },
+	{ "reopen", "reopen", TEXT | ACKBY },
+};
+
+static const struct saying *
+find(const char *command)
+{
+	size_t i = 0;
+
+	while (strcmp(sayings[i].command, command) != 0)
+		i++;
+	return &sayings[i];
 }
 
-int
-cmd_escalate(struct cli *c, int argc, char **argv)
+/* The options of a row, and no others. */
+static void
+options(struct opt *out, struct reply *r, unsigned takes)
 {
-	struct reply r = { .c = c, .d.kind = "escalate" };
-	const struct opt opts[] = {
-		{ "--to", OPT_MANY, &r.to },
-		{ "-m", OPT_WORD, &r.d.text },
-		{ "--ackby", OPT_WORD, &r.ackby },
-		{ NULL, OPT_FLAG, NULL },
+	const struct {
+		unsigned bit;
+		struct opt opt;
+	} all[] = {
+		{ TEXT, { "-m", OPT_WORD, &r->d.text } },
+		{ TO, { "--to", OPT_MANY, &r->to } },
+		{ ATTACH, { "--attach", OPT_LIST, &r->attach } },
+		{ ACKBY, { "--ackby", OPT_WORD, &r->ackby } },
+		{ TLP, { "--tlp", OPT_WORD, &r->d.tlp } },
+		{ RESULT, { "--as", OPT_WORD, &r->d.resolution } },
 	};
+	size_t i;
 
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (takes & all[i].bit)
+			*out++ = all[i].opt;
+	*out = (struct opt){ NULL, OPT_FLAG, NULL };
+}
+
+/* argv[0], the command's name, chooses the row. */
+int
+cmd_say(struct cli *c, int argc, char **argv)
+{
+	const struct saying *s = find(argv[0]);
+	struct reply r = { .c = c, .d.kind = s->kind };
+	struct opt opts[8];
+
+	options(opts, &r, s->takes);
 	if (!cli_options(c, argc, argv, opts, 1, 1))
 		return 2;
-	if (r.to.n == 0)
+	if ((s->takes & SAYS) && r.d.text == NULL && r.attach.n == 0)
+		return cli_usage("a %s needs a text: -m TEXT", s->command);
+	if ((s->takes & WHOM) && r.to.n == 0)
 		return cli_usage("say whom to: --to lacert@la");
 	if (r.ackby != NULL && !view_when("--ackby", r.ackby, &r.d.ackby))
 		return 2;
 	return reply(&r);
 }
 
-int
-cmd_close(struct cli *c, int argc, char **argv)
-{
-	struct reply r = { .c = c, .d.kind = "close" };
-	const struct opt opts[] = {
-		{ "-m", OPT_WORD, &r.d.text },
-		{ NULL, OPT_FLAG, NULL },
-	};
-
-	return cli_options(c, argc, argv, opts, 1, 1) ? reply(&r) : 2;
-}
-
 /* ---- ack ---- */
 
 struct acking {
-	bool accept, defer, invalid;
+	bool accept, defer, invalid, working;
 	const char *refuse, *text;
 	enum tocsin_answer answer;
 };
@@ -109,15 +139,17 @@ struct acking {
 static bool
 one_answer(struct acking *a)
 {
-	int n = a->accept + a->defer + a->invalid + (a->refuse != NULL);
+	int n = a->accept + a->defer + a->invalid + a->working +
+		(a->refuse != NULL);
 
 	a->answer = a->accept	 ? TOCSIN_ACCEPTED
 		    : a->defer	 ? TOCSIN_DEFERRED
 		    : a->invalid ? TOCSIN_INVALID
+		    : a->working ? TOCSIN_IN_PROGRESS
 				 : TOCSIN_REFUSED;
 	if (n != 1)
-		cli_usage("say one of --accept, --defer, --refuse REASON and "
-			  "--invalid");
+		cli_usage("say one of --accept, --defer, --refuse REASON, "
+			  "--invalid and --in-progress");
 	return n == 1;
 }
 
@@ -130,6 +162,7 @@ cmd_ack(struct cli *c, int argc, char **argv)
 		{ "--defer", OPT_FLAG, &a.defer },
 		{ "--refuse", OPT_WORD, &a.refuse },
 		{ "--invalid", OPT_FLAG, &a.invalid },
+		{ "--in-progress", OPT_FLAG, &a.working },
 		{ "-m", OPT_WORD, &a.text },
 		{ NULL, OPT_FLAG, NULL },
 	};

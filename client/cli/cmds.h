@@ -12,16 +12,14 @@
 
 int cmd_ack(struct cli *c, int argc, char **argv);
 int cmd_authority(struct cli *c, int argc, char **argv);
-int cmd_close(struct cli *c, int argc, char **argv);
 int cmd_completion(struct cli *c, int argc, char **argv);
-int cmd_escalate(struct cli *c, int argc, char **argv);
 int cmd_inbox(struct cli *c, int argc, char **argv);
 int cmd_init(struct cli *c, int argc, char **argv);
 int cmd_keys(struct cli *c, int argc, char **argv);
-int cmd_note(struct cli *c, int argc, char **argv);
 int cmd_post(struct cli *c, int argc, char **argv);
 int cmd_roster(struct cli *c, int argc, char **argv);
 int cmd_save(struct cli *c, int argc, char **argv);
+int cmd_say(struct cli *c, int argc, char **argv);
 int cmd_show(struct cli *c, int argc, char **argv);
 int cmd_status(struct cli *c, int argc, char **argv);
 int cmd_trust(struct cli *c, int argc, char **argv);

@@ -103,7 +103,7 @@ shown_elsewhere(const char *name)
 {
 	static const char *const names[] = { "format", "subject", "text", "ack",
 		"attachments", "severity", "classification", "outlook", "pap",
-		"sectors", "indicators", "original" };
+		"sectors", "indicators", "original", "resolution" };
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -292,7 +292,13 @@ print_answer(const json_t *content)
 {
 	const char *state = member_string(content, "ack", "state");
 	const char *reason = member_string(content, "ack", "reason");
+	const char *how = member_string(content, "resolution", NULL);
 
+	if (how != NULL) {
+		printf("  resolved  ");
+		safe_title(stdout, how, 40);
+		putchar('\n');
+	}
 	if (state == NULL)
 		return;
 	printf("  answer    ");
@@ -435,6 +441,8 @@ view_message_json(const struct tocsin_message *m)
 	    o, "answer", view_string(member_string(content, "ack", "state")));
 	json_object_set_new(
 	    o, "reason", view_string(member_string(content, "ack", "reason")));
+	json_object_set_new(o, "resolution",
+	    view_string(member_string(content, "resolution", NULL)));
 	json_object_set_new(o, "attachments", attachments(m));
 	json_object_set_new(
 	    o, "content", content != NULL ? content : json_null());

@@ -47,6 +47,9 @@ says 2 usage 'nearest code is quota' t why quotta
 says 2 usage 'one of --accept' t ack 7k2m
 says 2 usage 'one of --accept' t ack 7k2m --accept --defer
 says 2 usage 'needs a text' t note 7k2m
+says 2 usage 'needs a text' t query 7k2m
+says 2 usage 'has no option' t close 7k2m --to a@b
+says 2 usage 'whom' t share 7k2m
 says 2 usage 'whom' t escalate 7k2m
 says 2 usage 'whom' t post --tlp RED --subject x
 says 2 usage 'write 30m' t post --to a@b --tlp RED --subject x --ackby soon

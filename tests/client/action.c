@@ -44,7 +44,9 @@ static const char all[] =
     "{\"do\":\"close\",\"text\":null}\n"
     "{\"do\":\"post\",\"to\":[\"lacert@la\",\"mycert@my\"],\"tlp\":\"AMBER\","
     "\"subject\":\"S\",\"kind\":\"request\",\"labels\":[\"a\"],"
-    "\"class\":\"other:other\",\"content\":{\"x\":1}}";
+    "\"class\":\"other:other\",\"content\":{\"x\":1}}\n"
+    "{\"do\":\"query\",\"text\":\"Yours?\",\"to\":[\"mycert@my\"]}\n"
+    "{\"do\":\"close\",\"resolution\":\"resolved\"}";
 
 static void
 test_all(void)
@@ -52,8 +54,8 @@ test_all(void)
 	const struct tocsin_draft *d;
 	struct actions a;
 
-	ok(parse(&a, all) && a.n == 5,
-	    "five actions, an empty line, no last LF");
+	ok(parse(&a, all) && a.n == 7,
+	    "seven actions, an empty line, no last LF");
 	d = a.draft;
 	ok(strcmp(d[0].kind, "ack") == 0 && strcmp(d[0].thread, TICKET) == 0 &&
 		strcmp(d[0].answer, "accepted") == 0 &&
@@ -73,6 +75,10 @@ test_all(void)
 		strcmp(d[4].labels[0], "a") == 0 &&
 		strcmp(d[4].json, "{\"x\":1}") == 0,
 	    "a post is a new ticket");
+	ok(strcmp(d[5].kind, "query") == 0 &&
+		strcmp(d[5].to[0], "mycert@my") == 0 &&
+		strcmp(d[6].resolution, "resolved") == 0,
+	    "a query asks, a close has a resolution");
 	actions_release(&a);
 	ok(parse(&a, "") && a.n == 0, "nothing is no action");
 	actions_release(&a);
@@ -122,7 +128,7 @@ test_truncated(void)
 		good += parse(&a, cut);
 		actions_release(&a);
 	}
-	is_int((long long)good, 10, "half a line is refused");
+	is_int((long long)good, 14, "half a line is refused");
 }
 
 int

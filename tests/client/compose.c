@@ -191,6 +191,14 @@ test_words(void)
 	d = right();
 	d.kind = "rumour";
 	refused(&d, TOCSIN_EUSAGE, "rumour", "a kind that there is not");
+	d.kind = "update";
+	refused(&d, TOCSIN_EUSAGE, "which ticket", "an update of nothing");
+	d.kind = "close";
+	d.resolution = "sovled";
+	refused(&d, TOCSIN_EUSAGE, "nearest is resolved",
+	    "a resolution that there is not");
+	d.kind = "report";
+	refused(&d, TOCSIN_EUSAGE, "resolution", "a report that is resolved");
 	d = right();
 	d.labels = labels;
 	refused(&d, TOCSIN_EUSAGE, "Personal", "a label with a capital");
@@ -677,6 +685,46 @@ test_ack(void)
 	end();
 }
 
+/* Seals the ticket anew for who did not have it. */
+static void
+test_share(void)
+{
+	struct tocsin_draft d = right();
+	char id[TOCSIN_ID_TEXT], later[TOCSIN_ID_TEXT], other[512];
+	struct tocsin_message *m = NULL;
+	struct tocsin *la;
+
+	begin("singcert@sg/desk1");
+	la = open_home("lacert@la/desk1", other);
+	post(t, &d, id);
+	d = (struct tocsin_draft){
+		.kind = "share", .thread = id, .to = to_la, .text = "For you"
+	};
+	post(t, &d, later);
+	deliver(t, later, la, TOCSIN_OK);
+	is_int(tocsin_get(la, later, &m), TOCSIN_OK,
+	    "a further member opens what was shared");
+	ok(m != NULL && strcmp(m->kind, "share") == 0 && m->subject != NULL &&
+		strcmp(m->thread, id) == 0,
+	    "and has the ticket's subject and thread");
+	tocsin_message_free(m);
+	m = NULL;
+	is_int(tocsin_ack(la, later, TOCSIN_IN_PROGRESS, NULL, NULL, later),
+	    TOCSIN_OK, "it answers");
+	d = (struct tocsin_draft){
+		.kind = "close", .thread = id, .resolution = "False-Positive"
+	};
+	post(t, &d, later);
+	is_int(tocsin_get(t, later, &m), TOCSIN_OK, "a close is kept");
+	ok(strstr(m->json, "\"resolution\":\"false-positive\"") != NULL,
+	    "with its resolution as the list has it");
+	tocsin_message_free(m);
+	d = (struct tocsin_draft){ .kind = "reopen", .thread = id };
+	post(t, &d, later);
+	tocsin_close(la);
+	end();
+}
+
 /* ---- several at once ---- */
 
 static void *
@@ -802,6 +850,7 @@ main(void)
 	test_smuggled();
 	test_refused_thread();
 	test_ack();
+	test_share();
 	test_threads();
 	test_full();
 	return tap_done();

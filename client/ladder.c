@@ -1,0 +1,614 @@
+/* SPDX-License-Identifier: ISC */
+#include "client/ladder.h"
+
+#include "client/order.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct entry {
+	const struct ladder_message *m;
+	struct moment at;
+};
+
+struct place {
+	struct tocsin_place p;
+	const struct ladder_message *base; /* the first that asked it */
+	bool answered;
+	struct tocsin_step floor; /* where it stood before it answered */
+	struct tocsin_step *step;
+	size_t nstep;
+};
+
+/* Each message once, in order; each receipt once. */
+struct fold {
+	struct entry *e;
+	size_t n;
+	struct ladder_receipt *r;
+	size_t nr;
+	struct place *place;
+	size_t np;
+	struct tocsin_holder *holder;
+	size_t nholder;
+	bool short_of_memory;
+};
+
+/* ---- sets in order ---- */
+
+static int
+by_order(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+
+	if (order_after(x->m, &x->at, y->m, &y->at))
+		return 1;
+	return order_after(y->m, &y->at, x->m, &x->at) ? -1 : 0;
+}
+
+static bool
+take_messages(struct fold *f, const struct ladder_message *m, size_t n)
+{
+	struct moment *moment = NULL;
+	size_t i;
+
+	f->e = calloc(n + 1, sizeof(*f->e));
+	if (f->e == NULL || order_moments(&moment, m, n) != TOCSIN_OK)
+		return false;
+	for (i = 0; i < n; i++)
+		f->e[i] = (struct entry){ &m[i], moment[i] };
+	free(moment);
+	qsort(f->e, n, sizeof(*f->e), by_order);
+	for (i = 0; i < n; i++)
+		if (f->n == 0 || strcmp(f->e[f->n - 1].m->id, f->e[i].m->id))
+			f->e[f->n++] = f->e[i];
+	return true;
+}
+
+static int
+compare(const char *a, const char *b)
+{
+	return strcmp(a != NULL ? a : "", b != NULL ? b : "");
+}
+
+static int
+by_content(const void *a, const void *b)
+{
+	const struct ladder_receipt *x = a, *y = b;
+	int c = strcmp(x->id, y->id);
+
+	if (c == 0)
+		c = strcmp(x->who, y->who);
+	if (c == 0)
+		c = (int)x->rung - (int)y->rung;
+	if (c == 0)
+		c = (int)x->erased - (int)y->erased;
+	if (c == 0)
+		c = (x->time > y->time) - (x->time < y->time);
+	if (c == 0)
+		c = compare(x->by, y->by);
+	if (c == 0)
+		c = compare(x->reason, y->reason);
+	return c != 0 ? c : compare(x->receipt, y->receipt);
+}
+
+static bool
+take_receipts(struct fold *f, const struct ladder_receipt *r, size_t n)
+{
+	size_t i;
+
+	f->r = calloc(n + 1, sizeof(*f->r));
+	if (f->r == NULL)
+		return false;
+	for (i = 0; i < n; i++)
+		f->r[i] = r[i];
+	qsort(f->r, n, sizeof(*f->r), by_content);
+	for (i = 0; i < n; i++)
+		if (f->nr == 0 || by_content(&f->r[f->nr - 1], &f->r[i]) != 0)
+			f->r[f->nr++] = f->r[i];
+	return true;
+}
+
+/* ---- words ---- */
+
+/* Words of an ack; "opened" yields to all others. */
+static bool
+answer_rung(const char *answer, enum tocsin_rung *out)
+{
+	static const struct {
+		const char *word;
+		enum tocsin_rung rung;
+	} words[] = {
+		{ "opened", TOCSIN_RUNG_OPENED },
+		{ "accepted", TOCSIN_RUNG_ACCEPTED },
+		{ "deferred", TOCSIN_RUNG_DEFERRED },
+		{ "refused", TOCSIN_RUNG_REFUSED },
+		{ "invalid", TOCSIN_RUNG_INVALID },
+		{ "in-progress", TOCSIN_RUNG_IN_PROGRESS },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (answer != NULL && strcmp(words[i].word, answer) == 0) {
+			*out = words[i].rung;
+			return true;
+		}
+	return false;
+}
+
+static bool
+is(const struct ladder_message *m, const char *kind)
+{
+	return strcmp(m->kind, kind) == 0;
+}
+
+/* Where a message puts its own member: who takes it up again is at work. */
+static bool
+rung_of(const struct ladder_message *m, enum tocsin_rung *out)
+{
+	static const struct {
+		const char *kind;
+		enum tocsin_rung rung;
+	} kinds[] = {
+		{ "result", TOCSIN_RUNG_RESULT },
+		{ "close", TOCSIN_RUNG_CLOSED },
+		{ "reopen", TOCSIN_RUNG_IN_PROGRESS },
+	};
+	size_t i;
+
+	if (is(m, "ack"))
+		return answer_rung(m->answer, out);
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (is(m, kinds[i].kind)) {
+			*out = kinds[i].rung;
+			return true;
+		}
+	return false;
+}
+
+/* An update or a result tells; it does not ask for an answer. */
+static bool
+asks(const struct ladder_message *m)
+{
+	static const char *const kinds[] = { "report", "request", "query",
+		"escalate", "share" };
+	size_t i;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (is(m, kinds[i]))
+			return true;
+	return false;
+}
+
+/* Who asked may say that it is over, or not yet; who was asked, for himself. */
+static bool
+asked(const struct fold *f, const char *member)
+{
+	size_t i;
+
+	for (i = 0; i < f->n; i++)
+		if (asks(f->e[i].m) && strcmp(f->e[i].m->member, member) == 0)
+			return true;
+	return false;
+}
+
+static bool
+is_to(const struct ladder_message *m, const char *member)
+{
+	size_t i;
+
+	for (i = 0; m->to[i] != NULL; i++)
+		if (strcmp(m->to[i], member) == 0)
+			return true;
+	return false;
+}
+
+static bool
+has_word(const char *const *list, const char *word)
+{
+	size_t i;
+
+	for (i = 0; list != NULL && list[i] != NULL; i++)
+		if (strcmp(list[i], word) == 0)
+			return true;
+	return false;
+}
+
+/* ---- recalls ---- */
+
+/* A recall takes back what its own member said. */
+static bool
+recalls(const struct ladder_message *recall, const struct ladder_message *m)
+{
+	return is(recall, "recall") && !is(m, "recall") &&
+	       strcmp(recall->member, m->member) == 0 &&
+	       has_word(recall->recalls, m->id);
+}
+
+static bool
+is_recalled(const struct fold *f, const struct ladder_message *m)
+{
+	size_t i;
+
+	for (i = 0; i < f->n; i++)
+		if (recalls(f->e[i].m, m))
+			return true;
+	return false;
+}
+
+/* Whether `word`, a device's ack, says that it has erased m. */
+static bool
+tells_erased(const struct fold *f, const struct ladder_message *word,
+    const struct ladder_message *m)
+{
+	size_t i;
+
+	if (!is(word, "ack") || compare(word->answer, "erased") != 0)
+		return false;
+	for (i = 0; i < f->n; i++)
+		if (recalls(f->e[i].m, m) && has_word(word->ref, f->e[i].m->id))
+			return true;
+	return false;
+}
+
+static struct tocsin_holder *
+holder_of(struct fold *f, const char *message, const char *who, int64_t since)
+{
+	struct tocsin_holder *grown;
+	size_t i;
+
+	for (i = 0; i < f->nholder; i++)
+		if (strcmp(f->holder[i].message, message) == 0 &&
+		    strcmp(f->holder[i].who, who) == 0)
+			return &f->holder[i];
+	grown = realloc(f->holder, (f->nholder + 1) * sizeof(*grown));
+	if (grown == NULL) {
+		f->short_of_memory = true;
+		return NULL;
+	}
+	f->holder = grown;
+	grown += f->nholder++;
+	*grown = (struct tocsin_holder){
+		.message = message, .who = who, .since = since
+	};
+	return grown;
+}
+
+static void
+tell_erased(struct tocsin_holder *h, int64_t time, const char *by,
+    const char *message, const char *receipt)
+{
+	if (h == NULL || (h->erased != 0 && h->erased <= time))
+		return;
+	h->erased = time;
+	h->by = by;
+	h->proof = message;
+	h->receipt = receipt;
+}
+
+/* Who is known to have had it, and what it said since. */
+static void
+trace(struct fold *f, const struct ladder_message *m)
+{
+	const struct ladder_message *word;
+	const struct ladder_receipt *r;
+	struct tocsin_holder *h;
+	size_t i;
+
+	for (i = 0; i < f->nr; i++) {
+		r = &f->r[i];
+		if (strcmp(r->id, m->id) != 0 ||
+		    (r->rung == TOCSIN_RUNG_REFUSED && !r->erased))
+			continue;
+		h = holder_of(f, m->id, r->who, r->time);
+		if (h != NULL && r->time < h->since)
+			h->since = r->time;
+		if (r->erased)
+			tell_erased(h, r->time, r->by, NULL, r->receipt);
+	}
+	for (i = 0; i < f->n; i++) {
+		word = f->e[i].m;
+		if (tells_erased(f, word, m))
+			tell_erased(
+			    holder_of(f, m->id, word->device, word->time),
+			    word->time, word->device, word->id, NULL);
+	}
+}
+
+static int
+by_holder(const void *a, const void *b)
+{
+	const struct tocsin_holder *x = a, *y = b;
+	int c = strcmp(x->message, y->message);
+
+	return c != 0 ? c : strcmp(x->who, y->who);
+}
+
+static void
+find_holders(struct fold *f)
+{
+	size_t i;
+
+	for (i = 0; i < f->n; i++)
+		if (is_recalled(f, f->e[i].m))
+			trace(f, f->e[i].m);
+	if (f->nholder > 0)
+		qsort(f->holder, f->nholder, sizeof(*f->holder), by_holder);
+}
+
+/* ---- places ---- */
+
+static struct place *
+find_place(struct fold *f, const char *member)
+{
+	size_t i;
+
+	for (i = 0; i < f->np; i++)
+		if (strcmp(f->place[i].p.member, member) == 0)
+			return &f->place[i];
+	return NULL;
+}
+
+/* Every member that something was addressed to, with its first such message. */
+static void
+gather(struct fold *f)
+{
+	size_t i, j;
+
+	for (i = 0; i < f->n; i++) {
+		const struct ladder_message *m = f->e[i].m;
+
+		for (j = 0; asks(m) && m->to[j] != NULL; j++)
+			if (strcmp(m->to[j], m->member) != 0 &&
+			    find_place(f, m->to[j]) == NULL)
+				f->place[f->np++] =
+				    (struct place){ .p.member = m->to[j],
+					    .base = m };
+	}
+}
+
+static void
+stand(struct place *p, const struct tocsin_step *s)
+{
+	p->p.rung = s->rung;
+	p->p.since = s->time;
+	p->p.by = s->by;
+	p->p.reason = s->reason;
+}
+
+static void
+keep(struct fold *f, struct place *p, const struct tocsin_step *s)
+{
+	struct tocsin_step *grown =
+	    realloc(p->step, (p->nstep + 1) * sizeof(*grown));
+
+	if (grown == NULL) {
+		f->short_of_memory = true;
+		return;
+	}
+	p->step = grown;
+	grown[p->nstep++] = *s;
+}
+
+static void
+sent(struct fold *f, struct place *p)
+{
+	const struct ladder_message *m = p->base;
+	const struct tocsin_step s = { .rung = m->posted ? TOCSIN_RUNG_POSTED
+							 : TOCSIN_RUNG_QUEUED,
+		.time = m->time,
+		.by = m->device,
+		.message = m->id };
+	const struct tocsin_step no = { .rung = TOCSIN_RUNG_REFUSED,
+		.time = m->time,
+		.by = "broker",
+		.reason = m->reason,
+		.message = m->id };
+
+	p->floor = m->refused_here ? no : s;
+	p->p.asked = m->time;
+	p->p.ackby = m->ackby;
+	p->p.message = m->id;
+	keep(f, p, &p->floor);
+}
+
+/* A broker that stored or refused speaks for all members of its nation. */
+static bool
+concerns(const struct ladder_receipt *r, const struct place *p)
+{
+	const char *member = p->p.member, *nation = strchr(member, '@');
+	size_t n = strcspn(r->who, "/");
+
+	if (r->erased || strcmp(r->id, p->base->id) != 0)
+		return false;
+	return (strlen(member) == n && strncmp(r->who, member, n) == 0) ||
+	       (nation != NULL && strcmp(r->who, nation + 1) == 0);
+}
+
+static void
+attested(struct fold *f, struct place *p)
+{
+	size_t i;
+
+	for (i = 0; i < f->nr; i++) {
+		const struct ladder_receipt *r = &f->r[i];
+		const struct tocsin_step s = { .rung = r->rung,
+			.time = r->time,
+			.by = r->by,
+			.reason = r->reason,
+			.receipt = r->receipt };
+
+		if (!concerns(r, p))
+			continue;
+		keep(f, p, &s);
+		if (r->rung > p->floor.rung ||
+		    (r->rung == p->floor.rung && r->time < p->floor.time))
+			p->floor = s;
+	}
+	stand(p, &p->floor);
+}
+
+/* The newest answer counts, but one that it was opened never undoes another. */
+static void
+answered(struct fold *f, struct place *p, const struct ladder_message *m,
+    enum tocsin_rung rung)
+{
+	const struct tocsin_step s = { .rung = rung,
+		.time = m->time,
+		.by = m->device,
+		.reason = m->reason,
+		.message = m->id };
+
+	keep(f, p, &s);
+	if (rung != TOCSIN_RUNG_OPENED) {
+		p->answered = true;
+		stand(p, &s);
+	} else if (p->floor.rung != TOCSIN_RUNG_OPENED) {
+		p->floor = s;
+		if (!p->answered)
+			stand(p, &s);
+	}
+}
+
+/* What it said before is no answer to that. */
+static void
+asked_again(struct place *p, const struct ladder_message *m)
+{
+	p->answered = false;
+	p->p.asked = m->time;
+	p->p.ackby = m->ackby;
+	p->p.message = m->id;
+	stand(p, &p->floor);
+}
+
+static void
+climb(struct fold *f, struct place *p)
+{
+	enum tocsin_rung rung;
+	size_t i;
+
+	sent(f, p);
+	attested(f, p);
+	for (i = 0; i < f->n; i++) {
+		const struct ladder_message *m = f->e[i].m;
+		bool own = strcmp(m->member, p->p.member) == 0;
+
+		if (own && compare(m->answer, "erased") != 0)
+			p->p.heard = m->time;
+		if (own && rung_of(m, &rung))
+			answered(f, p, m, rung);
+		else if (!own && is(m, "reopen") && is_to(m, p->p.member) &&
+			 asked(f, m->member))
+			asked_again(p, m);
+	}
+	p->p.recalled = is_recalled(f, p->base);
+}
+
+/* ---- all ---- */
+
+static void
+judge(struct fold *f, struct ladder *out, int64_t now)
+{
+	size_t i;
+
+	for (i = 0; i < f->n; i++) {
+		const struct ladder_message *m = f->e[i].m;
+
+		out->escalated += is(m, "escalate");
+		if ((is(m, "close") || is(m, "reopen")) &&
+		    asked(f, m->member)) {
+			out->turn = m;
+			out->closed = is(m, "close");
+		}
+	}
+	for (i = 0; i < f->np; i++) {
+		struct tocsin_place *p = &f->place[i].p;
+
+		p->overdue = !out->closed && !p->recalled && p->ackby > 0 &&
+			     now > p->ackby && p->rung <= TOCSIN_RUNG_OPENED;
+	}
+}
+
+static int
+by_nation(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+	int c = compare(strchr(x->p.member, '@'), strchr(y->p.member, '@'));
+
+	return c != 0 ? c : strcmp(x->p.member, y->p.member);
+}
+
+static size_t
+count_recipients(const struct ladder_message *m, size_t n)
+{
+	size_t count = 0, i, j;
+
+	for (i = 0; i < n; i++)
+		for (j = 0; m[i].to[j] != NULL; j++)
+			count++;
+	return count;
+}
+
+/* The steps go along with their places. */
+static bool
+hand_over(struct fold *f, struct ladder *out)
+{
+	size_t i;
+
+	out->place = calloc(f->np + 1, sizeof(*out->place));
+	if (out->place == NULL)
+		return false;
+	qsort(f->place, f->np, sizeof(*f->place), by_nation);
+	for (i = 0; i < f->np; i++) {
+		out->place[i] = f->place[i].p;
+		out->place[i].step = f->place[i].step;
+		out->place[i].nstep = f->place[i].nstep;
+		f->place[i].step = NULL;
+	}
+	out->n = f->np;
+	out->holder = f->holder;
+	out->nholder = f->nholder;
+	f->holder = NULL;
+	return true;
+}
+
+enum tocsin_err
+ladder_fold(struct ladder *out, const struct ladder_message *m, size_t nm,
+    const struct ladder_receipt *r, size_t nr, int64_t now)
+{
+	enum tocsin_err err = TOCSIN_EINTERNAL;
+	struct fold f = { 0 };
+	size_t i;
+
+	*out = (struct ladder){ 0 };
+	f.place = calloc(count_recipients(m, nm) + 1, sizeof(*f.place));
+	if (f.place == NULL || !take_messages(&f, m, nm) ||
+	    !take_receipts(&f, r, nr))
+		goto out;
+	gather(&f);
+	for (i = 0; i < f.np; i++)
+		climb(&f, &f.place[i]);
+	find_holders(&f);
+	judge(&f, out, now);
+	if (!f.short_of_memory && hand_over(&f, out))
+		err = TOCSIN_OK;
+out:
+	for (i = 0; i < f.np; i++)
+		free(f.place[i].step);
+	free(f.place);
+	free(f.holder);
+	free(f.e);
+	free(f.r);
+	return err;
+}
+
+void
+ladder_release(struct ladder *l)
+{
+	size_t i;
+
+	for (i = 0; i < l->n; i++)
+		free((void *)(uintptr_t)l->place[i].step);
+	free(l->place);
+	free(l->holder);
+	*l = (struct ladder){ 0 };
+}
