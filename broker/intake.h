@@ -88,10 +88,6 @@ MUST_USE enum tocsin_err intake_send_again(
 MUST_USE enum tocsin_err intake_send_part_again(
     struct batch *batch, const uint8_t hash[32], uint64_t seq);
 
-/* A ticket that `member` posted names this part, which is not here yet. */
-bool intake_part_wanted(
-    struct store_rx *rx, const uint8_t hash[32], struct span member);
-
 /* Install a roster or announcement: judge, store, wait. For admin sockets. */
 MUST_USE enum tocsin_err intake_install(
     struct broker *b, enum store_kind kind, struct span file);

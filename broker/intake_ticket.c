@@ -385,23 +385,6 @@ wants_add(struct batch *batch, const uint8_t hash[32], uint64_t seq)
 	return err;
 }
 
-bool
-intake_part_wanted(
-    struct store_rx *rx, const uint8_t hash[32], struct span member)
-{
-	struct buf list = { 0 };
-	struct store_entry e;
-	bool wanted = false;
-	struct rd r;
-
-	if (wants_load(&list, rx, hash) == TOCSIN_OK)
-		for (r = rd_init(buf_span(&list)); r.rest.n >= 8 && !wanted;)
-			wanted = store_get(rx, rd_u64(&r), &e) == TOCSIN_OK &&
-				 span_eq(e.member, member);
-	buf_release(&list);
-	return wanted;
-}
-
 /*
  * The brokers of a ticket's nations, by its header. Only collects: writing may
  * move what the header's spans point to.

@@ -41,8 +41,9 @@ answer_have(struct request *r, const struct msg_have *have)
 }
 
 /*
- * Who may add to a part: the member whose ticket names it, and, while no ticket
- * does, whoever has staged it.
+ * Who may add to a part: the member whose ticket named it first, and, while no
+ * ticket does, whoever has staged it. Anybody who has seen a header can name
+ * its parts, too, and spoil what their sender is still putting.
  */
 static enum tocsin_err
 may_put(struct put *p, struct batch *batch, const struct store_part *part)
@@ -54,8 +55,6 @@ may_put(struct put *p, struct batch *batch, const struct store_part *part)
 	if (part->first_seq == 0)
 		return staged_take(
 		    batch, p->r->who.member, p->m.hash, p->m.total);
-	if (intake_part_wanted(batch->view, p->m.hash, member))
-		return TOCSIN_OK;
 	err = store_get(batch->view, part->first_seq, &e);
 	if (!err && !span_eq(e.member, member))
 		err = TOCSIN_EPOLICYDENIED;
