@@ -25,6 +25,8 @@ set -u
 . "$TOP/tests/lib/federation.sh"
 # shellcheck source=tests/lib/random.sh
 . "$TOP/tests/lib/random.sh"
+# shellcheck source=tests/lib/measure.sh
+. "$TOP/tests/lib/measure.sh"
 
 each=${N:-5000}
 samples=${SAMPLES:-$((each / 20))} # honest posts that a kind lasts at least
@@ -66,46 +68,9 @@ wrong() # WORDS
 
 # ---- what is measured ----
 
-door_of() # PID
-{
-	cat "/proc/$1"/task/*/children | tr ' ' '\n' | grep -m 1 .
-}
-
-memory() # PID...
-{
-	for memory_pid in "$@"; do
-		cat "/proc/$memory_pid/smaps_rollup"
-	done | awk '/^Pss_Anon:/ { sum += $2 } END { print sum }'
-}
-
-descriptors() # PID...
-{
-	descriptors_n=0
-	for descriptors_pid in "$@"; do
-		set -- "/proc/$descriptors_pid/fd"/*
-		descriptors_n=$((descriptors_n + $#))
-	done
-	echo $descriptors_n
-}
-
 lines_of_log()
 {
 	wc -l <"$fed/sg/log"
-}
-
-done_by_now() # WHAT
-{
-	grep -c "^$1 " "$served"
-}
-
-# p50/p99 in ms of WHAT since line FROM.
-percentiles() # WHAT FROM
-{
-	tail -n "+$(($2 + 1))" "$served" | awk -v what="$1" \
-		'$1 == what { print $2 }' | sort -n | awk '
-		{ v[NR] = $1 / 1000 }
-		END { printf "%.1f/%.1f", v[int(NR * 0.5) + (NR * 0.5 < 1)],
-			v[int(NR * 0.99) + (NR * 0.99 < 1)] }'
 }
 
 # ---- one kind ----
