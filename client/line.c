@@ -314,7 +314,7 @@ line_answered(struct line *l, struct call *c)
 	bool done;
 
 	pthread_mutex_lock(&l->lock);
-	done = c->done;
+	done = c->done || l->stop;
 	pthread_mutex_unlock(&l->lock);
 	return done;
 }

@@ -69,7 +69,10 @@ size_t line_window(struct line *l, enum line_way way);
 enum tocsin_err MUST_USE line_ask(struct line *l, struct span request,
     int timeout_ms, struct buf *fields, uint32_t *retry_ms);
 
-/* Ask and look later: begin, line_answered(), end or drop. NULL: no link. */
+/*
+ * Ask and look later: begin, line_answered(), end or drop. NULL: no link. After
+ * line_stop() all are answered.
+ */
 struct call *line_begin(struct line *l, struct span request, int timeout_ms);
 bool line_answered(struct line *l, struct call *c);
 enum tocsin_err MUST_USE line_end(struct line *l, struct call *c,

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/inet_diag.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -20,12 +21,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* Linux 6.15; a kernel that does not know the number refuses it. */
+#ifndef TCP_RTO_MAX_MS
+#define TCP_RTO_MAX_MS 44
+#endif
+
 #define CALLS_MAX 1024 /* requests out at once */
 #define ADDRESSES 8
-#define TRIES 4 /* connects under way at once */
+#define TRIES 8 /* connects under way at once */
 
 /* In ms. A connect that hears nothing is tried beside the next one. */
-#define CONNECT_STEP 500
+#define CONNECT_STEP 250
 #define CONNECT_STEP_LONG 5000 /* when the broker is away for longer */
 #define AWAY_LONG 60000
 #define REDIAL_MIN 200
@@ -41,7 +47,20 @@
 #define DEAD_MS 4000
 #define IDLE_S 2
 #define IDLE_EVERY_S 1
-#define UNSENT_MAX 16384 /* bytes that the kernel takes ahead of sending */
+#define TRY_MS 1000 /* and how often it tries again (tcp_tune.h) */
+
+/* Bytes that the kernel takes ahead of sending: nothing overtakes them. */
+#define UNSENT_MAX 16384
+#define UNSENT_BULK 49152
+
+/*
+ * A new connection looks for the speed of the line by filling it until it
+ * loses. That we spare a line that we know: for so long no faster than the last
+ * connection has come to be, and a little.
+ */
+#define YOUNG_MS 2000
+#define SEEKING 512    /* BBR's pacing gain, in 256ths, until it has found it */
+#define KNOWN_MS 60000 /* since that one ended */
 
 #define HEAD 12 /* u64 length, u32 id, before the frame */
 #define ID_FIRST UINT32_C(0x80000000)
@@ -105,12 +124,21 @@ struct net {
 	unsigned naddress, ntry;
 	bool resolving;
 	int64_t resolved_at, down_at, dial_at;
-	int64_t used_at; /* when it had a call */
-	uint32_t redial; /* ms, the last pause */
+	int64_t used_at;     /* when it had a call */
+	bool wanted;	     /* it was in use when it was lost */
+	uint64_t speed;	     /* bytes/s of the last connection; 0: not known */
+	int64_t young_until; /* 0: the connection may be as fast as it likes */
+	uint32_t redial;     /* ms, the last pause */
 };
 
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct net *all;
+
+static int64_t
+sooner(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
 
 static void
 wake(struct net *n)
@@ -334,15 +362,70 @@ set_int(int fd, int level, int name, int value)
 
 /* BBR, where it is allowed, because losses of a thin link mean nothing. */
 static void
-set_options(int fd)
+set_options(int fd, enum net_way way)
 {
 	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 	set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, IDLE_S);
 	set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, IDLE_EVERY_S);
 	set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, DEAD_MS);
-	set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_MAX);
+	set_int(fd, IPPROTO_TCP, TCP_RTO_MAX_MS, TRY_MS);
+	set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT,
+	    way == NET_BULK ? UNSENT_BULK : UNSENT_MAX);
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "bbr", 3);
+}
+
+/* What BBR believes of the line, once it has seen the end of its speed. */
+static uint64_t
+speed_of(int fd)
+{
+	union tcp_cc_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_CC_INFO, &info, &len) != 0 ||
+	    len != sizeof(info.bbr) || info.bbr.bbr_pacing_gain >= SEEKING)
+		return 0;
+	return (uint64_t)info.bbr.bbr_bw_hi << 32 | info.bbr.bbr_bw_lo;
+}
+
+static void
+set_speed(int fd, uint64_t most)
+{
+	(void)setsockopt(
+	    fd, SOL_SOCKET, SO_MAX_PACING_RATE, &most, sizeof(most));
+}
+
+/* How fast it was, for the next one. */
+static void
+note_speed(struct net *n)
+{
+	uint64_t speed = speed_of(n->fd);
+
+	if (speed > 0)
+		n->speed = speed;
+}
+
+static void
+begin_young(struct net *n, int64_t now)
+{
+	n->young_until = 0;
+	if (n->speed == 0 || now - n->down_at > KNOWN_MS)
+		return;
+	set_speed(n->fd, n->speed + n->speed / 16);
+	n->young_until = now + YOUNG_MS;
+}
+
+/* When there is something to do about it. */
+static int64_t
+end_young(struct net *n, int64_t now)
+{
+	if (n->young_until == 0)
+		return NEVER;
+	if (now < n->young_until)
+		return n->young_until;
+	n->young_until = 0;
+	set_speed(n->fd, UINT64_MAX);
+	return NEVER;
 }
 
 static void
@@ -385,6 +468,8 @@ connected(struct net *n, int fd)
 		return;
 	}
 	n->fd = fd;
+	n->wanted = false;
+	begin_young(n, backoff_now());
 	n->greeted = n->lively = false;
 	n->reset = false;
 	buf_cut(&n->in, 0);
@@ -415,7 +500,7 @@ begin_try(struct net *n, int64_t now)
 							 : CONNECT_STEP_LONG);
 	if (fd < 0)
 		return;
-	set_options(fd);
+	set_options(fd, n->way);
 	if (connect(fd, a, n->address_len[which]) == 0) {
 		connected(n, fd);
 		return;
@@ -472,6 +557,8 @@ hang_up(struct net *n)
 	struct list lost = n->out;
 	struct call *c;
 
+	note_speed(n);
+	n->wanted = n->ncall > 0;
 	close(n->fd);
 	n->fd = -1;
 	n->reset = false;
@@ -602,20 +689,40 @@ read_some(struct net *n)
 
 /* ---- the thread ---- */
 
-/* When there is something to do about a connection. */
+/*
+ * The connection for what takes long: who lost it in the middle of something
+ * wants it again, and finds it there.
+ */
+static bool
+needed(struct net *n, int64_t now)
+{
+	if (n->wanted && now - n->down_at >= AWAY_LONG)
+		n->wanted = false;
+	return n->way == NET_MAIN || n->ncall > 0 || n->wanted;
+}
+
+/* When there is something to do about the connection that stands. */
+static int64_t
+keep(struct net *n, int64_t now)
+{
+	if (n->ncall > 0)
+		n->used_at = now;
+	if (n->way == NET_MAIN)
+		return NEVER;
+	if (now - n->used_at >= NET_IDLE_MS) {
+		hang_up(n);
+		return now;
+	}
+	return sooner(n->used_at + NET_IDLE_MS, end_young(n, now));
+}
+
+/* And about one that is to be made. */
 static int64_t
 dial(struct net *n, int64_t now)
 {
 	const int64_t step = n->naddress > 0 ? RESOLVE_STEP : RESOLVE_FIRST;
 
-	if (n->way == NET_BULK && n->ncall > 0)
-		n->used_at = now;
-	if (n->fd >= 0 && n->way == NET_BULK) {
-		if (now - n->used_at < NET_IDLE_MS)
-			return n->used_at + NET_IDLE_MS;
-		hang_up(n);
-	}
-	if (n->fd >= 0 || (n->way == NET_BULK && n->ncall == 0))
+	if (!needed(n, now))
 		return NEVER;
 	if (!n->resolving && n->resolved_at != NEVER &&
 	    now - n->resolved_at >= step)
@@ -685,8 +792,8 @@ run(void *arg)
 	for (;;) {
 		now = backoff_now();
 		next = tell_late(n, now);
-		then = dial(n, now);
-		next = then < next ? then : next;
+		then = n->fd >= 0 ? keep(n, now) : dial(n, now);
+		next = sooner(then, next);
 		now = backoff_now();
 		k = poll_list(n, p);
 		pthread_mutex_unlock(&n->lock);

@@ -6,16 +6,20 @@
 #define FAST 1000000	/* bytes/s */
 #define HEAD 256	/* of a request around a piece, at most */
 
-void
-pace_begin(struct pace *p)
-{
-	*p = (struct pace){ .deep = p->deep, .epoch = p->epoch + 1 };
-}
-
 uint64_t
 pace_rate(const struct pace *p)
 {
 	return p->best[0] > p->best[1] ? p->best[0] : p->best[1];
+}
+
+void
+pace_begin(struct pace *p)
+{
+	*p = (struct pace){ .deep = p->deep,
+		.epoch = p->epoch + 1,
+		.rtt_us = p->rtt_us,
+		.old = true,
+		.best = { 0, pace_rate(p) } };
 }
 
 size_t
@@ -84,6 +88,8 @@ take_rate(struct pace *p, int64_t now_us, uint64_t rate, bool held)
 {
 	if (held && (rate <= pace_rate(p) || pace_rate(p) == 0))
 		return;
+	if (p->turned_us == 0)
+		p->turned_us = now_us;
 	if (!held && now_us - p->turned_us >= SPAN_US) {
 		p->best[1] = p->best[0];
 		p->best[0] = 0;
@@ -107,8 +113,11 @@ pace_answered(
 	p->from_us = m->sent_us;
 	if (rtt < 1)
 		rtt = 1;
-	if (p->rtt_us == 0 || rtt < p->rtt_us)
+	/* The old one stands if the window has room for the new. */
+	if (p->rtt_us == 0 || rtt < p->rtt_us ||
+	    (p->old && rtt > 3 * p->rtt_us + PACE_SLACK_US))
 		p->rtt_us = rtt;
+	p->old = false;
 	/*
 	 * What a loss held up comes in one burst: it is no faster than it was
 	 * sent.

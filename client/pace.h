@@ -9,9 +9,12 @@
  * link that becomes faster or slower, and what a cut makes cross again stays
  * small.
  *
- * One pace is for one direction of one connection; pace_begin() with each new
- * one. Times are microseconds of any steady clock. Nothing here waits, locks or
- * asks for the time.
+ * One pace is for one direction, over one connection after the other;
+ * pace_begin() with each new one. What was measured over the last one holds for
+ * a moment, because what ended it was seldom that the link became another; and
+ * who begins small over each one stands still for seconds after each cut. Times
+ * are microseconds of any steady clock. Nothing here waits, locks or asks for
+ * the time.
  */
 #ifndef TOCSIN_CLIENT_PACE_H
 #define TOCSIN_CLIENT_PACE_H
@@ -30,6 +33,7 @@ struct pace {
 	bool deep; /* it waits at our end: twice as much may, for our pauses */
 	unsigned epoch;
 	int64_t rtt_us;	   /* the shortest; 0: not known */
+	bool old;	   /* that is of the connection before */
 	uint64_t best[2];  /* bytes/s, of this span of time and the last */
 	int64_t turned_us; /* when the span began */
 	uint64_t delivered;
@@ -49,7 +53,7 @@ struct pace_mark {
 	bool held;    /* we sent less than we might */
 };
 
-/* A new connection: nothing is known, nothing on the way. { 0 } is begun. */
+/* A new connection: nothing is on the way. { 0 } is begun, nothing known. */
 void pace_begin(struct pace *p);
 
 /* Whether one more thing of that size may be sent; the first always may. */

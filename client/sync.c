@@ -7,6 +7,7 @@
 #include "client/outbox.h"
 #include "client/parts.h"
 #include "client/ranges.h"
+#include "client/upload.h"
 #include "crypto/msg.h"
 
 #include <sodium.h>
@@ -28,7 +29,7 @@
 #define PATIENCE_MS 3000 /* for a link, of who asks without one */
 
 /* What the thread does; each can fail by itself. */
-enum job { LINK, ANNOUNCE, FETCH, POST, UPLOAD, JUDGE, JOBS };
+enum job { LINK, ANNOUNCE, FETCH, POST, JUDGE, JOBS };
 
 struct parked {
 	struct call *call;
@@ -40,14 +41,16 @@ struct sync {
 	struct line *line;
 	pthread_t thread;
 	atomic_bool stop;
-	pthread_mutex_t lock; /* of the next five */
+	pthread_mutex_t lock; /* of the next three */
 	enum tocsin_err trouble[JOBS];
-	uint64_t wanted;     /* rounds of sync_wait() */
-	uint64_t fresh;	     /* up to which nothing that was there is missing */
-	uint64_t have, size; /* of the part that is being uploaded; or 0, 0 */
+	uint64_t wanted; /* rounds of sync_wait() */
+	uint64_t fresh;	 /* up to which nothing that was there is missing */
 
 	/* The thread's own. */
+	struct turn turn;
 	struct outbox out;
+	struct upload *up;
+	int64_t up_rest; /* when it is to be looked after again */
 	struct parked park[PARKS];
 	uint64_t cursor; /* all up to it is in the desk */
 	uint64_t told;	 /* and so far the broker was told of it */
@@ -150,11 +153,7 @@ sync_refused(struct sync *s)
 bool
 sync_uploading(struct sync *s, uint64_t *have, uint64_t *size)
 {
-	pthread_mutex_lock(&s->lock);
-	*have = s->have;
-	*size = s->size;
-	pthread_mutex_unlock(&s->lock);
-	return *size > 0;
+	return upload_progress(s->up, have, size);
 }
 
 /* ---- the link ---- */
@@ -199,6 +198,7 @@ begin_anew(struct sync *s)
 	backoff_reset(&s->fetching);
 	backoff_reset(&s->parking);
 	outbox_lost(&s->out);
+	upload_restart(s->up);
 	set_trouble(s, LINK, TOCSIN_OK);
 }
 
@@ -325,6 +325,7 @@ announce(struct sync *s)
 			s->stranger = false;
 			backoff_reset(&s->fetching);
 			outbox_restart(&s->out);
+			upload_restart(s->up);
 		}
 		if (err == TOCSIN_OK && pending)
 			err = forget_pending(s, buf_span(&note));
@@ -677,6 +678,7 @@ fetch(struct sync *s)
 		backoff_reset(&s->announcing);
 		backoff_reset(&s->fetching);
 		outbox_restart(&s->out);
+		upload_restart(s->up);
 	}
 	if (s->stale) {
 		more = fetch_page(s);
@@ -727,15 +729,6 @@ judge_again(struct sync *s)
 
 /* ---- the thread ---- */
 
-static void
-show_upload(struct sync *s)
-{
-	pthread_mutex_lock(&s->lock);
-	s->have = s->out.active ? s->out.have : 0;
-	s->size = s->out.active ? s->out.size : 0;
-	pthread_mutex_unlock(&s->lock);
-}
-
 /* True if there is more to do at once. */
 static bool
 work(struct sync *s)
@@ -748,18 +741,17 @@ work(struct sync *s)
 	announce(s);
 	more = outbox_post(&s->out, &stranger);
 	s->stranger |= stranger;
+	s->up_rest = IDLE_MS;
+	upload_tend(s->up, &s->up_rest); /* after its message */
 	more |= fetch(s);
-	more |= outbox_upload(&s->out);
-	show_upload(s);
-	set_trouble(s, POST, s->out.post_trouble);
-	set_trouble(s, UPLOAD, s->out.upload_trouble);
+	set_trouble(s, POST, s->out.trouble);
 	return more;
 }
 
 static int
 rest(struct sync *s)
 {
-	int64_t ms = outbox_rest(&s->out, IDLE_MS);
+	int64_t ms = outbox_rest(&s->out, s->up_rest);
 
 	ms = backoff_sooner(&s->linking, ms);
 	ms = backoff_sooner(&s->announcing, ms);
@@ -803,7 +795,8 @@ run(void *arg)
 static void
 sync_free(struct sync *s)
 {
-	outbox_close(&s->out);
+	upload_free(s->up);
+	turn_close(&s->turn);
 	line_free(s->line);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
@@ -825,9 +818,13 @@ sync_start(struct sync **out, const struct sync_parts *parts)
 	s->trouble[LINK] = TOCSIN_EUNAVAILABLE;
 	pthread_mutex_init(&s->lock, NULL);
 	err = line_new(&s->line, &s->p);
+	if (err == TOCSIN_OK)
+		err = upload_new(&s->up, &s->p, s->line, &s->turn);
+	turn_open(&s->turn, s->p.keys->home);
+	s->up_rest = IDLE_MS;
 	s->out.parts = &s->p;
 	s->out.line = s->line;
-	outbox_open(&s->out);
+	s->out.turn = &s->turn;
 	if (err == TOCSIN_OK && pthread_create(&s->thread, NULL, run, s) != 0)
 		err = TOCSIN_EINTERNAL;
 	if (err != TOCSIN_OK)
@@ -900,6 +897,8 @@ what_failed(struct sync *s)
 	for (job = 0; err == TOCSIN_OK && job < JOBS; job++)
 		err = s->trouble[job];
 	pthread_mutex_unlock(&s->lock);
+	if (err == TOCSIN_OK)
+		err = upload_trouble(s->up);
 	return err == TOCSIN_OK ? TOCSIN_ETIMEOUT : err;
 }
 

@@ -174,6 +174,45 @@ test_epoch(void)
 	ok(p.out == 0 && p.delivered == 0, "what is given up gives its room");
 }
 
+/* A cut: all that was on the way is lost, and there is another connection. */
+static void
+cut(struct world *w)
+{
+	pace_begin(&w->p);
+	w->first = w->n = 0;
+	w->idle_at = w->now += 10000000;
+}
+
+static void
+test_again(void)
+{
+	struct world w = world(375000, 200000), thin = world(37500, 200000);
+
+	run(&thin, 20000000);
+	run(&thin, 10000000);
+	run(&w, 10000000);
+	cut(&w);
+	run(&w, 1000000);
+	ok(w.crossed >= 375000 * 3 / 4,
+	    "over a new connection the line is filled at once (%llu bytes)",
+	    (unsigned long long)w.crossed);
+	cut(&w);
+	w.rate = 37500;
+	run(&w, 20000000);
+	run(&w, 10000000);
+	ok(w.worst <= thin.worst + 100000,
+	    "and one that is thinner than the last is seen to be (%lld us)",
+	    (long long)w.worst);
+	cut(&w);
+	w.rate = 375000;
+	w.rtt = 800000;
+	run(&w, 10000000);
+	run(&w, 10000000);
+	ok(w.crossed >= 375000 * 10 * 95 / 100,
+	    "as is one that is longer (%llu bytes)",
+	    (unsigned long long)w.crossed);
+}
+
 int
 main(void)
 {
@@ -183,5 +222,6 @@ main(void)
 	test_follows();
 	test_held();
 	test_epoch();
+	test_again();
 	return tap_done();
 }

@@ -634,6 +634,32 @@ test_uploads(void)
 	end();
 }
 
+static bool
+uploaded_not_posted(const struct state *st, uint64_t n)
+{
+	return st->uploads == 0 && st->queued == n;
+}
+
+/* The thread that posts waits for an answer which does not come. */
+static void
+test_uploads_beside(void)
+{
+	struct buf part;
+
+	begin();
+	part = queue_part(300000, 1);
+	fb_fault(b, MSG_PUT, FB_REFUSE, TOCSIN_EBUSY, 4);
+	start();
+	if (!fb_reaches(b, FB_FAULTS, 1))
+		abort();
+	fb_fault(b, MSG_POST, FB_LOSE, TOCSIN_OK, 1);
+	queue();
+	ok(until(uploaded_not_posted, 1) && fb_has_part(b, buf_span(&part)),
+	    "a part is uploaded while the answer to a post stays away");
+	buf_release(&part);
+	end();
+}
+
 /* What the broker refuses for good takes its parts along. */
 static void
 one_part(struct ticket *t, void *arg)
@@ -660,6 +686,29 @@ test_refused_parts(void)
 	ok(until(queue_is, 0) && until(uploads_are, 0),
 	    "the parts of a ticket that was refused don't wait for ever");
 	is_int(row(&t).refused, TOCSIN_EPOLICYDENIED, "the ticket says why");
+	buf_release(&part);
+	end();
+}
+
+/* Until its message is there the broker does not know what a part is for. */
+static void
+test_early_parts(void)
+{
+	struct buf part;
+	struct sent t;
+
+	begin();
+	part = queue_part(5000, 1);
+	t = queue_ticket(one_part, &part);
+	fb_code(b, t.id, TOCSIN_EKEYSEXPIRED);
+	fb_fault(b, MSG_PUT, FB_REFUSE, TOCSIN_EPOLICYDENIED, 2);
+	start();
+	ok(fb_reaches(b, FB_FAULTS, 2), "a part that is refused before its "
+					"ticket is posted is tried again");
+	fb_code(b, t.id, TOCSIN_OK);
+	ok(sync_wait(s, PATIENCE_MS) == TOCSIN_OK &&
+		fb_has_part(b, buf_span(&part)) && row(&t).posted != 0,
+	    "and is there in the end, with the ticket");
 	buf_release(&part);
 	end();
 }
@@ -907,7 +956,9 @@ main(void)
 	test_detached();
 	test_resumed();
 	test_uploads();
+	test_uploads_beside();
 	test_refused_parts();
+	test_early_parts();
 	test_restart();
 	test_forgotten();
 	test_silence();

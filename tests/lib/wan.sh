@@ -77,6 +77,12 @@ wan_counts() # FROM TO
 	sed -n "s/^$(wan_number "$1") $(wan_number "$2") //p" "$fed/wan.counts"
 }
 
+# A line for each half second from now on: tests/tool/wan.c.
+wan_trace() # FILE
+{
+	echo "trace $1" >"$fed/wan.in"
+}
+
 wan_carried() # FROM TO
 {
 	wan_counts "$1" "$2" | cut -d ' ' -f 1

@@ -172,6 +172,7 @@ if [ "$link" != peer ]; then # from its first byte on
 	wait_until 30 crossing || bail 'nothing crosses'
 	began=$(now_ms)
 fi
+[ -z "${TRACE:-}" ] || wan_trace "$TRACE"
 next=$((began + every * 1000))
 
 : >"$fed/flashes"

@@ -17,6 +17,10 @@
  *	show FILE		a line for each path into FILE: I J, bytes and
  *				packets that came through, that were lost, that
  *				found the queue full, that came while it was cut
+ *	trace FILE		from now on a line every half second: ms since
+ *				then, and of each path that something was sent
+ *				on I J, the bytes that came through, were lost,
+ *				found the queue full, were cut
  *
  * A packet waits until those before it have left at the path's rate, then takes
  * the delay; packets of a path stay in order. A queue that is full drops what
@@ -45,6 +49,7 @@
 #define NODES 32
 #define MTU 1500
 #define HELD 65536 /* packets on the way in all */
+#define TRACE_US 500000
 #define NET UINT32_C(0x0a4d0000)
 
 enum setting { RATE, DELAY, JITTER, QUEUE, LOSS, SETTINGS };
@@ -75,6 +80,9 @@ static struct path paths[NODES][NODES];
 static struct packet *heap[HELD];
 static size_t held;
 static uint64_t random_state, arrivals;
+static FILE *trace;
+static uint64_t traced[NODES][NODES][FATES];
+static int64_t trace_began, trace_at;
 
 static void
 die(const char *what)
@@ -367,6 +375,51 @@ show(const char *name)
 }
 
 static void
+trace_begin(const char *name)
+{
+	if (trace != NULL)
+		fclose(trace);
+	trace = fopen(name, "w");
+	if (trace == NULL)
+		die(name);
+	memset(traced, 0, sizeof(traced));
+	trace_began = trace_at = now_us();
+}
+
+static void
+trace_path(unsigned from, unsigned to)
+{
+	const struct path *w = &paths[from][to];
+	uint64_t *was = traced[from][to];
+	unsigned k;
+
+	if (memcmp(was, w->bytes, sizeof(w->bytes)) == 0)
+		return;
+	fprintf(trace, "  %u %u", from + 1, to + 1);
+	for (k = 0; k < FATES; k++)
+		fprintf(
+		    trace, " %llu", (unsigned long long)(w->bytes[k] - was[k]));
+	memcpy(was, w->bytes, sizeof(w->bytes));
+}
+
+/* What has happened since the last line. */
+static void
+trace_line(int64_t now)
+{
+	unsigned i, j;
+
+	if (trace == NULL || now < trace_at + TRACE_US)
+		return;
+	fprintf(trace, "%lld", (long long)(now - trace_began) / 1000);
+	for (i = 0; i < nodes; i++)
+		for (j = 0; j < nodes; j++)
+			trace_path(i, j);
+	fputc('\n', trace);
+	fflush(trace);
+	trace_at = now;
+}
+
+static void
 obey(char *line)
 {
 	char *word[16], *save = NULL, *w;
@@ -377,6 +430,8 @@ obey(char *line)
 		word[n++] = w;
 	if (n == 2 && strcmp(word[0], "show") == 0)
 		show(word[1]);
+	else if (n == 2 && strcmp(word[0], "trace") == 0)
+		trace_begin(word[1]);
 	else if (n >= 3)
 		change(word, n);
 }
@@ -412,14 +467,15 @@ run(int fifo)
 	for (i = 0; i < nodes; i++)
 		fd[i + 1] = (struct pollfd){ .fd = tun[i], .events = POLLIN };
 	for (;;) {
-		struct timespec wait = { 1, 0 };
+		struct timespec wait = { 0, TRACE_US * 1000 };
 		int64_t now = now_us(), until;
 
 		deliver(now);
+		trace_line(now);
 		if (held > 0) {
 			until = heap[0]->due > now ? heap[0]->due - now : 0;
-			wait.tv_sec = until / 1000000;
-			wait.tv_nsec = until % 1000000 * 1000;
+			if (until < TRACE_US)
+				wait.tv_nsec = until * 1000;
 		}
 		if (ppoll(fd, nodes + 1, &wait, NULL) < 0 && errno != EINTR)
 			die("poll");
