@@ -83,6 +83,7 @@ on_commit(void *arg, const struct batch *batch)
 void
 broker_tick(struct broker *b, int64_t now_ms)
 {
+	net_tick(b->net, now_ms);
 	sessions_sweep(b->sessions, now_ms);
 	if (b->conf.mark && now_ms >= b->mark_ms) {
 		b->mark_ms = now_ms + MARK_MS;

@@ -2,6 +2,7 @@
 #include "broker/net.h"
 
 #include "broker/broker.h"
+#include "broker/clock.h"
 #include "broker/dispatch.h"
 #include "broker/log.h"
 #include "broker/net_peer.h"
@@ -29,6 +30,7 @@ struct context {
 	nng_aio *aio;
 	bool open;
 	bool sending;
+	atomic_int_fast64_t late; /* clock_ms(): then it is given up; 0: not */
 };
 
 struct net {
@@ -80,7 +82,7 @@ context_send(struct request *r, struct span frame)
 	memcpy(nng_msg_body(msg), frame.p, frame.n);
 	c->sending = true;
 	nng_aio_set_msg(c->aio, msg);
-	nng_aio_set_timeout(c->aio, SEND_MS);
+	atomic_store(&c->late, clock_ms() + SEND_MS);
 	nng_ctx_send(c->ctx, c->aio);
 }
 
@@ -89,7 +91,7 @@ on_sent(struct context *c, int rv)
 {
 	if (rv != 0)
 		nng_msg_free(nng_aio_get_msg(c->aio));
-	nng_aio_set_timeout(c->aio, NNG_DURATION_INFINITE);
+	atomic_store(&c->late, 0);
 	if (rv != NNG_ECLOSED)
 		receive(c);
 }
@@ -99,9 +101,9 @@ on_received(struct context *c, int rv)
 {
 	nng_msg *msg;
 
-	if (rv == NNG_ECLOSED || rv == NNG_ECANCELED)
+	if (rv == NNG_ECLOSED)
 		return;
-	if (rv != 0) {
+	if (rv != 0) { /* perhaps give_up(), which came a moment late */
 		receive(c);
 		return;
 	}
@@ -122,6 +124,17 @@ on_context(void *arg)
 		on_sent(c, rv);
 	else
 		on_received(c, rv);
+}
+
+/* nng's own time-outs follow the clock of the day, which may jump. */
+static void
+give_up(struct context *c, int64_t now_ms)
+{
+	int_fast64_t late = atomic_load(&c->late);
+
+	if (late > 0 && now_ms >= late &&
+	    atomic_compare_exchange_strong(&c->late, &late, 0))
+		nng_aio_cancel(c->aio);
 }
 
 /* In a callback of nng's: only marks. */
@@ -312,6 +325,16 @@ net_listen(struct net *n)
 	if (!err)
 		err = net_error(n->relay_url, listen_at(n->sub, n->relay_url));
 	return err;
+}
+
+void
+net_tick(struct net *n, int64_t now_ms)
+{
+	unsigned i;
+
+	net_peers_tick(n->peers, now_ms);
+	for (i = 0; i < n->opt.contexts; i++)
+		give_up(&n->context[i], now_ms);
 }
 
 void

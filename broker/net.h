@@ -38,6 +38,9 @@ MUST_USE enum tocsin_err net_open(
     struct net **out, struct broker *b, const struct net_options *opt);
 MUST_USE enum tocsin_err net_listen(struct net *n);
 
+/* About once a second: what has taken too long. */
+void net_tick(struct net *n, int64_t now_ms);
+
 /* Take no more requests; those in hand may still be answered. */
 void net_pause(struct net *n);
 

@@ -2,6 +2,7 @@
 #include "broker/net_peer.h"
 
 #include "broker/broker.h"
+#include "broker/clock.h"
 #include "broker/log.h"
 #include "broker/relay.h"
 #include "broker/tcp_tune.h"
@@ -26,10 +27,9 @@ struct call {
 	struct peer *peer;
 	nng_ctx ctx;
 	nng_aio *aio;
-	nng_aio *timer;
 	bool receiving;
-	bool told;	  /* the caller knows: under the peer's lock */
-	unsigned pending; /* of aio and timer: the same */
+	bool told; /* the caller knows, or there is none: under the lock */
+	int64_t deadline; /* clock_ms() */
 	net_reply_fn *fn;
 	void *arg;
 };
@@ -355,7 +355,6 @@ net_peers_publish(
 /* ---- calls ---- */
 
 static void on_call(void *arg);
-static void on_timer(void *arg);
 
 /* The lock is held. */
 static struct call *
@@ -373,16 +372,13 @@ take_call(struct peer *x)
 	if (!c)
 		return NULL;
 	c->peer = x;
+	c->told = true;
 	if (nng_ctx_open(&c->ctx, x->req.s) != 0)
 		goto fail;
 	if (nng_ctx_set_ms(
 		c->ctx, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE) != 0 ||
 	    nng_aio_alloc(&c->aio, on_call, c) != 0)
 		goto fail_ctx;
-	if (nng_aio_alloc(&c->timer, on_timer, c) != 0) {
-		nng_aio_free(c->aio);
-		goto fail_ctx;
-	}
 	c->all = x->calls;
 	x->calls = c;
 	x->ncalls++;
@@ -408,28 +404,51 @@ tell(struct call *c, enum tocsin_err err, struct span answer)
 		c->fn(c->arg, err, answer);
 }
 
-/* When both are through, it can be used again. */
+/* Now it can be used again. */
 static void
 leave(struct call *c)
 {
 	struct peer *x = c->peer;
 
 	pthread_mutex_lock(&x->lock);
-	if (--c->pending == 0) {
-		c->next = x->free;
-		x->free = c;
-	}
+	c->next = x->free;
+	x->free = c;
 	pthread_mutex_unlock(&x->lock);
 }
 
-static void
-on_timer(void *arg)
+/* One whose time is over; whom to tell is read under the lock, since the
+ * call may be another's as soon as that is over. */
+static bool
+take_late(struct peer *x, int64_t now_ms, net_reply_fn **fn, void **arg)
 {
-	struct call *c = arg;
+	struct call *c;
 
-	if (nng_aio_result(c->timer) == 0)
-		tell(c, TOCSIN_ETIMEOUT, (struct span){ 0 });
-	leave(c);
+	pthread_mutex_lock(&x->lock);
+	for (c = x->calls; c; c = c->all)
+		if (!c->told && now_ms >= c->deadline)
+			break;
+	if (c) {
+		c->told = true;
+		*fn = c->fn;
+		*arg = c->arg;
+	}
+	pthread_mutex_unlock(&x->lock);
+	return c != NULL;
+}
+
+void
+net_peers_tick(struct net_peers *p, int64_t now_ms)
+{
+	net_reply_fn *fn;
+	struct peer *x;
+	void *arg;
+
+	pthread_mutex_lock(&p->lock);
+	x = p->first;
+	pthread_mutex_unlock(&p->lock);
+	for (; x; x = x->next) /* nobody leaves the list */
+		while (take_late(x, now_ms, &fn, &arg))
+			fn(arg, TOCSIN_ETIMEOUT, (struct span){ 0 });
 }
 
 static void
@@ -445,7 +464,6 @@ on_answer(struct call *c, int rv)
 	} else {
 		tell(c, TOCSIN_EUNAVAILABLE, (struct span){ 0 });
 	}
-	nng_aio_cancel(c->timer);
 	leave(c);
 }
 
@@ -466,7 +484,7 @@ on_call(void *arg)
 }
 
 static struct call *
-begin_call(struct peer *x, net_reply_fn *fn, void *arg)
+begin_call(struct peer *x, unsigned timeout_ms, net_reply_fn *fn, void *arg)
 {
 	struct call *c = NULL;
 
@@ -477,7 +495,7 @@ begin_call(struct peer *x, net_reply_fn *fn, void *arg)
 		c->fn = fn;
 		c->arg = arg;
 		c->told = c->receiving = false;
-		c->pending = 2;
+		c->deadline = clock_ms() + timeout_ms;
 	}
 	pthread_mutex_unlock(&x->lock);
 	return c;
@@ -492,7 +510,7 @@ net_peers_call(struct net_peers *p, const char *name, struct span frame,
 	nng_msg *msg = NULL;
 
 	if (x && x->req.open && nng_msg_alloc(&msg, frame.n) == 0)
-		c = begin_call(x, fn, arg);
+		c = begin_call(x, timeout_ms, fn, arg);
 	if (!c) {
 		nng_msg_free(msg);
 		fn(arg, TOCSIN_EUNAVAILABLE, (struct span){ 0 });
@@ -500,7 +518,6 @@ net_peers_call(struct net_peers *p, const char *name, struct span frame,
 	}
 	memcpy(nng_msg_body(msg), frame.p, frame.n);
 	nng_aio_set_msg(c->aio, msg);
-	nng_sleep_aio((nng_duration)timeout_ms, c->timer);
 	nng_ctx_send(c->ctx, c->aio);
 }
 
@@ -533,7 +550,6 @@ peer_free(struct peer *x)
 	for (c = x->calls; c; c = next) {
 		next = c->all;
 		nng_aio_free(c->aio);
-		nng_aio_free(c->timer);
 		free(c);
 	}
 	pthread_mutex_destroy(&x->lock);

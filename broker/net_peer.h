@@ -3,8 +3,9 @@
  * net_peer.h - the sockets that dial other brokers; net.c's other half
  *
  * Per peer a PUB socket for each way and a REQ socket. A call is a context of
- * the REQ socket and a timer: whichever is first calls back, and the call is
- * used again when both are through. Nothing is ever cancelled in mid-send or
+ * the REQ socket and a time, of a clock that does not jump (nng's own follow
+ * the clock of the day): its answer or the tick after that calls back, and the
+ * call is used again when nng has done with it. Nothing is ever cancelled in mid-send or
  * waited for, since nng 1.5 crashes on the one and can hang in the other; so a
  * call that timed out stays until its answer comes or its connection ends.
  * There are no more than NET_CALLS of them, and none is begun while no
@@ -29,6 +30,7 @@ void net_peers_publish(
     struct net_peers *p, const char *peer, enum net_way way, struct span frame);
 void net_peers_call(struct net_peers *p, const char *peer, struct span frame,
     unsigned timeout_ms, net_reply_fn *fn, void *arg);
+void net_peers_tick(struct net_peers *p, int64_t now_ms);
 
 /* Logs what nng says and makes it a reason of ours. */
 MUST_USE enum tocsin_err net_error(const char *what, int rv);

@@ -322,7 +322,10 @@ mail_read(struct relay *r, struct relay_mail *m, int64_t now)
 	m->answers = NULL;
 }
 
-/* Attempts to connect, too, must not wait as long as TCP would have them. */
+/*
+ * Attempts to connect, too, must not wait as long as TCP would have them, nor
+ * as nng does when the clock was set back: its pauses end by that clock.
+ */
 static void
 redial(struct relay *r, struct relay_peer *p, int64_t now)
 {
@@ -350,6 +353,7 @@ serve(struct relay *r, struct relay_peer *p, int64_t now)
 		p->retry_at = p->redial_at = now + REDIAL_MS;
 		return;
 	}
+	redial(r, p, now); /* one of its sockets may have no connection */
 	if (lane_tx_timer(&p->tx, now))
 		send_probe(r, p, now);
 	send_beat(r, p, now);
@@ -407,6 +411,7 @@ deadline(const struct relay *r, const struct relay_peer *p)
 			       : earlier(p->retry_at, p->redial_at);
 	if (p->state == PEER_UP) {
 		at = earlier(lane_tx_deadline(&p->tx), send_beat_at(p));
+		at = earlier(at, p->pulled ? INT64_MAX : p->redial_at);
 		at = earlier(at, p->heal_at);
 		at = earlier(at, fetch_at(r, p));
 		if (trim_due(p))

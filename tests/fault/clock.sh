@@ -6,13 +6,12 @@
 # A preloaded clock (clock.c) shows each of them a time of its own. First what
 # must be refused by time: it is, with its reason, as long as a clock is wrong,
 # and goes on by itself when the clock is right. Then N jumps of one broker or
-# both, drawn by the seed: an hour, 200 days or ten years ahead or back, or back
-# a second each second; while each nation posts to the other and reads. Where
-# that refuses nothing, posts go on during the jump; after each, at the latest
-# when the clock is right again. In the end every ticket that a broker took was
-# read once, no session ended, and no deadline has passed early. Links between
-# brokers do end: nng 1.5.2 measures its time-outs by the clock of the day. How
-# many is in the figure.
+# both, drawn by the seed: an hour, a day, 200 days or ten years ahead or back,
+# or back a second each second; while each nation posts to the other and reads.
+# Where that refuses nothing, posts go on during the jump; after each, at the
+# latest when the clock is right again. In the end every ticket that a broker
+# took was read once, no session and no link between brokers ended, and no
+# deadline has passed early.
 set -u
 
 # shellcheck source=tests/lib/federation.sh
@@ -21,7 +20,7 @@ set -u
 . "$TOP/tests/lib/random.sh"
 
 jumps=${N:-60}
-HOUR=3600 SEASON=$((200 * 86400)) DECADE=$((3653 * 86400))
+HOUR=3600 DAY=86400 SEASON=$((200 * 86400)) DECADE=$((3653 * 86400))
 # A device's newer link takes the place of its older one, with any clock.
 ENDED='event=session-end.*why=[^d]'
 PATIENCE=${PATIENCE:-30} # seconds
@@ -214,7 +213,7 @@ jump()
 	1) which=my ;;
 	2) which='sg my' ;;
 	esac
-	draw 7
+	draw 9
 	case $draw in
 	0 | 1) set_some $HOUR && goes_on "$which an hour ahead" ;;
 	2) set_some -$HOUR && sleep 0.3 ;;
@@ -222,6 +221,8 @@ jump()
 	4) set_some -$DECADE && sleep 0.3 ;;
 	5) set_some $SEASON && sleep 0.3 ;;
 	6) backwards ;;
+	7) set_some $DAY && goes_on "$which a day ahead" ;;
+	8) set_some -$DAY && sleep 0.3 ;;
 	esac
 	for broker in $which; do
 		[ "$(counter "$broker" ready)" = true ] ||
@@ -243,6 +244,8 @@ took=$(($(now_ms) - began))
 drops=$(($(ended) - ended_before)) links=$(($(links_ended) - links_before))
 [ $drops = 0 ] || wrong "$drops sessions ended: $(cat "$fed"/*/log |
 	grep -E "$ENDED" | tail -n 5)"
+[ $links = 0 ] || wrong "$links links ended: $(cat "$fed"/*/log |
+	grep event=relay-down | tail -n 5)"
 at singcert-desk1 inbox --unacked --overdue --json >"$fed/overdue" \
 	2>>"$fed/said"
 ! has "$fed/overdue" "$due" || wrong 'a deadline passed early'
@@ -268,13 +271,18 @@ wait_until 60 nothing_missing
 lost=$(missing | grep -c .)
 twice=$(cat "$fed/journal.sg" "$fed/journal.my" | cut -d ' ' -f 2 |
 	grep -v '^-$' | sort | uniq -d | grep -c .)
-failed=$(cat "$fed/served.sg" "$fed/served.my" | grep -c ^failed)
-[ "$failed" = 0 ] || wrong "$(cat "$fed/served.sg" "$fed/served.my" |
-	grep ^failed | sort | uniq -c | head -n 3)"
+# nng 1.5.2 gives who connects ten seconds by the clock of the day for a greeting
+# (posix_config.h takes CLOCK_REALTIME, sp/transport/ipc/ipc.c and tcp/tcp.c set
+# the time): a jump may cut one that is just being greeted, and it comes again.
+cut='^failed connect no greeting'
+cuts=$(cat "$fed/served.sg" "$fed/served.my" | grep -c "$cut")
+cat "$fed/served.sg" "$fed/served.my" | grep ^failed | grep -v "$cut" |
+	sort | uniq -c >"$fed/failed"
+[ ! -s "$fed/failed" ] || wrong "$(head -n 3 "$fed/failed")"
 
 printf 'clock: seed %s, %s jumps in %s s, %s went wrong, slowest to go on %s ms, ' \
 	"$seed" "$done_jumps" $((took / 1000)) "$bad" "$slowest"
-printf '%s links ended, ' "$links"
+printf '%s links ended, %s greetings cut, ' "$links" "$cuts"
 printf '%s tickets promised, %s lost, %s read twice\n' \
 	"$(cat "$fed/ids.sg" "$fed/ids.my" | grep -c .)" "$lost" "$twice"
 [ "$bad" = 0 ] && [ "$lost" = 0 ] && [ "$twice" = 0 ]
