@@ -251,7 +251,7 @@ is_address(struct span s)
 }
 
 static bool
-is_kinds(struct span s)
+is_list(struct span s, bool (*take)(struct msg_accept *, const char *))
 {
 	struct msg_accept a;
 	char words[CONFIG_WORDS_MAX + 1];
@@ -260,20 +260,19 @@ is_kinds(struct span s)
 		return false;
 	memcpy(words, s.p, s.n);
 	words[s.n] = '\0';
-	return accept_kinds(&a, words);
+	return take(&a, words);
+}
+
+static bool
+is_kinds(struct span s)
+{
+	return is_list(s, accept_kinds);
 }
 
 static bool
 is_labels(struct span s)
 {
-	struct msg_accept a;
-	char words[CONFIG_WORDS_MAX + 1];
-
-	if (s.n == 0 || s.n >= sizeof(words))
-		return false;
-	memcpy(words, s.p, s.n);
-	words[s.n] = '\0';
-	return accept_labels(&a, words);
+	return is_list(s, accept_labels);
 }
 
 /* clang-format off */

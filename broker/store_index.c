@@ -260,7 +260,7 @@ store_out_add(
 			  : key_u64(&row.seq));
 }
 
-/* A row is a seq, or a part's hash behind the ticket's; zeros: it is no more. */
+/* A seq, or a part's hash behind the ticket's; zeros are what is no more. */
 static bool
 out_decode(struct store_out *out, uint64_t n, struct span value)
 {

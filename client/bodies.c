@@ -21,25 +21,10 @@ struct getting {
 };
 
 static enum tocsin_err
-write_all(int fd, struct span bytes)
-{
-	while (bytes.n > 0) {
-		ssize_t n = write(fd, bytes.p, bytes.n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return file_error(n < 0 ? errno : ENOSPC);
-		bytes = span_cut(bytes, (size_t)n, bytes.n);
-	}
-	return TOCSIN_OK;
-}
-
-static enum tocsin_err
 take(void *arg, struct span bytes)
 {
 	struct getting *g = arg;
-	enum tocsin_err err = write_all(g->fd, bytes);
+	enum tocsin_err err = file_put(g->fd, bytes, NULL);
 
 	buf_add(g->out, bytes);
 	if (err == TOCSIN_OK && !buf_ok(g->out))

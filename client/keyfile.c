@@ -153,8 +153,9 @@ keyfile_locked(const char *path)
 	return locked;
 }
 
+/* 0 or an errno. */
 static int
-write_all(int fd, struct span s)
+put_all(int fd, struct span s, uint64_t *done)
 {
 	while (s.n > 0) {
 		ssize_t n = write(fd, s.p, s.n);
@@ -163,9 +164,19 @@ write_all(int fd, struct span s)
 			continue;
 		if (n <= 0)
 			return n < 0 ? errno : ENOSPC;
+		if (done != NULL)
+			*done += (uint64_t)n;
 		s = span_cut(s, (size_t)n, s.n);
 	}
-	return fsync(fd) == 0 ? 0 : errno;
+	return 0;
+}
+
+enum tocsin_err
+file_put(int fd, struct span bytes, uint64_t *done)
+{
+	int rc = put_all(fd, bytes, done);
+
+	return rc == 0 ? TOCSIN_OK : file_error(rc);
 }
 
 static int
@@ -234,7 +245,9 @@ write_file(const char *path, struct span bytes, bool replace, mode_t mode)
 	fd = mkostemp(temp, O_CLOEXEC); /* mode 0600 */
 	if (fd < 0)
 		return file_error(errno);
-	rc = write_all(fd, bytes);
+	rc = put_all(fd, bytes, NULL);
+	if (rc == 0 && fsync(fd) != 0)
+		rc = errno;
 	if (rc == 0 && fchmod(fd, mode) != 0)
 		rc = errno;
 	close(fd);

@@ -44,6 +44,9 @@ enum tocsin_err MUST_USE file_write(
  */
 int file_take_name(const char *temp, const char *path, bool replace);
 
+/* All of it to an open file; *done, if asked for, counts what was written. */
+enum tocsin_err MUST_USE file_put(int fd, struct span bytes, uint64_t *done);
+
 /* What errno says, as a reason. */
 enum tocsin_err file_error(int code);
 

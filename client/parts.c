@@ -21,17 +21,9 @@
 static enum tocsin_err
 emit(int fd, struct buf *b)
 {
-	struct span s = buf_span(b);
-	enum tocsin_err err = buf_ok(b) ? TOCSIN_OK : TOCSIN_EINTERNAL;
+	enum tocsin_err err =
+	    buf_ok(b) ? file_put(fd, buf_span(b), NULL) : TOCSIN_EINTERNAL;
 
-	while (err == TOCSIN_OK && s.n > 0) {
-		ssize_t n = write(fd, s.p, s.n);
-
-		if (n > 0)
-			s = span_cut(s, (size_t)n, s.n);
-		else if (n == 0 || errno != EINTR)
-			err = file_error(n < 0 ? errno : ENOSPC);
-	}
 	buf_cut(b, 0);
 	return err;
 }

@@ -28,24 +28,6 @@ struct fetching {
 	char partial[800]; /* what is here so far */
 };
 
-/* All of it; *done, if asked for, counts what was written. */
-static enum tocsin_err
-write_all(int fd, struct span bytes, uint64_t *done)
-{
-	while (bytes.n > 0) {
-		ssize_t n = write(fd, bytes.p, bytes.n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return file_error(n < 0 ? errno : ENOSPC);
-		if (done != NULL)
-			*done += (uint64_t)n;
-		bytes = span_cut(bytes, (size_t)n, bytes.n);
-	}
-	return TOCSIN_OK;
-}
-
 /* A part of it may fit on the disk; that much is kept. */
 static enum tocsin_err
 append(void *arg, struct span bytes)
@@ -55,7 +37,7 @@ append(void *arg, struct span bytes)
 
 	if (lseek(f->fd, (off_t)f->have, SEEK_SET) < 0)
 		return file_error(errno);
-	err = write_all(f->fd, bytes, &f->have);
+	err = file_put(f->fd, bytes, &f->have);
 	if (err == TOCSIN_OK && f->progress != NULL &&
 	    !f->progress(f->arg, f->have, f->part.size))
 		f->stopped = true;
@@ -233,7 +215,7 @@ copy_all(int in, int out)
 
 	while (err == TOCSIN_OK && (n = read(in, block, sizeof(block))) != 0)
 		if (n > 0)
-			err = write_all(
+			err = file_put(
 			    out, (struct span){ block, (size_t)n }, NULL);
 		else if (errno != EINTR)
 			err = file_error(errno);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "crypto/chacha.h"
 
+#include "crypto/processor.h"
+
 #include <sodium.h>
 #include <string.h>
 
@@ -9,41 +11,10 @@
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
-#include <cpuid.h>
 #include <immintrin.h>
-#include <stdatomic.h>
 
 #define WIDE __attribute__((target("avx512f")))
 #define WIDE_INLINE __attribute__((target("avx512f"), always_inline)) inline
-
-/* XMM, YMM, and the three parts of ZMM: does the kernel keep them for us? */
-#define SAVED 0xe6
-
-__attribute__((target("xsave"))) static bool
-kernel_saves(void)
-{
-	return (_xgetbv(0) & SAVED) == SAVED;
-}
-
-/* Asked once: in a virtual machine the question takes as long as a block. */
-static bool
-processor_can(void)
-{
-	static atomic_int known; /* 0: not asked yet; 1: no; 2: yes */
-	int can = atomic_load_explicit(&known, memory_order_relaxed);
-	unsigned a, b, c, d;
-
-	if (can == 0) {
-		can = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_OSXSAVE) &&
-			      kernel_saves() &&
-			      __get_cpuid_count(7, 0, &a, &b, &c, &d) &&
-			      (b & bit_AVX512F)
-			  ? 2
-			  : 1;
-		atomic_store_explicit(&known, can, memory_order_relaxed);
-	}
-	return can == 2;
-}
 
 /* RFC 8439 2.1, for sixteen blocks: each vector is one word of all of them. */
 WIDE_INLINE static void
@@ -148,12 +119,6 @@ xor_strides(uint8_t *out, const uint8_t *in, size_t n, uint32_t state[16])
 
 #else
 
-static bool
-processor_can(void)
-{
-	return false;
-}
-
 static void
 xor_strides(uint8_t *out, const uint8_t *in, size_t n, uint32_t state[16])
 {
@@ -247,7 +212,7 @@ void
 chacha_seal(uint8_t *out, struct span plain, struct span ad,
     const uint8_t nonce[CHACHA_NONCE], const uint8_t key[CHACHA_KEY])
 {
-	if (plain.n < STRIDE || !processor_can()) {
+	if (plain.n < STRIDE || !processor_can(PROCESSOR_AVX512)) {
 		crypto_aead_chacha20poly1305_ietf_encrypt(
 		    out, NULL, plain.p, plain.n, ad.p, ad.n, NULL, nonce, key);
 		return;
@@ -263,7 +228,7 @@ chacha_open(uint8_t *out, struct span sealed, struct span ad,
 	struct span text = span_cut(sealed, 0, sealed.n - CHACHA_TAG);
 	uint8_t tag[CHACHA_TAG];
 
-	if (text.n < STRIDE || !processor_can())
+	if (text.n < STRIDE || !processor_can(PROCESSOR_AVX512))
 		return crypto_aead_chacha20poly1305_ietf_decrypt(out, NULL,
 			   NULL, sealed.p, sealed.n, ad.p, ad.n, nonce,
 			   key) == 0

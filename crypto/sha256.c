@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 #include "crypto/sha256.h"
 
+#include "crypto/processor.h"
+
 #define BLOCK 64
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
-#include <cpuid.h>
 #include <immintrin.h>
-#include <stdatomic.h>
 
 /* FIPS 180-4, 4.2.2. */
 static const uint32_t k[64] = { 0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5,
@@ -22,26 +22,6 @@ static const uint32_t k[64] = { 0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5,
 	0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3, 0x748f82ee, 0x78a5636f,
 	0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7,
 	0xc67178f2 };
-
-/* Asked once: in a virtual machine the question takes as long as a block. */
-static bool
-processor_can(void)
-{
-	static atomic_int known; /* 0: not asked yet; 1: no; 2: yes */
-	int can = atomic_load_explicit(&known, memory_order_relaxed);
-	unsigned a, b, c, d;
-
-	if (can == 0) {
-		can = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_SSSE3) &&
-			      (c & bit_SSE4_1) &&
-			      __get_cpuid_count(7, 0, &a, &b, &c, &d) &&
-			      (b & bit_SHA)
-			  ? 2
-			  : 1;
-		atomic_store_explicit(&known, can, memory_order_relaxed);
-	}
-	return can == 2;
-}
 
 __attribute__((target("sha,sse4.1"))) static __m128i
 load(const void *p)
@@ -101,12 +81,6 @@ compress(uint32_t h[8], const uint8_t *p, size_t blocks)
 
 #else
 
-static bool
-processor_can(void)
-{
-	return false;
-}
-
 static void
 compress(uint32_t h[8], const uint8_t *p, size_t blocks)
 {
@@ -129,7 +103,7 @@ sha256_update(crypto_hash_sha256_state *st, struct span bytes)
 {
 	struct span head = span_cut(bytes, 0, missing(st)), whole;
 
-	if (!processor_can() || bytes.n < head.n + BLOCK) {
+	if (!processor_can(PROCESSOR_SHA) || bytes.n < head.n + BLOCK) {
 		if (bytes.n > 0)
 			crypto_hash_sha256_update(st, bytes.p, bytes.n);
 		return;

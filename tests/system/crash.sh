@@ -15,17 +15,11 @@ set -u
 
 # shellcheck source=tests/lib/federation.sh
 . "$TOP/tests/lib/federation.sh"
+# shellcheck source=tests/lib/random.sh
+. "$TOP/tests/lib/random.sh"
 
 kills=${N:-100}
-seed=${SEED:-$(od -An -N2 -tu2 /dev/urandom | tr -d ' ')}
-random=$seed
-
-# The next number below $1, in $draw (a linear congruence, its higher bits).
-draw() # BELOW
-{
-	random=$(((random * 1103515245 + 12345) % 2147483648))
-	draw=$((random / 65536 % $1))
-}
+seed_begin crash
 
 fed_two
 acked=$fed/acked read=$fed/read

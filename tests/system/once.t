@@ -10,17 +10,11 @@ set -u
 
 # shellcheck source=tests/lib/federation.sh
 . "$TOP/tests/lib/federation.sh"
+# shellcheck source=tests/lib/random.sh
+. "$TOP/tests/lib/random.sh"
 
 kills=${N:-12}
-seed=${SEED:-$(od -An -N2 -tu2 /dev/urandom | tr -d ' ')}
-random=$seed
-echo "# SEED=$seed N=$kills"
-
-draw() # BELOW
-{
-	random=$(((random * 1103515245 + 12345) % 2147483648))
-	draw=$((random / 65536 % $1))
-}
+seed_begin "once, N=$kills"
 
 fed_two
 them=singcert-desk1 us=mycert-night

@@ -13,22 +13,15 @@ set -u
 
 # shellcheck source=tests/lib/federation.sh
 . "$TOP/tests/lib/federation.sh"
+# shellcheck source=tests/lib/random.sh
+. "$TOP/tests/lib/random.sh"
 # shellcheck source=tests/lib/wan.sh
 . "$TOP/tests/lib/wan.sh"
 
 brokers=${BROKERS:-12} seconds=${T:-60}
-seed=${SEED:-$(od -An -N2 -tu2 /dev/urandom | tr -d ' ')}
-random=$seed
 
 why=$(wan_missing) && skip_all "$why"
-echo "# partition: SEED=$seed BROKERS=$brokers T=$seconds"
-
-# The next number below $1, in $draw (a linear congruence, its higher bits).
-draw() # BELOW
-{
-	random=$(((random * 1103515245 + 12345) % 2147483648))
-	draw=$((random / 65536 % $1))
-}
+seed_begin "partition, BROKERS=$brokers T=$seconds"
 
 # One of the nations, in $picked.
 pick()

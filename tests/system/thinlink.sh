@@ -24,16 +24,17 @@ set -u
 
 # shellcheck source=tests/lib/federation.sh
 . "$TOP/tests/lib/federation.sh"
+# shellcheck source=tests/lib/random.sh
+. "$TOP/tests/lib/random.sh"
 # shellcheck source=tests/lib/wan.sh
 . "$TOP/tests/lib/wan.sh"
 
 link=${LINK:-peer} mib=${MIB:-50} cut=${CUT:-10} every=${EVERY:-60}
-seed=${SEED:-$(od -An -N2 -tu2 /dev/urandom | tr -d ' ')}
 rate=3000000 delay=100 loss=200 queue=200
 small=${SMALL:-20}
 
 why=$(wan_missing) && skip_all "$why"
-echo "# thinlink: SEED=$seed LINK=$link MIB=$mib CUT=$cut EVERY=$every"
+seed_begin "thinlink, LINK=$link MIB=$mib CUT=$cut EVERY=$every"
 
 # ---- who is where ----
 
