@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/incident.h"
 
+#include "client/json.h"
 #include "crypto/text.h"
 #include "crypto/ticket.h"
 
@@ -10,31 +11,6 @@
 #include <string.h>
 
 /* ---- reading ---- */
-
-/* jansson counts to 2,048 on the stack; we ask before it starts. */
-static bool
-shallow(struct span s)
-{
-	bool quoted = false;
-	unsigned depth = 0;
-	size_t i;
-
-	for (i = 0; i < s.n; i++) {
-		uint8_t c = s.p[i];
-
-		if (quoted && c == '\\')
-			i++;
-		else if (c == '"')
-			quoted = !quoted;
-		else if (!quoted && (c == '{' || c == '['))
-			depth++;
-		else if (!quoted && (c == '}' || c == ']') && depth > 0)
-			depth--;
-		if (depth > INCIDENT_DEPTH)
-			return false;
-	}
-	return true;
-}
 
 static const char *
 string(const json_t *o, const char *key, bool *good)
@@ -105,7 +81,7 @@ incident_parse(struct incident *out, struct span json)
 	bool good = true;
 
 	*out = (struct incident){ 0 };
-	if (!shallow(json))
+	if (!json_shallow(json, INCIDENT_DEPTH))
 		return TOCSIN_EMALFORMED;
 	out->root = json_loadb(
 	    (const char *)json.p, json.n, JSON_REJECT_DUPLICATES, &why);

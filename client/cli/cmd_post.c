@@ -2,8 +2,8 @@
 #include "client/cli/cmds.h"
 #include "client/cli/print.h"
 #include "client/cli/sent.h"
-#include "client/cli/stix.h"
 #include "client/cli/view.h"
+#include "client/form/form.h"
 #include "client/incident.h"
 #include "client/vocab.h"
 
@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 struct posting {
@@ -18,9 +19,14 @@ struct posting {
 	struct tocsin *t;
 	struct tocsin_draft d;
 	struct list to, attach, label, sector;
-	const char *text_path, *stix_path, *ackby;
+	const char *text_path, *ackby;
 	struct buf text;
-	struct stix stix;
+
+	const char *file; /* to import; NULL: none */
+	const struct form *as;
+	struct form_in in;
+	char *json;
+	char inside[FORM_FILES_MAX][64]; /* paths of the files in it */
 };
 
 /* A whole text from a file, or from standard input for "-". */
@@ -67,6 +73,8 @@ take_text(struct posting *p)
 	return 0;
 }
 
+/* ---- import ---- */
+
 static size_t
 tlp_width(const char *word)
 {
@@ -84,61 +92,120 @@ warn_wider(const struct posting *p)
 {
 	const char *said = p->d.tlp;
 
-	if (said == NULL || p->stix.tlp[0] == '\0')
-		return;
 	if (strncasecmp(said, "TLP:", 4) == 0)
 		said += 4;
 	if (vocab_find(VOCAB_TLP, said) != NULL &&
-	    tlp_width(said) > tlp_width(p->stix.tlp))
-		cli_note("warning: %s has objects that are marked TLP:%s, and "
-			 "the ticket is TLP:%s",
-		    p->stix_path, p->stix.tlp, said);
+	    tlp_width(said) > tlp_width(p->in.tlp))
+		cli_note("warning: %s says TLP:%s, and the ticket is TLP:%s; "
+			 "whose it is must have allowed that",
+		    p->file, p->in.tlp, said);
+}
+
+/* What the file says, unless it is said on the command line. */
+static int
+take_content(struct posting *p)
+{
+	json_t *o = p->in.content;
+
+	if (p->d.subject == NULL)
+		p->d.subject = form_text(o, "subject");
+	if (p->d.text == NULL)
+		p->d.text = form_text(o, "text");
+	p->json = json_dumps(o, JSON_COMPACT);
+	p->d.json = p->json;
+	if (p->json == NULL)
+		return cli_fail(TOCSIN_EINTERNAL, "no memory");
+	if (p->in.tlp[0] == '\0')
+		return 0;
+	if (p->d.tlp != NULL)
+		warn_wider(p);
+	else
+		cli_note("TLP:%s, as %s says", p->in.tlp, p->file);
+	if (p->d.tlp == NULL)
+		p->d.tlp = p->in.tlp;
+	return 0;
 }
 
 static int
-take_stix(struct posting *p)
+unreadable(const struct posting *p, enum tocsin_err err)
 {
+	if (err == TOCSIN_EUNSUPPORTED)
+		return cli_usage("%s is only written", p->as->title);
+	if (p->as != NULL)
+		return cli_fail(err, "%s cannot be read as %s; attach it",
+		    p->file, p->as->title);
+	return cli_fail(err,
+	    "%s is in no format that is known here; attach it to a ticket",
+	    p->file);
+}
+
+static int
+take_file(struct posting *p)
+{
+	const struct form *found = NULL;
 	struct buf b = { 0 };
 	enum tocsin_err err;
 	int status;
 
-	if (p->stix_path == NULL)
+	if (p->file == NULL)
 		return 0;
-	status = cli_read(p->stix_path, STIX_FILE_MAX, &b);
+	status = cli_read(p->file, FORM_FILE_MAX, &b);
 	if (status != 0)
 		return status;
-	err = stix_parse(&p->stix, buf_span(&b));
+	err = form_read(&p->in, p->as, buf_span(&b), &found);
 	buf_release(&b);
 	if (err != TOCSIN_OK)
-		return cli_fail(err,
-		    "%s is no STIX 2.1 bundle that can be read; attach it",
-		    p->stix_path);
-	if (p->d.subject == NULL)
-		p->d.subject = p->stix.subject;
-	if (p->d.text == NULL)
-		p->d.text = p->stix.text;
-	p->d.json = p->stix.json;
-	warn_wider(p);
+		return unreadable(p, err);
+	p->as = found;
+	return take_content(p);
+}
+
+/* A file that was in the file gets a path for as long as the program runs. */
+static int
+unpack(struct form_file *f, struct tocsin_attachment *a, char path[64])
+{
+	int fd = memfd_create("tocsin", MFD_CLOEXEC);
+	size_t done = 0;
+	ssize_t n;
+
+	while (fd >= 0 && done < f->bytes.n) {
+		n = write(fd, f->bytes.p + done, f->bytes.n - done);
+		if (n < 0 && errno != EINTR)
+			break;
+		done += n > 0 ? (size_t)n : 0;
+	}
+	if (fd < 0 || done < f->bytes.n)
+		return cli_fail(TOCSIN_EINTERNAL, "%s in the file: %s", f->name,
+		    strerror(errno));
+	snprintf(path, 64, "/proc/self/fd/%d", fd);
+	*a = (struct tocsin_attachment){
+		.path = path, .name = f->name, .media = f->media
+	};
 	return 0;
 }
 
 static int
 take_attachments(struct posting *p)
 {
-	size_t i, n = p->attach.n + (p->stix_path != NULL);
+	size_t i, n = p->attach.n + (p->file != NULL) + p->in.nfile;
 	struct tocsin_attachment *a = calloc(n + 1, sizeof(*a));
+	int status = 0;
 
 	if (a == NULL)
 		return cli_fail(TOCSIN_EINTERNAL, "no memory");
-	for (i = 0; i < p->attach.n; i++)
-		a[i].path = p->attach.word[i];
-	if (p->stix_path != NULL)
-		a[i] = (struct tocsin_attachment){ .path = p->stix_path,
-			.media = STIX_MEDIA };
 	p->d.attachments = a;
 	p->d.nattachments = n;
-	return 0;
+	for (i = 0; i < p->attach.n; i++)
+		a++->path = p->attach.word[i];
+	if (p->file != NULL)
+		*a++ = (struct tocsin_attachment){ .path = p->file,
+			.media = p->as->media };
+	for (i = 0; status == 0 && i < p->in.nfile; i++)
+		status = unpack(&p->in.file[i], a++, p->inside[i]);
+	return status;
 }
+
+/* ---- posting ---- */
 
 static int
 fill(struct posting *p)
@@ -147,9 +214,6 @@ fill(struct posting *p)
 
 	if (p->to.n == 0)
 		return cli_usage("say whom it is to: --to mycert@my");
-	if (p->d.tlp == NULL)
-		return cli_usage("say who may know: --tlp RED, AMBER+STRICT, "
-				 "AMBER, GREEN or CLEAR; it has no default");
 	if (p->ackby != NULL && !view_when("--ackby", p->ackby, &p->d.ackby))
 		return 2;
 	p->d.to = p->to.word;
@@ -157,7 +221,10 @@ fill(struct posting *p)
 	p->d.sectors = p->sector.word;
 	status = take_text(p);
 	if (status == 0)
-		status = take_stix(p);
+		status = take_file(p);
+	if (status == 0 && p->d.tlp == NULL)
+		return cli_usage("say who may know: --tlp RED, AMBER+STRICT, "
+				 "AMBER, GREEN or CLEAR; it has no default");
 	if (status == 0 && (p->d.subject == NULL || p->d.subject[0] == '\0'))
 		return cli_usage("say what it is about: --subject TEXT");
 	return status == 0 ? take_attachments(p) : status;
@@ -186,16 +253,16 @@ post(struct posting *p)
 	return status;
 }
 
-int
-cmd_post(struct cli *c, int argc, char **argv)
+static int
+post_with(struct cli *c, int argc, char **argv, bool import)
 {
 	struct posting p = { .c = c };
+	const char *as = NULL;
 	const struct opt opts[] = {
 		{ "--to", OPT_MANY, &p.to },
 		{ "--tlp", OPT_WORD, &p.d.tlp },
 		{ "--subject", OPT_WORD, &p.d.subject },
 		{ "--text", OPT_WORD, &p.text_path },
-		{ "--stix", OPT_WORD, &p.stix_path },
 		{ "--attach", OPT_LIST, &p.attach },
 		{ "--severity", OPT_WORD, &p.d.severity },
 		{ "--importance", OPT_WORD, &p.d.importance },
@@ -209,17 +276,35 @@ cmd_post(struct cli *c, int argc, char **argv)
 		{ "--label", OPT_LIST, &p.label },
 		{ "--exercise", OPT_WORD, &p.d.exercise },
 		{ "--kind", OPT_WORD, &p.d.kind },
+		{ import ? "--as" : NULL, OPT_WORD, &as },
 		{ NULL, OPT_FLAG, NULL },
 	};
 	int status;
 
-	if (!cli_options(c, argc, argv, opts, 0, 0))
+	if (!cli_options(c, argc, argv, opts, import, import))
 		return 2;
 	if (p.d.kind == NULL)
 		p.d.kind = "report";
+	if (import)
+		p.file = c->words[0];
+	if (as != NULL && (p.as = form_named(as)) == NULL)
+		return cli_no_form(as);
 	status = post(&p);
 	free((void *)(uintptr_t)p.d.attachments);
+	free(p.json);
 	buf_release(&p.text);
-	stix_release(&p.stix);
+	form_in_release(&p.in);
 	return status;
+}
+
+int
+cmd_post(struct cli *c, int argc, char **argv)
+{
+	return post_with(c, argc, argv, false);
+}
+
+int
+cmd_import(struct cli *c, int argc, char **argv)
+{
+	return post_with(c, argc, argv, true);
 }

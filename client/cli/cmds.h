@@ -13,6 +13,8 @@
 int cmd_ack(struct cli *c, int argc, char **argv);
 int cmd_authority(struct cli *c, int argc, char **argv);
 int cmd_completion(struct cli *c, int argc, char **argv);
+int cmd_export(struct cli *c, int argc, char **argv);
+int cmd_import(struct cli *c, int argc, char **argv);
 int cmd_inbox(struct cli *c, int argc, char **argv);
 int cmd_init(struct cli *c, int argc, char **argv);
 int cmd_keys(struct cli *c, int argc, char **argv);
@@ -26,5 +28,8 @@ int cmd_trust(struct cli *c, int argc, char **argv);
 int cmd_watch(struct cli *c, int argc, char **argv);
 int cmd_why(struct cli *c, int argc, char **argv);
 int cmd_words(struct cli *c, int argc, char **argv);
+
+/* There is no such format: says so, and which is the nearest. */
+int cli_no_form(const char *typed);
 
 #endif

@@ -13,16 +13,27 @@
 
 static int cmd_help(struct cli *c, int argc, char **argv);
 
+#define POST_OPTIONS                                                           \
+	"[--attach FILE]... [--severity LEVEL] [--importance I] [--loss L] "   \
+	"[--class RSIT] [--outlook O] [--pap P] [--sector S]... "              \
+	"[--precedence P] [--ackby 30m|TIME] [--label L]... "                  \
+	"[--exercise NAME] [--kind KIND]"
+
 /* Order and wording of tocsin(1); tests/cli/help.t compares the two. */
 /* clang-format off */
 const struct cmd cmds[] = {
 	{ "post", cmd_post,
-	    "--to M... --tlp T --subject S [--text FILE|-] [--stix FILE] "
-	    "[--attach FILE]... [--severity LEVEL] "
-	    "[--importance I] [--loss L] [--class RSIT] [--outlook O] "
-	    "[--pap P] [--sector S]... [--precedence P] [--ackby 30m|TIME] [--label L]... "
-	    "[--exercise NAME] [--kind KIND]",
+	    "--to M... --tlp T --subject S [--text FILE|-] "
+	    POST_OPTIONS,
 	    "send a ticket" },
+	{ "import", cmd_import,
+	    "FILE --to M... [--as FORMAT] [--tlp T] [--subject S] "
+	    "[--text FILE|-] " POST_OPTIONS,
+	    "send a ticket made of another tool's report" },
+	{ "export", cmd_export,
+	    "ID --as stix|misp|xarf|idea|markdown "
+	    "[--for me|organisation|clients|community|public] [-o FILE]",
+	    "write a ticket for another tool" },
 	{ "inbox", cmd_inbox, "[--unacked] [--overdue] [--offline]",
 	    "list the tickets, newest last" },
 	{ "show", cmd_show, "ID [--no-receipt] [--export DIR]",

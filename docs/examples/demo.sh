@@ -100,9 +100,9 @@ step 2 'A STIX report of Poison Ivy, TLP:AMBER, flash, with 8 MiB attached'
 head -c 8388608 /dev/urandom >"$fed/memory.img"
 spawn_at mycert-night watch --reader screen --json >"$fed/screen"
 watch_screen=$pid
-at singcert-desk1 post --to mycert@my --tlp AMBER --precedence flash \
-	--subject 'Poison Ivy beacons from your ministry' \
-	--stix "$sample" --attach "$fed/memory.img" \
+at singcert-desk1 import "$sample" --to mycert@my --tlp AMBER \
+	--precedence flash --subject 'Poison Ivy beacons from your ministry' \
+	--attach "$fed/memory.img" \
 	--severity II --class malicious-code:c2-server --ackby 30m \
 	--json >"$fed/posted" || bail 'the post failed'
 posted=$(now_ms)

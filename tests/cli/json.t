@@ -66,7 +66,7 @@ is "$(tocsin keys show --offline --json | jq -r 'keys_unsorted[]' | sort)" \
 hostile=$(printf 'a\033]0;x\007\342\200\256b"\\ \303\251')
 head -c 1000 /dev/urandom >"$fed/a b.bin"
 has_members post tocsin post --json --wait 0 --to singcert@sg --tlp AMBER \
-	--subject "$hostile" --stix "$TOP/docs/examples/samples/stix-poisonivy.json" \
+	--subject "$hostile" \
 	--attach "$fed/a b.bin" --severity II --class malicious-code:c2-server \
 	--precedence flash --ackby 1s --exercise Test.1 --label personal-data
 id=$(jq -r .id <out)
@@ -95,9 +95,7 @@ ok 'what a terminal must not see is escaped' \
 is "$(head -n 1 out | jq -r '.tlp, .precedence, .exercise, .kind, .own')" \
 	"$(printf 'AMBER\nflash\nTest.1\nreport\ntrue')" 'words are as they were'
 is "$(head -n 1 out | jq -r '.attachments | map(.name) | join(",")')" \
-	'a b.bin,stix-poisonivy.json' 'attachments have their names'
-is "$(head -n 1 out | jq '.content.indicators | length')" 25 \
-	'the indicators of the report are in it'
+	'a b.bin' 'attachments have their names'
 is "$(head -n 1 out | jq -r '.time | test("^20..-..-..T..:..:..Z$")')" true \
 	'a time is a time'
 is "$(jq -r '.answer // empty' <out)" accepted 'an answer is a word'

@@ -87,6 +87,10 @@ post()
 {
 	tocsin post --wait 0 --to singcert@sg --subject s "$@"
 }
+imports()
+{
+	tocsin import --wait 0 --to singcert@sg --subject s "$@"
+}
 says 1 roster-unknown 'tocsin trust' t inbox
 says 1 roster-unknown 'tocsin trust' post --tlp RED
 says 1 roster-unknown 'tocsin trust' t keys publish
@@ -138,13 +142,18 @@ for bad in '' '[]' '{"type":"bundle"}' '{"type":"bundle","objects":[1]}' \
 	'{"type":"bundle","type":"bundle","objects":[]}' \
 	'{"type":"bundle","objects":[{"type":"report","name":"\ud800"}]}'; do
 	printf '%s' "$bad" >"$fed/stix"
-	says 1 malformed 'no STIX' post --tlp RED --stix "$fed/stix"
+	says 1 malformed '' imports "$fed/stix" --tlp RED
 done
 {
 	printf '{"type":"bundle","objects":'
 	head -c 5000 /dev/zero | tr '\0' '['
 } >"$fed/stix"
-says 1 malformed 'no STIX' post --tlp RED --stix "$fed/stix"
+says 1 malformed 'no format that is known' imports "$fed/stix" --tlp RED
+says 1 malformed 'cannot be read as MISP event' \
+	imports "$TOP/docs/examples/samples/xarf-ddos.json" --as misp --tlp RED
+says 2 usage 'nearest is stix' imports "$fed/stix" --as stx --tlp RED
+says 2 usage 'Markdown is only written' imports "$fed/stix" --as markdown
+says 2 usage 'no default' imports "$TOP/docs/examples/samples/xarf-ddos.json"
 is "$(tocsin inbox --offline)" '' 'nothing of all this was posted'
 is "$(ls "$TOCSIN_HOME/spool" 2>/dev/null)" '' 'and nothing is left in the spool'
 

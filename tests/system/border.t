@@ -13,10 +13,12 @@ head -c 1000000 /dev/urandom >"$fed/memory.img"
 
 spawn_at mycert-night watch --reader screen --json >"$fed/screen"
 screen=$pid
-id=$(post singcert-desk1 mycert@my --tlp AMBER --precedence flash \
+at singcert-desk1 import "$TOP/docs/examples/samples/stix-poisonivy.json" \
+	--to mycert@my --tlp AMBER --precedence flash \
 	--subject 'Beacons from your ministry' --ackby 30m --severity II \
 	--class malicious-code:c2-server --attach "$fed/memory.img" \
-	--stix "$TOP/docs/examples/samples/stix-poisonivy.json")
+	--json >"$fed/posted"
+id=$(json id <"$fed/posted")
 is "${#id}" 44 'a ticket is posted'
 ok 'it comes to a reader who waits in the other nation' \
 	wait_until 20 has "$fed/screen" "$id"

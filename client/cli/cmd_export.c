@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A ticket in another tool's format. Whoever holds the file is no longer held
+ * by our keys, so the officer says for whom it is, and the labels are asked
+ * first.
+ */
+#include "client/cli/cmds.h"
+#include "client/cli/print.h"
+#include "client/form/form.h"
+#include "client/vocab.h"
+#include "crypto/text.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Whom a label lets know, in the order of the labels, narrow to wide. */
+static const char *const audiences[] = { "me", "organisation", "clients",
+	"community", "public" };
+
+#define AUDIENCES (sizeof(audiences) / sizeof(audiences[0]))
+
+int
+cli_no_form(const char *typed)
+{
+	const char *best = forms[0]->name;
+	unsigned least = 1000;
+	size_t i;
+
+	for (i = 0; forms[i] != NULL; i++) {
+		unsigned d = vocab_distance(forms[i]->name, typed);
+
+		if (d < least) {
+			least = d;
+			best = forms[i]->name;
+		}
+	}
+	return cli_usage(
+	    "there is no format %s; the nearest is %s", typed, best);
+}
+
+struct exporting {
+	struct cli *c;
+	const struct form *as;
+	const char *path, *audience;
+	struct form_out out;
+	struct form_message *message;
+	size_t left_out;
+	const struct tocsin_message *narrowest;
+};
+
+static size_t
+width(const char *tlp)
+{
+	size_t i;
+
+	for (i = 0; vocab_word(VOCAB_TLP, i) != NULL &&
+		    strcmp(vocab_word(VOCAB_TLP, i), tlp) != 0;
+	     i++)
+		;
+	return i;
+}
+
+static int
+no_audience(const char *typed)
+{
+	return cli_usage("%s: the file is for me, organisation, clients, "
+			 "community or public",
+	    typed);
+}
+
+/* The label of every message is obeyed, so the narrowest rules. */
+static int
+may_leave(struct exporting *e)
+{
+	size_t allowed = width(e->narrowest->tlp), wanted;
+
+	if (e->audience == NULL)
+		return 0;
+	for (wanted = 0;
+	     wanted < AUDIENCES && strcmp(audiences[wanted], e->audience) != 0;
+	     wanted++)
+		;
+	if (wanted == AUDIENCES)
+		return no_audience(e->audience);
+	if (wanted <= allowed)
+		return 0;
+	return cli_fail(TOCSIN_EPOLICYDENIED,
+	    "a message of it is TLP:%s, %s; for %s ask %.*s, who wrote it",
+	    e->narrowest->tlp, vocab_says(VOCAB_TLP, e->narrowest->tlp),
+	    audiences[wanted], (int)strcspn(e->narrowest->from, "/"),
+	    e->narrowest->from);
+}
+
+/* What is not opened has no words to export. */
+static int
+take_messages(struct exporting *e, const struct tocsin_list *l)
+{
+	size_t i;
+
+	e->message = calloc(l->n + 1, sizeof(*e->message));
+	if (e->message == NULL)
+		return cli_fail(TOCSIN_EINTERNAL, "no memory");
+	for (i = 0; i < l->n; i++) {
+		const struct tocsin_message *m = l->message[i];
+		struct form_message *to = &e->message[e->out.n];
+
+		if (m->refused != TOCSIN_OK || m->json == NULL) {
+			e->left_out++;
+			continue;
+		}
+		*to = (struct form_message){ .id = m->id,
+			.from = m->from,
+			.kind = m->kind,
+			.tlp = m->tlp,
+			.time = m->time,
+			.content =
+			    json_loads(m->json, JSON_REJECT_DUPLICATES, NULL) };
+		e->out.n++;
+		if (to->content == NULL)
+			return cli_fail(TOCSIN_EINTERNAL, "no memory");
+		if (e->narrowest == NULL ||
+		    width(m->tlp) < width(e->narrowest->tlp))
+			e->narrowest = m;
+	}
+	e->out.message = e->message;
+	return 0;
+}
+
+static void
+say_lost(const struct exporting *e)
+{
+	struct buf b = { 0 };
+	size_t i;
+
+	for (i = 0; i < json_array_size(e->out.lost); i++)
+		buf_addf(&b, "%s%s", i > 0 ? ", " : "",
+		    json_string_value(json_array_get(e->out.lost, i)));
+	buf_u8(&b, '\0');
+	if (i > 0 && buf_ok(&b))
+		cli_note("%s has no place for %s; the ticket is in the file as "
+			 "it was written",
+		    e->as->title, (const char *)b.p);
+	if (e->left_out > 0)
+		cli_note("%zu messages of it could not be opened and are left "
+			 "out",
+		    e->left_out);
+	buf_release(&b);
+}
+
+static int
+write_out(struct exporting *e)
+{
+	struct buf b = { 0 };
+	enum tocsin_err err;
+	int status;
+
+	e->out.tlp = e->narrowest->tlp;
+	e->out.now = cli_now();
+	e->out.lost = json_array();
+	err = form_write(&b, e->as, &e->out);
+	status = err == TOCSIN_EUNSUPPORTED
+		     ? cli_fail(err, "%s",
+			   e->out.why != NULL ? e->out.why
+					      : "this format is only read")
+		 : err != TOCSIN_OK ? cli_fail(err, "%s", tocsin_err_text(err))
+				    : cli_write(e->path, buf_span(&b), false);
+	if (status == 0)
+		say_lost(e);
+	json_decref(e->out.lost);
+	buf_release(&b);
+	return status;
+}
+
+static int export(struct exporting *e, struct tocsin *t)
+{
+	struct tocsin_list *l = NULL;
+	enum tocsin_err err = tocsin_thread(t, e->c->words[0], &l);
+	int status;
+	size_t i;
+
+	if (err != TOCSIN_OK)
+		return cli_error(t, err);
+	status = take_messages(e, l);
+	if (status == 0 && e->out.n == 0)
+		status = cli_fail(TOCSIN_ENOTFOUND,
+		    "nothing of that ticket is here and opened");
+	if (status == 0)
+		status = may_leave(e);
+	if (status == 0)
+		status = write_out(e);
+	for (i = 0; i < e->out.n; i++)
+		json_decref((json_t *)(uintptr_t)e->message[i].content);
+	free(e->message);
+	tocsin_list_free(l);
+	return status;
+}
+
+int
+cmd_export(struct cli *c, int argc, char **argv)
+{
+	struct exporting e = { .c = c };
+	const char *as = NULL;
+	const struct opt opts[] = {
+		{ "--as", OPT_WORD, &as },
+		{ "--for", OPT_WORD, &e.audience },
+		{ "-o", OPT_WORD, &e.path },
+		{ NULL, OPT_FLAG, NULL },
+	};
+	struct tocsin *t = NULL;
+	int status;
+
+	if (!cli_options(c, argc, argv, opts, 1, 1))
+		return 2;
+	if (as == NULL)
+		return cli_usage("say in which format: --as stix, misp, xarf, "
+				 "idea or markdown");
+	e.as = form_named(as);
+	if (e.as == NULL)
+		return cli_no_form(as);
+	status = cli_open(c, &t);
+	if (status != 0)
+		return status;
+	status = export(&e, t);
+	tocsin_close(t);
+	return status;
+}

@@ -1,0 +1,103 @@
+#!/bin/sh
+# Reports of other tools become tickets, and tickets become reports of theirs.
+set -u
+. "${TOP:=$(pwd)}/tests/lib/federation.sh"
+command -v jq >/dev/null || skip_all 'no jq on this machine'
+fed_begin
+fed_authorities aa bb cc
+fed_broker sg
+fed_member singcert@sg desk1
+fed_roster
+fed_trust singcert-desk1
+TOCSIN_HOME=$fed/homes/singcert-desk1
+export TOCSIN_HOME
+must tocsin keys publish --wait 0 >/dev/null 2>&1
+samples=$TOP/docs/examples/samples
+cd "$fed" || exit 1
+
+imports() # FILE OPTION...
+{
+	tocsin import "$@" --to singcert@sg --wait 0 --json >posted 2>said &&
+		jq -r .id <posted
+}
+
+# ---- in ----
+
+id=$(imports "$samples/stix-poisonivy.json" --tlp AMBER)
+is $? 0 'a STIX report becomes a ticket'
+tocsin show "$id" --json >ticket
+is "$(jq -r .subject <ticket)" \
+	'Poison Ivy: Assessing Damage and Extracting Intelligence' \
+	'of its title'
+is "$(jq '.content.indicators | length' <ticket)" 25 'its indicators are in it'
+ok 'what has no place is named' \
+	jq -e '.content.kept | index("objects.relationship")' ticket
+must tocsin save "$id" stix-poisonivy.json --wait 0
+ok 'and the file is attached as it was' \
+	cmp stix-poisonivy.json "$samples/stix-poisonivy.json"
+
+id=$(imports "$samples/misp-event.json")
+is $? 0 'so does an event of MISP, with the label that it has'
+is "$(tocsin show "$id" --json | jq -r .tlp)" CLEAR 'tlp:white is TLP:CLEAR'
+ok 'and that is said' has said 'TLP:CLEAR, as'
+tocsin show "$id" >shown
+ok 'what was kept is shown' has shown 'regkey|value'
+id=$(imports "$samples/misp-event.json" --tlp RED --subject mine)
+is "$(tocsin show "$id" --json | jq -r '.tlp + .subject')" REDmine \
+	'what is said here counts'
+
+printf '{"type":"bundle","objects":[{"type":"report","name":"r",%s]}' \
+	'"object_marking_refs":["marking-definition--5e57c739-391a-4eb3-b6be-7d15ca92d5ed"]}' >red.json
+id=$(imports red.json --tlp GREEN)
+ok 'a label wider than that of the file is pointed out' \
+	has said 'says TLP:RED, and the ticket is TLP:GREEN'
+
+id=$(imports "$samples/xarf-ddos.json" --tlp GREEN)
+is $? 0 'an abuse report becomes a ticket'
+must tocsin save "$id" evidence-1 --wait 0
+is "$(cat evidence-1)" 'DDoS attack detected: 250K pps, 1.2Gbps, 45 minutes' \
+	'its evidence is an attachment'
+xarf=$id
+id=$(imports "$samples/idea-scan.json" --tlp AMBER)
+is $? 0 'and an IDEA event'
+
+# ---- out ----
+
+for as in stix misp idea markdown; do
+	ok "a ticket is written as $as" tocsin export "$id" --as $as -o out.$as
+	ok 'with its label in it' grep -qi 'tlp.*amber' out.$as
+	called_wrongly 'is there already' 'and not over a file' \
+		tocsin export "$id" --as $as -o out.$as
+done
+called_wrongly 'in which format' 'a format must be said' tocsin export "$id"
+called_wrongly 'nearest is stix' 'a wrong one has a nearest' \
+	tocsin export "$id" --as sticks
+ok 'the abuse report goes back' tocsin export "$xarf" --as xarf -o out.xarf
+is "$(jq -r '.attack_vector, .source_identifier' out.xarf | tr '\n' ' ')" \
+	'syn_flood 192.0.2.155 ' 'with its figures'
+for as in stix misp idea; do
+	again=$(imports out.$as --tlp AMBER)
+	is "$(tocsin show "$again" --json |
+		jq -r '.content.classification.type + .subject')" \
+		'scannerHorizontal scan of port 445' "$as is read back"
+done
+
+# ---- who may have it ----
+
+ok 'one may have for oneself what one can read' \
+	tocsin export "$id" --as stix --for me
+ok 'AMBER is for clients' tocsin export "$id" --as stix --for clients
+refuses 'TLP:AMBER.*for community ask singcert@sg' \
+	'but not for the community' tocsin export "$id" --as stix --for community
+must tocsin note "$id" -m 'between us' --wait 0 >/dev/null
+called_wrongly 'me, organisation' 'an audience is one of five' \
+	tocsin export "$id" --as stix --for press
+red=$(tocsin post --to singcert@sg --tlp RED --subject s --wait 0 --json |
+	jq -r .id)
+refuses 'TLP:RED' 'RED stays with who reads it' \
+	tocsin export "$red" --as markdown --for organisation
+
+refuses "the ticket's class is none" 'what a format cannot say is refused' \
+	tocsin export "$red" --as xarf
+
+done_testing
