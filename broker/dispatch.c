@@ -24,6 +24,8 @@ struct op {
 	op_fn *serve;
 };
 
+static op_fn op_hello;
+
 /* PROTOCOL.md 5, in its order. */
 /* clang-format off */
 static const struct op ops[] = {
@@ -215,7 +217,7 @@ version(void)
 	return major << 16 | minor << 8 | patch;
 }
 
-void
+static void
 op_hello(struct request *r, struct span body)
 {
 	struct msg_hello m = {

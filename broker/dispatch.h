@@ -55,13 +55,10 @@ typedef void op_fn(struct request *r, struct span body);
 op_fn op_post, op_fetch, op_urgent, op_put, op_get, op_announce;
 op_fn op_entry_get, op_entry_list;
 op_fn op_relay_have; /* relay_heal.c */
-op_fn op_roster, op_relay_keys, op_proof, op_checkpoint, op_hello;
+op_fn op_roster, op_relay_keys, op_proof, op_checkpoint;
 
 /* The entry, if the link's member may see it: its own, or in its mailbox. */
 MUST_USE enum tocsin_err request_find(const struct request *r,
     struct store_rx *rx, const uint8_t id[32], struct store_entry *e);
-
-/* A device has told how far it is: remember, and tell the senders. */
-void fetch_acked(struct request *r, uint64_t acked);
 
 #endif

@@ -112,7 +112,8 @@ stall_timer(struct door *d, struct conn *c)
 		timer_stop(&c->beside);
 }
 
-struct conn *
+/* Whose timer has run longer; either may be NULL. */
+static struct conn *
 conn_older(struct timer *a, struct timer *b)
 {
 	if (a == NULL || (b != NULL && b->since < a->since))

@@ -217,9 +217,6 @@ void conn_greet_broker(struct door *d, struct conn *c);
 const char *conn_broker_path(const struct door *d, const struct conn *c);
 void conn_broker_down(struct door *d, struct conn *c, int error);
 
-/* Whose timer has run longer; either may be NULL. */
-struct conn *conn_older(struct timer *a, struct timer *b);
-
 /* One without a voucher among those that have waited longest, or NULL. */
 struct conn *conn_unvouched(struct door *d, enum wait wait);
 

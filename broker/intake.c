@@ -264,12 +264,6 @@ intake_free(struct intake *in)
 	free(in);
 }
 
-const uint8_t *
-intake_id(const struct intake *in)
-{
-	return in->id;
-}
-
 size_t
 intake_weight(const struct intake *in)
 {

@@ -58,7 +58,6 @@ MUST_USE enum tocsin_err intake_judge(struct intake **out, struct broker *b,
     struct intake_refused *refused);
 void intake_free(struct intake *in);
 
-const uint8_t *intake_id(const struct intake *in);
 size_t intake_weight(const struct intake *in); /* bytes, for struct job */
 
 /*

@@ -136,7 +136,8 @@ begin(struct way *w, struct span request, struct buf *answer)
 	return err;
 }
 
-enum tocsin_err
+/* A request and the fields of its answer, which alias *plain. */
+static enum tocsin_err
 way_ask(struct way *w, const struct buf *request, struct buf *plain,
     struct span *fields)
 {

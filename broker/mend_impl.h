@@ -21,10 +21,6 @@ struct way {
 	bool open;
 };
 
-/* A request and the fields of its answer, which alias *plain. */
-MUST_USE enum tocsin_err way_ask(struct way *w, const struct buf *request,
-    struct buf *plain, struct span *fields);
-
 /* A range of an entry, or of a part that it names; `bytes` alias *plain. */
 struct msg_get;
 struct msg_range;
@@ -39,11 +35,10 @@ bool mend_stopping(struct mend *m);
  */
 MUST_USE enum tocsin_err part_mend(struct way *w, const uint8_t hash[32]);
 
-/* Add to a part that is not whole what the peer has more of it. NOTFOUND: it
- * has not got all of it. */
-MUST_USE enum tocsin_err part_complete(struct way *w, const uint8_t hash[32]);
-
-/* The same for each part that some entry names; how many were completed. */
+/*
+ * Add to each part that is not whole, and that some entry names, what the peer
+ * has more of it; how many were completed.
+ */
 MUST_USE enum tocsin_err parts_complete(struct way *w, uint64_t *completed);
 
 #endif

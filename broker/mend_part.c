@@ -309,7 +309,8 @@ add_more(struct fix *f)
 	return err;
 }
 
-enum tocsin_err
+/* NOTFOUND: the peer has not got all of it. */
+static enum tocsin_err
 part_complete(struct way *w, const uint8_t hash[32])
 {
 	struct fix f;

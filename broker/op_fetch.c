@@ -237,6 +237,8 @@ park(struct request *r, uint32_t wait_ms, uint64_t seen)
 	    fetch_look);
 }
 
+static void take_acked(struct request *r, uint64_t acked);
+
 void
 op_fetch(struct request *r, struct span body)
 {
@@ -247,7 +249,7 @@ op_fetch(struct request *r, struct span body)
 		request_refuse(r, TOCSIN_EMALFORMED, 0, NULL);
 		return;
 	}
-	fetch_acked(r, m.acked);
+	take_acked(r, m.acked);
 	if (!look(r, &m, m.after, m.wait_ms == 0))
 		park(r, m.wait_ms, seen);
 }
@@ -436,8 +438,9 @@ ack_done(struct job *job, enum tocsin_err err)
 	ack_free(a);
 }
 
-void
-fetch_acked(struct request *r, uint64_t acked)
+/* A device has told how far it is: remember, and tell the senders. */
+static void
+take_acked(struct request *r, uint64_t acked)
 {
 	struct ack *a;
 

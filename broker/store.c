@@ -62,7 +62,8 @@ tx_refuse(struct store_tx *tx, enum tocsin_err err)
 	return err;
 }
 
-enum tocsin_err
+/* As store_from_mdb(), and tx_refuse(), unless it is ENOTFOUND. */
+static enum tocsin_err
 tx_fail(struct store_tx *tx, int rc)
 {
 	enum tocsin_err err = store_from_mdb(tx->view.s, rc);

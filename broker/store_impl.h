@@ -161,9 +161,6 @@ enum tocsin_err store_from_mdb(const struct store *s, int rc);
 /* The transaction can only be aborted from now on; returns err. */
 enum tocsin_err tx_refuse(struct store_tx *tx, enum tocsin_err err);
 
-/* As store_from_mdb(), and that, unless it is ENOTFOUND. */
-enum tocsin_err tx_fail(struct store_tx *tx, int rc);
-
 /* ENOSPACE if so many pages more would eat what freeing needs. */
 enum tocsin_err tx_room(struct store_tx *tx, uint64_t pages, bool control);
 
@@ -221,15 +218,12 @@ enum tocsin_err amended_get(
     struct store_rx *rx, uint64_t seq, struct store_entry *out);
 void damaged_note(struct store *s, uint64_t seq);
 
-/* Keys "name 00 ...", which is why a name holds no NUL (name_ok). */
+/* Keys "name 00 ...", which is why a name holds no NUL. */
 #define KEY_MAX (STORE_NAME_MAX + 1 + 1 + 8)
 struct key {
 	uint8_t p[KEY_MAX];
 	size_t n;
 };
-bool name_ok(struct span name);
-void key_name(struct key *k, struct span name);
-void key_u8(struct key *k, uint8_t v);
 void key_be64(struct key *k, uint64_t v);
 struct span key_span(const struct key *k);
 

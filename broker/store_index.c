@@ -14,14 +14,14 @@ struct out_row {
 	uint8_t part[32];
 };
 
-bool
+static bool
 name_ok(struct span name)
 {
 	return name.n > 0 && name.n <= STORE_NAME_MAX &&
 	       memchr(name.p, 0, name.n) == NULL;
 }
 
-void
+static void
 key_name(struct key *k, struct span name)
 {
 	memcpy(k->p, name.p, name.n);
@@ -29,7 +29,7 @@ key_name(struct key *k, struct span name)
 	k->n = name.n + 1;
 }
 
-void
+static void
 key_u8(struct key *k, uint8_t v)
 {
 	k->p[k->n++] = v;

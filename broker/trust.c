@@ -473,12 +473,6 @@ trust_keys(const struct trust *t, struct span member)
 	return found ? t->keys[at]->keys : NULL;
 }
 
-const struct keys *
-trust_keys_at(const struct trust *t, size_t i)
-{
-	return i < t->nkeys ? t->keys[i]->keys : NULL;
-}
-
 /* Serials are 1, 2, 3 and so on: the chain is its own index. */
 bool
 trust_in_chain(void *arg, uint64_t serial, const uint8_t id[ID_LEN])

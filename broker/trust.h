@@ -57,9 +57,6 @@ const uint8_t *trust_genesis(const struct trust *t); /* 32 bytes */
 /* The newest announcement of a member, or NULL; a fallen one is none. */
 const struct keys *trust_keys(const struct trust *t, struct span member);
 
-/* The i-th announcement of all, by member; NULL after the last. */
-const struct keys *trust_keys_at(const struct trust *t, size_t i);
-
 /* Whether a roster was ours at some time; an in_chain() for ticket_trust. */
 bool trust_in_chain(void *t, uint64_t serial, const uint8_t id[ID_LEN]);
 

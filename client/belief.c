@@ -242,7 +242,8 @@ keep(struct belief *b, struct desk_tx *tx, const char *name, struct span note)
 	return err;
 }
 
-bool
+/* Whether the roster of this serial has this id. */
+static bool
 belief_has(const struct belief *b, uint64_t serial, const uint8_t id[ID_LEN])
 {
 	return serial >= 1 && serial <= b->nchain &&

@@ -79,10 +79,6 @@ enum tocsin_err MUST_USE belief_keep_conflict(
 enum tocsin_err MUST_USE belief_next_conflict(
     struct desk_tx *tx, struct span *name, struct conflict *out);
 
-/* Whether the roster of this serial has this id. */
-bool belief_has(
-    const struct belief *b, uint64_t serial, const uint8_t id[ID_LEN]);
-
 /* The newest announcement of a member, or NULL; a fallen one is none. */
 const struct keys *belief_keys(const struct belief *b, struct span member);
 

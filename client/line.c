@@ -502,17 +502,6 @@ line_up(struct line *l)
 }
 
 unsigned
-line_count(struct line *l)
-{
-	unsigned n;
-
-	pthread_mutex_lock(&l->lock);
-	n = l->count;
-	pthread_mutex_unlock(&l->lock);
-	return n;
-}
-
-unsigned
 line_connections(struct line *l)
 {
 	unsigned n;

@@ -37,8 +37,7 @@ bool line_up(struct line *l);
 
 bool line_refused(struct line *l); /* nobody listens there */
 
-/* Counts the links, and the connections, each when it begins and ends. */
-unsigned line_count(struct line *l);
+/* Counts the connections, each when it begins and when it ends. */
 unsigned line_connections(struct line *l);
 
 /*

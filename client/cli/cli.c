@@ -474,8 +474,9 @@ warn_of(const struct conflict *k)
 		    serial);
 }
 
-void
-cli_conflicts(struct cli *c, struct desk *desk)
+/* The texts that prove that keys were misused, if there are any. */
+static void
+say_conflicts(struct cli *c, struct desk *desk)
 {
 	struct desk_tx *tx = NULL;
 	struct span name = { 0 };
@@ -506,7 +507,7 @@ cli_open(struct cli *c, struct tocsin **out)
 	err = tocsin_open(out, home, pass);
 	if (err != TOCSIN_OK)
 		return cli_error(NULL, err);
-	cli_conflicts(c, (*out)->parts.desk);
+	say_conflicts(c, (*out)->parts.desk);
 	return 0;
 }
 
@@ -537,7 +538,7 @@ cli_desk(struct cli *c, struct keystore *config, struct desk **desk,
 	if (err != TOCSIN_OK)
 		return cli_fail(err, "%s: the desk does not open: %s", path,
 		    tocsin_err_text(err));
-	cli_conflicts(c, *desk);
+	say_conflicts(c, *desk);
 	return 0;
 }
 

@@ -130,9 +130,6 @@ int cli_passphrase(
 int cli_new_passphrase(
     struct cli *c, const char *what, bool without, const char **out);
 
-/* The texts that prove that keys were misused, if there are any, on stderr. */
-void cli_conflicts(struct cli *c, struct desk *desk);
-
 /* A whole file; its failure is said, and leaves nothing in *out. */
 int cli_read(const char *path, size_t max, struct buf *out);
 
