@@ -76,16 +76,24 @@ get_rest(struct getting *g, const struct ticket *t)
 		   : TOCSIN_EBODYMISMATCH;
 }
 
+static void
+partial_path(char path[800], const char *home, const uint8_t hash[32])
+{
+	char whole[768];
+
+	sync_spool(whole, home, hash);
+	snprintf(path, 800, "%s.part", whole);
+}
+
 static enum tocsin_err
 open_partial(char path[800], const char *home, const uint8_t hash[32], int *fd)
 {
-	char whole[768], folder[640];
+	char folder[640];
 
 	keystore_path(folder, home, "spool");
 	if (mkdir(folder, 0700) != 0 && errno != EEXIST)
 		return file_error(errno);
-	sync_spool(whole, home, hash);
-	snprintf(path, 800, "%s.part", whole);
+	partial_path(path, home, hash);
 	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	return *fd < 0 ? file_error(errno) : TOCSIN_OK;
 }
@@ -112,7 +120,7 @@ bodies_get(const struct bodies *b, const struct ticket *t, struct buf *out)
 			  ? get_rest(&g, t)
 			  : file_error(errno);
 	}
-	if (err == TOCSIN_OK || err == TOCSIN_EBODYMISMATCH)
+	if (err == TOCSIN_EBODYMISMATCH)
 		unlink(path);
 out:
 	if (g.fd >= 0)
@@ -120,4 +128,31 @@ out:
 	if (err != TOCSIN_OK)
 		buf_cut(out, g.begin);
 	return err;
+}
+
+void
+bodies_forget(const char *home, const uint8_t hash[32])
+{
+	char path[800];
+
+	partial_path(path, home, hash);
+	unlink(path);
+}
+
+/* A part that is to be uploaded lies there whole, under its own name. */
+uint64_t
+bodies_here(const char *home, const uint8_t hash[32], uint64_t size)
+{
+	char path[800];
+	struct stat st;
+	uint64_t here;
+
+	sync_spool(path, home, hash);
+	if (stat(path, &st) != 0) {
+		partial_path(path, home, hash);
+		if (stat(path, &st) != 0)
+			return 0;
+	}
+	here = (uint64_t)st.st_size;
+	return here < size ? here : size;
 }

@@ -23,10 +23,15 @@ struct bodies {
 };
 
 /*
- * The body of that ticket, appended to *out, and verified by its hash.
+ * The body of that ticket, appended to *out, and verified by its hash. What the
+ * spool has of it stays until bodies_forget(): when it is in the desk.
  * BODYMISMATCH, NOTFOUND and other words of the broker: it will not have it.
  */
 enum tocsin_err MUST_USE bodies_get(
     const struct bodies *b, const struct ticket *t, struct buf *out);
+void bodies_forget(const char *home, const uint8_t hash[32]);
+
+/* How many bytes of a body or part of that size the spool has, so far. */
+uint64_t bodies_here(const char *home, const uint8_t hash[32], uint64_t size);
 
 #endif

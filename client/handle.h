@@ -34,6 +34,10 @@ enum tocsin_err fail(enum tocsin_err err, const char *fmt, ...)
 /* A snapshot of the desk, or a sentence. */
 enum tocsin_err MUST_USE begin_read(struct tocsin *t, struct desk_tx **tx);
 
+/* An id in full, from what was typed: of a message, thread or one to come. */
+enum tocsin_err MUST_USE find_id(
+    struct desk_tx *tx, const char *typed, uint8_t id[ID_LEN]);
+
 /*
  * The message that a person or program named, by a short id or a full one; for
  * the id of a thread whose first message never came here, the oldest that did.
@@ -59,6 +63,9 @@ struct opened {
 enum tocsin_err MUST_USE open_message(
     struct tocsin *t, struct desk_tx *tx, uint64_t number, struct opened *out);
 void opened_release(struct opened *o);
+
+/* Desk value: when the part of that hash was saved last. */
+const char *saved_name(char out[72], const uint8_t hash[32]);
 
 /* The same, as a caller sees it. */
 enum tocsin_err MUST_USE message_of(struct tocsin *t, struct desk_tx *tx,

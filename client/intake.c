@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/intake.h"
 
+#include "client/coming.h"
 #include "crypto/receipt.h"
 #include "crypto/ticket.h"
 
@@ -25,6 +26,8 @@ struct work {
 	struct ticket ticket;
 	struct note note;
 	struct receipt receipt;
+	bool fetched; /* a body, of this hash; in->done() is to be told */
+	uint8_t hash[32];
 };
 
 /* Errors of the disk or of memory: nothing was decided by them. */
@@ -109,6 +112,50 @@ our_serial(const struct intake *in)
 	return serial;
 }
 
+static bool
+comes_apart(const struct msg_entry *e)
+{
+	return e->detached && e->kind == TICKET;
+}
+
+/*
+ * Whether the desk has it, and nothing about it is to be mended. Our own come
+ * back to us, and what is urgent comes twice: no reason to fetch it again.
+ */
+static bool
+is_here(const struct work *w, const uint8_t id[ID_LEN])
+{
+	struct desk_message m;
+	struct desk_tx *tx = NULL;
+	uint64_t n;
+	bool here = false;
+
+	if (desk_read(w->in->parts->desk, &tx) == TOCSIN_OK &&
+	    desk_find(tx, id, &n) == TOCSIN_OK &&
+	    desk_get(tx, n, &m) == TOCSIN_OK)
+		here = m.own || m.refused == TOCSIN_OK;
+	desk_end(tx);
+	return here;
+}
+
+/* A body that somebody else has put into the desk meanwhile is not needed. */
+static enum tocsin_err
+complete_ticket(struct work *w, struct msg_entry *e, struct buf *extra)
+{
+	enum tocsin_err err;
+
+	if (ticket_parse(&w->ticket, &w->note, e->note) != TOCSIN_OK ||
+	    is_here(w, w->ticket.id))
+		return TOCSIN_OK;
+	err = w->in->body(w->in->arg, &w->ticket, extra);
+	if (err != TOCSIN_OK)
+		return err == TOCSIN_EDUPLICATE ? TOCSIN_OK : err;
+	e->body = buf_span(extra);
+	w->fetched = true;
+	memcpy(w->hash, w->ticket.body_hash, sizeof(w->hash));
+	return TOCSIN_OK;
+}
+
 /*
  * Before the transaction: nothing waits for the network inside one. What the
  * broker will never give is judged as if it were empty, so that one entry does
@@ -126,11 +173,8 @@ complete(struct work *w, struct msg_entry *e, struct buf *extra)
 		err = get_roster(w->in, our_serial(w->in) + 1, extra);
 		if (err == TOCSIN_OK)
 			e->note = buf_span(extra);
-	} else if (e->kind == TICKET &&
-		   ticket_parse(&w->ticket, &w->note, e->note) == TOCSIN_OK) {
-		err = w->in->body(w->in->arg, &w->ticket, extra);
-		if (err == TOCSIN_OK)
-			e->body = buf_span(extra);
+	} else if (e->kind == TICKET) {
+		err = complete_ticket(w, e, extra);
 	}
 	return is_storage(err) || sync_passes(err) ? err : TOCSIN_OK;
 }
@@ -249,9 +293,9 @@ check_exercise(struct work *w)
 	return err;
 }
 
-/* The ticket is parsed; `body` and `posted` are its message's. */
+/* What can be said of the ticket, which is parsed, without its body. */
 static enum tocsin_err
-judge(struct work *w, struct span body, int64_t posted)
+judge_header(struct work *w, int64_t posted)
 {
 	const struct sync_parts *p = w->in->parts;
 	struct ticket_trust trust;
@@ -264,6 +308,15 @@ judge(struct work *w, struct span body, int64_t posted)
 	if (err == TOCSIN_OK &&
 	    ticket_to_find(&w->ticket, span_of(p->keys->member)) < 0)
 		err = TOCSIN_ENOTRECIPIENT;
+	return err;
+}
+
+/* `body` and `posted` are its message's. */
+static enum tocsin_err
+judge(struct work *w, struct span body, int64_t posted)
+{
+	enum tocsin_err err = judge_header(w, posted);
+
 	if (err == TOCSIN_OK)
 		err = ticket_check_body(&w->ticket, body);
 	if (err == TOCSIN_OK)
@@ -426,10 +479,47 @@ take_ticket(struct work *w, const struct msg_entry *e)
 		crypto_hash_sha256(m.id, e->note.p, e->note.n);
 		memcpy(m.thread, m.id, ID_LEN);
 	}
-	err = desk_find(w->tx, m.id, &m.number);
+	err = coming_drop(w->tx, e->seq);
+	if (err == TOCSIN_OK)
+		err = desk_find(w->tx, m.id, &m.number);
 	if (err == TOCSIN_OK)
 		return known(w, &m);
 	return err == TOCSIN_ENOTFOUND ? unknown(w, &m) : err;
+}
+
+/* ---- tickets to come ---- */
+
+/* Whether it was noted, and nothing can be said of it that was not. */
+static bool
+is_noted(const struct work *w, const struct msg_entry *e)
+{
+	struct coming c;
+
+	return coming_next(w->tx, e->seq - 1, &c) == TOCSIN_OK &&
+	       c.seq == e->seq && c.verdict == TOCSIN_OK;
+}
+
+static enum tocsin_err
+note_header(struct work *w, const struct msg_entry *e)
+{
+	struct coming c = { .seq = e->seq,
+		.posted = e->time,
+		.arrived = w->in->now,
+		.note = e->note };
+	uint64_t n;
+	enum tocsin_err err;
+
+	if (is_noted(w, e) ||
+	    ticket_parse(&w->ticket, &w->note, e->note) != TOCSIN_OK)
+		return TOCSIN_OK;
+	memcpy(c.id, w->ticket.id, ID_LEN);
+	memcpy(c.thread, w->ticket.has_thread ? w->ticket.thread : w->ticket.id,
+	    ID_LEN);
+	err = desk_find(w->tx, c.id, &n);
+	if (err != TOCSIN_ENOTFOUND) /* a message already, good or not */
+		return err;
+	c.verdict = judge_header(w, e->time);
+	return is_storage(c.verdict) ? c.verdict : coming_put(w->tx, &c);
 }
 
 /* ---- receipts ---- */
@@ -598,14 +688,33 @@ store(struct work *w, void *arg)
 		if (r->entry[i].seq > last)
 			last = r->entry[i].seq;
 	}
-	if (err == TOCSIN_OK && last > r->cursor)
+	if (err == TOCSIN_OK && last > r->cursor) {
 		err = desk_u64_put(w->tx, CURSOR, last);
+		if (err == TOCSIN_OK)
+			err = coming_drop_to(w->tx, last);
+	}
 	r->cursor = last;
 	return err;
 }
 
+/* The headers of all whose bodies come apart, before the first of these. */
+static enum tocsin_err
+store_headers(struct work *w, void *arg)
+{
+	const struct run *r = arg;
+	uint64_t cursor = desk_u64_get(w->tx, CURSOR);
+	enum tocsin_err err = TOCSIN_OK;
+	size_t i;
+
+	for (i = 0; err == TOCSIN_OK && i < r->n; i++)
+		if (comes_apart(&r->entry[i]) && r->entry[i].seq > cursor)
+			err = note_header(w, &r->entry[i]);
+	return err;
+}
+
 /*
- * As many as are held in memory at once; *n says how many they were. Without a
+ * As many as are held in memory at once, and up to a body that comes apart: it
+ * keeps nothing back that is whole. *n says how many they were. Without a
  * cursor they are taken apart.
  */
 static enum tocsin_err
@@ -621,7 +730,16 @@ take_some(struct work *w, const struct msg_entry *from, size_t max, size_t *n,
 
 	if (entry == NULL || extra == NULL)
 		goto out;
+	if (comes_apart(from)) {
+		struct run headers = { .entry = from, .n = max };
+
+		kept = in_one(w, store_headers, &headers);
+		if (kept != TOCSIN_OK)
+			goto out;
+	}
 	while (r.n < max && bytes < EXTRA_MAX) {
+		if (r.n > 0 && comes_apart(&from[r.n]))
+			break;
 		entry[r.n] = from[r.n];
 		err = complete(w, &entry[r.n], &extra[r.n]);
 		if (err != TOCSIN_OK)
@@ -631,6 +749,9 @@ take_some(struct work *w, const struct msg_entry *from, size_t max, size_t *n,
 	kept = r.n > 0 ? in_one(w, store, &r) : TOCSIN_OK;
 	if (r.n > 0 && kept == TOCSIN_OK && cursor != NULL)
 		*cursor = r.cursor;
+	if (w->fetched && w->in->done != NULL)
+		w->in->done(w->in->arg, w->hash, kept == TOCSIN_OK);
+	w->fetched = false;
 out:
 	*n = r.n;
 	for (i = 0; extra != NULL && i < max; i++)
@@ -654,6 +775,10 @@ intake_entries(
 	while (err == TOCSIN_OK && at < m->n) {
 		err = take_some(w, m->entry + at, m->n - at, &n, cursor);
 		at += n;
+		if (err == TOCSIN_EBUSY && cursor == NULL) {
+			at++; /* it comes in its turn; the others need not */
+			err = TOCSIN_OK;
+		}
 	}
 	free(w);
 	return err;

@@ -13,8 +13,13 @@
  * we believe something new. A ticket that is good then becomes a message with a
  * new number, so that readers get it.
  *
+ * A ticket whose body does not fit into the answer is noted by its header
+ * before its body is asked for (coming.h), and what stands before it is put
+ * away first, so neither waits for it.
+ *
  * Desk values: "cursor", the broker's seq up to which all is here; "chain/..."
- * (one per message: who claims a place in a device's chain); "held/...".
+ * (one per message: who claims a place in a device's chain); "held/...";
+ * "coming/...".
  */
 #ifndef TOCSIN_CLIENT_INTAKE_H
 #define TOCSIN_CLIENT_INTAKE_H
@@ -28,11 +33,16 @@ struct intake {
 	/* Ask the broker for what did not fit; the answer's fields. */
 	enum tocsin_err (*ask)(
 	    void *arg, struct span request, struct buf *fields);
-	/* The same for a body, in pieces that a crash does not lose. */
+	/*
+	 * The same for a body, in pieces that a crash does not lose. BUSY: not
+	 * now, what is beyond it may be. DUPLICATE: it is in the desk already.
+	 */
 	enum tocsin_err (*body)(
 	    void *arg, const struct ticket *t, struct buf *out);
 	void *arg;
 	int64_t now;
+	/* After each body that was given: whether the desk has it; or NULL. */
+	void (*done)(void *arg, const uint8_t hash[32], bool kept);
 };
 
 /* Sets *cursor to the last entry's seq once all of it is on disk. */

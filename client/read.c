@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+#include "client/bodies.h"
+#include "client/coming.h"
 #include "client/handle.h"
 #include "client/incident.h"
 
@@ -136,26 +138,85 @@ fill_nothing(struct message *m)
 	m->m.precedence = "routine";
 }
 
+/* ---- attachments ---- */
+
+const char *
+saved_name(char out[72], const uint8_t hash[32])
+{
+	char hex[65];
+
+	sodium_bin2hex(hex, sizeof(hex), hash, 32);
+	snprintf(out, 72, "saved/%s", hex);
+	return out;
+}
+
+/* What this desk knows of a part: how much is here, and whether it was. */
+static void
+fill_part(struct tocsin_part *p, struct tocsin *t, struct desk_tx *tx,
+    const struct ticket *ticket, const uint8_t hash[32])
+{
+	char name[72];
+	size_t i;
+
+	for (i = 0; i < ticket->npart; i++)
+		if (memcmp(ticket->part[i].hash, hash, 32) == 0)
+			p->sealed = ticket->part[i].size;
+	p->here = bodies_here(t->parts.keys->home, hash, p->sealed);
+	p->saved = (int64_t)desk_u64_get(tx, saved_name(name, hash));
+}
+
 static bool
-fill_parts(struct message *m)
+new_parts(struct message *m, size_t n)
+{
+	m->parts = calloc(n + 1, sizeof(*m->parts));
+	m->m.parts = m->parts;
+	m->m.nparts = m->parts != NULL ? n : 0;
+	return m->parts != NULL;
+}
+
+static bool
+fill_parts(struct message *m, struct tocsin *t, struct desk_tx *tx,
+    const struct ticket *ticket)
 {
 	size_t i, n = m->incident.nattachment;
 
-	m->parts = calloc(n + 1, sizeof(*m->parts));
-	if (m->parts == NULL)
+	if (!new_parts(m, n))
 		return false;
 	for (i = 0; i < n; i++) {
 		m->parts[i].name = m->incident.attachment[i].name;
 		m->parts[i].media = m->incident.attachment[i].media;
 		m->parts[i].size = m->incident.attachment[i].size;
+		fill_part(&m->parts[i], t, tx, ticket,
+		    m->incident.attachment[i].part);
 	}
-	m->m.parts = m->parts;
-	m->m.nparts = n;
 	return true;
 }
 
+/* Their names and types are in the body. */
 static bool
-fill_contents(struct message *m, const struct opened *o)
+fill_coming(struct message *m, struct tocsin *t, struct desk_tx *tx,
+    const struct ticket *ticket)
+{
+	size_t i;
+
+	m->m.coming = true;
+	m->m.body_size = ticket->body_size;
+	m->m.body_here = bodies_here(
+	    t->parts.keys->home, ticket->body_hash, ticket->body_size);
+	if (!new_parts(m, ticket->npart))
+		return false;
+	for (i = 0; i < ticket->npart; i++) {
+		m->parts[i].name = m->parts[i].media = "";
+		fill_part(&m->parts[i], t, tx, ticket, ticket->part[i].hash);
+	}
+	return true;
+}
+
+/* ---- all of it ---- */
+
+static bool
+fill_contents(struct message *m, struct tocsin *t, struct desk_tx *tx,
+    const struct opened *o)
 {
 	enum tocsin_err err;
 
@@ -171,11 +232,12 @@ fill_contents(struct message *m, const struct opened *o)
 	}
 	m->m.subject = m->incident.subject;
 	m->m.text = m->incident.text;
-	return fill_parts(m);
+	return fill_parts(m, t, tx, &o->ticket);
 }
 
 static bool
-fill(struct message *m, const struct opened *o)
+fill(struct message *m, struct tocsin *t, struct desk_tx *tx,
+    const struct opened *o)
 {
 	m->m.number = o->row.number;
 	id_print(m->m.id, o->row.id);
@@ -188,7 +250,7 @@ fill(struct message *m, const struct opened *o)
 		fill_nothing(m);
 	else if (!fill_header(m, &o->ticket))
 		return false;
-	return o->contents.json.n == 0 || fill_contents(m, o);
+	return o->contents.json.n == 0 || fill_contents(m, t, tx, o);
 }
 
 void
@@ -224,7 +286,7 @@ message_of(struct tocsin *t, struct desk_tx *tx, uint64_t number,
 		return fail(err, "no memory");
 	}
 	err = open_message(t, tx, number, o);
-	if (err == TOCSIN_OK && !fill(m, o))
+	if (err == TOCSIN_OK && !fill(m, t, tx, o))
 		err = fail(TOCSIN_EINTERNAL, "no memory");
 	opened_release(o);
 	free(o);
@@ -235,19 +297,77 @@ message_of(struct tocsin *t, struct desk_tx *tx, uint64_t number,
 	return err;
 }
 
+/* What the header of one that is coming says. */
+static enum tocsin_err
+message_to_come(struct tocsin *t, struct desk_tx *tx, const struct coming *c,
+    struct tocsin_message **out)
+{
+	struct opened *o = calloc(1, sizeof(*o));
+	struct message *m = calloc(1, sizeof(*m));
+	enum tocsin_err err = TOCSIN_EINTERNAL;
+	bool good;
+
+	if (o == NULL || m == NULL) {
+		free(o);
+		free(m);
+		return fail(err, "no memory");
+	}
+	o->row = (struct desk_message){ .posted = c->posted,
+		.arrived = c->arrived,
+		.refused = c->verdict };
+	memcpy(o->row.id, c->id, ID_LEN);
+	memcpy(o->row.thread, c->thread, ID_LEN);
+	good = ticket_parse(&o->ticket, &o->parsed, c->note) == TOCSIN_OK &&
+	       memcmp(o->ticket.id, c->id, ID_LEN) == 0;
+	if (!good) { /* damaged on this disk */
+		memset(&o->ticket, 0, sizeof(o->ticket));
+		o->row.refused = TOCSIN_EBODYMISMATCH;
+	} else if (o->row.refused == TOCSIN_OK) {
+		o->row.refused = TOCSIN_EUNAVAILABLE;
+	}
+	if (fill(m, t, tx, o) && fill_coming(m, t, tx, &o->ticket))
+		err = TOCSIN_OK;
+	opened_release(o);
+	free(o);
+	if (err == TOCSIN_OK) {
+		*out = &m->m;
+		return err;
+	}
+	tocsin_message_free(&m->m);
+	return fail(err, "no memory");
+}
+
 /* ---- the calls ---- */
+
+/* After find_message() did not find it, whose sentence stands if this neither.
+ */
+static enum tocsin_err
+find_coming(struct desk_tx *tx, const char *typed, struct coming *c)
+{
+	uint8_t id[ID_LEN];
+	enum tocsin_err err = find_id(tx, typed, id);
+
+	return err == TOCSIN_OK ? coming_find(tx, id, c) : err;
+}
 
 enum tocsin_err
 tocsin_get(struct tocsin *t, const char *id, struct tocsin_message **out)
 {
 	struct desk_tx *tx = NULL;
+	struct coming c;
 	uint64_t number;
 	enum tocsin_err err = begin_read(t, &tx);
 
-	if (err == TOCSIN_OK)
-		err = find_message(t, tx, id, &number);
-	if (err == TOCSIN_OK)
+	if (err != TOCSIN_OK)
+		return err;
+	err = find_message(t, tx, id, &number);
+	if (err == TOCSIN_OK) {
 		err = message_of(t, tx, number, out);
+	} else if (err == TOCSIN_ENOTFOUND) {
+		err = find_coming(tx, id, &c);
+		if (err == TOCSIN_OK)
+			err = message_to_come(t, tx, &c, out);
+	}
 	desk_end(tx);
 	return err;
 }
@@ -261,17 +381,25 @@ of_desk(enum tocsin_err err)
 		   : fail(err, "the desk: %s", tocsin_err_text(err));
 }
 
+static bool
+list_grow(struct tocsin_list *l)
+{
+	struct tocsin_message **grown =
+	    realloc(l->message, (l->n + 1) * sizeof(*grown));
+
+	if (grown != NULL)
+		l->message = grown;
+	return grown != NULL;
+}
+
 static enum tocsin_err
 list_add(struct tocsin *t, struct desk_tx *tx, uint64_t number,
     struct tocsin_list *l)
 {
-	struct tocsin_message **grown;
 	enum tocsin_err err;
 
-	grown = realloc(l->message, (l->n + 1) * sizeof(*grown));
-	if (grown == NULL)
+	if (!list_grow(l))
 		return fail(TOCSIN_EINTERNAL, "no memory");
-	l->message = grown;
 	err = message_of(t, tx, number, &l->message[l->n]);
 	if (err == TOCSIN_OK)
 		l->n++;
@@ -279,6 +407,61 @@ list_add(struct tocsin *t, struct desk_tx *tx, uint64_t number,
 		err = fail(TOCSIN_EBODYMISMATCH, "message %llu of the desk: %s",
 		    (unsigned long long)number,
 		    tocsin_err_text(TOCSIN_EBODYMISMATCH));
+	return err;
+}
+
+static bool
+listed(const struct tocsin_list *l, const char *thread)
+{
+	size_t i;
+
+	for (i = 0; i < l->n; i++)
+		if (strcmp(l->message[i]->thread, thread) == 0)
+			return true;
+	return false;
+}
+
+/* Which of those that are coming: of a thread, or the first of each new one. */
+struct wanted {
+	const uint8_t *thread; /* NULL: of all */
+	bool tickets;
+};
+
+static bool
+is_wanted(struct desk_tx *tx, const struct wanted *w,
+    const struct tocsin_list *l, const struct coming *c)
+{
+	char thread[ID_TEXT + 1];
+	uint64_t n;
+
+	if (desk_find(tx, c->id, &n) == TOCSIN_OK) /* it came another way */
+		return false;
+	if (w->thread != NULL && memcmp(w->thread, c->thread, ID_LEN) != 0)
+		return false;
+	if (!w->tickets)
+		return true;
+	id_print(thread, c->thread);
+	return desk_thread_next(tx, c->thread, 0, &n) != TOCSIN_OK &&
+	       !listed(l, thread);
+}
+
+static enum tocsin_err
+list_coming(struct tocsin *t, struct desk_tx *tx, const struct wanted *w,
+    struct tocsin_list *l)
+{
+	struct coming c = { 0 };
+	enum tocsin_err err;
+
+	while ((err = of_desk(coming_next(tx, c.seq, &c))) == TOCSIN_OK) {
+		if (!is_wanted(tx, w, l, &c))
+			continue;
+		if (!list_grow(l))
+			return fail(TOCSIN_EINTERNAL, "no memory");
+		err = message_to_come(t, tx, &c, &l->message[l->n]);
+		if (err != TOCSIN_OK)
+			return err;
+		l->n++;
+	}
 	return err;
 }
 
@@ -323,11 +506,37 @@ first_first(struct tocsin_list *l)
 	l->message[0] = m;
 }
 
+/* The thread that an id is of, also if all of it is still to come. */
+static enum tocsin_err
+thread_of(struct tocsin *t, struct desk_tx *tx, const char *typed,
+    uint8_t thread[ID_LEN])
+{
+	struct desk_message row;
+	struct coming c;
+	uint64_t n;
+	enum tocsin_err err = find_message(t, tx, typed, &n);
+
+	if (err == TOCSIN_ENOTFOUND) {
+		err = find_coming(tx, typed, &c);
+		if (err == TOCSIN_OK)
+			memcpy(thread, c.thread, ID_LEN);
+		return err;
+	}
+	if (err != TOCSIN_OK)
+		return err;
+	err = desk_get(tx, n, &row);
+	if (err != TOCSIN_OK)
+		return fail(err, "the desk: %s", tocsin_err_text(err));
+	memcpy(thread, row.thread, ID_LEN);
+	return TOCSIN_OK;
+}
+
 enum tocsin_err
 tocsin_thread(struct tocsin *t, const char *id, struct tocsin_list **out)
 {
 	struct tocsin_list *l = calloc(1, sizeof(*l));
-	struct desk_message row;
+	uint8_t thread[ID_LEN];
+	const struct wanted coming = { .thread = thread };
 	struct desk_tx *tx = NULL;
 	uint64_t n = 0;
 	enum tocsin_err err;
@@ -336,24 +545,38 @@ tocsin_thread(struct tocsin *t, const char *id, struct tocsin_list **out)
 		return fail(TOCSIN_EINTERNAL, "no memory");
 	err = begin_read(t, &tx);
 	if (err == TOCSIN_OK)
-		err = find_message(t, tx, id, &n);
-	if (err == TOCSIN_OK) {
-		err = desk_get(tx, n, &row);
-		if (err != TOCSIN_OK)
-			fail(err, "the desk: %s", tocsin_err_text(err));
-	}
+		err = thread_of(t, tx, id, thread);
 	if (err != TOCSIN_OK) {
 		desk_end(tx);
 		tocsin_list_free(l);
 		return err;
 	}
-	for (n = 0; err == TOCSIN_OK;) {
-		err = of_desk(desk_thread_next(tx, row.thread, n, &n));
+	while (err == TOCSIN_OK) {
+		err = of_desk(desk_thread_next(tx, thread, n, &n));
 		if (err == TOCSIN_OK)
 			err = list_add(t, tx, n, l);
 	}
-	desk_end(tx);
 	first_first(l);
+	if (err == TOCSIN_ENOTFOUND)
+		err = list_coming(t, tx, &coming, l);
+	desk_end(tx);
+	return give_list(err, l, out);
+}
+
+enum tocsin_err
+tocsin_coming(struct tocsin *t, struct tocsin_list **out)
+{
+	struct tocsin_list *l = calloc(1, sizeof(*l));
+	const struct wanted all = { 0 };
+	struct desk_tx *tx = NULL;
+	enum tocsin_err err;
+
+	if (l == NULL)
+		return fail(TOCSIN_EINTERNAL, "no memory");
+	err = begin_read(t, &tx);
+	if (err == TOCSIN_OK)
+		err = list_coming(t, tx, &all, l);
+	desk_end(tx);
 	return give_list(err, l, out);
 }
 
@@ -400,6 +623,9 @@ tocsin_tickets(struct tocsin *t, struct tocsin_list **out)
 		if (err == TOCSIN_OK && stands)
 			err = list_add(t, tx, n, l);
 	}
+	if (err == TOCSIN_ENOTFOUND)
+		err =
+		    list_coming(t, tx, &(struct wanted){ .tickets = true }, l);
 	desk_end(tx);
 	return give_list(err, l, out);
 }

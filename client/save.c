@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PATIENCE_MS 30000 /* in which nothing came, until we give up */
@@ -149,6 +150,22 @@ save_text(enum tocsin_err err)
 	return tocsin_err_text(err);
 }
 
+/* For people to see; that it cannot be noted takes nothing from them. */
+static void
+note_saved(const struct fetching *f)
+{
+	struct desk_tx *tx = NULL;
+	char name[72];
+
+	if (desk_write(f->t->parts.desk, &tx) != TOCSIN_OK)
+		return;
+	if (desk_u64_put(tx, saved_name(name, f->part.hash),
+		(uint64_t)time(NULL)) != TOCSIN_OK)
+		desk_end(tx);
+	else if (desk_commit(tx) != TOCSIN_OK)
+		return;
+}
+
 /* Fetched and opened outside of any transaction. */
 static enum tocsin_err
 save(struct fetching *f, const struct opened *o,
@@ -180,6 +197,7 @@ save(struct fetching *f, const struct opened *o,
 					 : file_text(err));
 	if (ours)
 		unlink(path);
+	note_saved(f);
 	return TOCSIN_OK;
 }
 

@@ -2,6 +2,7 @@
 #include "client/sync.h"
 
 #include "client/bodies.h"
+#include "client/claim.h"
 #include "client/intake.h"
 #include "client/line.h"
 #include "client/outbox.h"
@@ -51,6 +52,7 @@ struct sync {
 	struct outbox out;
 	struct upload *up;
 	int64_t up_rest; /* when it is to be looked after again */
+	struct claim claim; /* of large bodies */
 	struct parked park[PARKS];
 	uint64_t cursor; /* all up to it is in the desk */
 	uint64_t told;	 /* and so far the broker was told of it */
@@ -349,6 +351,7 @@ ask_for_intake(void *arg, struct span request, struct buf *fields)
 
 static enum tocsin_err body_for_intake(
     void *arg, const struct ticket *t, struct buf *out);
+static void body_done(void *arg, const uint8_t hash[32], bool kept);
 
 static struct intake
 intake(struct sync *s)
@@ -356,6 +359,7 @@ intake(struct sync *s)
 	return (struct intake){ .parts = &s->p,
 		.ask = ask_for_intake,
 		.body = body_for_intake,
+		.done = body_done,
 		.arg = s,
 		.now = (int64_t)time(NULL) };
 }
@@ -473,6 +477,7 @@ meanwhile(void *arg)
 
 	if (s->stop)
 		return false;
+	claim_sign(&s->claim);
 	if (backoff_now() < s->look_at)
 		return true;
 	s->inside = true;
@@ -485,10 +490,63 @@ meanwhile(void *arg)
 	return true;
 }
 
+static bool
+in_desk(struct sync *s, const uint8_t id[32])
+{
+	struct desk_tx *tx = NULL;
+	uint64_t n;
+	bool there;
+
+	there = desk_read(s->p.desk, &tx) == TOCSIN_OK &&
+		desk_find(tx, id, &n) == TOCSIN_OK;
+	desk_end(tx);
+	return there;
+}
+
+/*
+ * While another process of this home fetches large bodies, ours is to wait for
+ * them in the desk, and to post. DUPLICATE: this one has come so.
+ */
+static enum tocsin_err
+wait_for_turn(struct sync *s, const uint8_t id[32])
+{
+	bool waited = false, stranger;
+
+	for (;;) {
+		uint64_t seen = desk_changes(s->p.desk);
+		bool turn = claim_take(&s->claim);
+
+		if (waited && in_desk(s, id)) {
+			claim_drop(&s->claim);
+			return TOCSIN_EDUPLICATE;
+		}
+		if (turn)
+			return TOCSIN_OK;
+		if (s->stop)
+			return TOCSIN_EUNAVAILABLE;
+		waited = true;
+		s->inside = true;
+		(void)outbox_post(&s->out, &stranger);
+		s->inside = false;
+		desk_wait(s->p.desk, seen, LOOK_MS);
+	}
+}
+
+static void
+body_done(void *arg, const uint8_t hash[32], bool kept)
+{
+	struct sync *s = arg;
+
+	if (kept)
+		bodies_forget(s->p.keys->home, hash);
+	claim_drop(&s->claim);
+}
+
 static enum tocsin_err
 body_for_intake(void *arg, const struct ticket *t, struct buf *out)
 {
 	struct sync *s = arg;
+	enum tocsin_err err;
 	const struct bodies b = { .line = s->line,
 		.home = s->p.keys->home,
 		.timeout_ms = 2 * (int)s->p.answer_ms,
@@ -497,8 +555,14 @@ body_for_intake(void *arg, const struct ticket *t, struct buf *out)
 
 	if (s->inside) /* one at a time; it comes in its turn */
 		return TOCSIN_EBUSY;
+	err = wait_for_turn(s, t->id);
+	if (err != TOCSIN_OK)
+		return err;
 	s->look_at = backoff_now() + LOOK_MS;
-	return bodies_get(&b, t, out);
+	err = bodies_get(&b, t, out);
+	if (err != TOCSIN_OK)
+		claim_drop(&s->claim);
+	return err;
 }
 
 /* One answer of what is there now, and beyond where we are. */
@@ -797,6 +861,7 @@ sync_free(struct sync *s)
 {
 	upload_free(s->up);
 	turn_close(&s->turn);
+	claim_close(&s->claim);
 	line_free(s->line);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
@@ -825,6 +890,8 @@ sync_start(struct sync **out, const struct sync_parts *parts)
 	s->out.parts = &s->p;
 	s->out.line = s->line;
 	s->out.turn = &s->turn;
+	/* Longer than a live process waits for one range of a body. */
+	claim_open(&s->claim, s->p.keys->home, 3 * (int64_t)s->p.answer_ms);
 	if (err == TOCSIN_OK && pthread_create(&s->thread, NULL, run, s) != 0)
 		err = TOCSIN_EINTERNAL;
 	if (err != TOCSIN_OK)

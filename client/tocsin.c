@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include "client/coming.h"
 #include "client/handle.h"
 
 #include <sodium.h>
@@ -174,8 +175,7 @@ ambiguous(uint8_t (*ids)[ID_LEN], size_t n, const char *typed)
 	    list, n > shown ? " ..." : "");
 }
 
-/* An id in full, from what was typed. */
-static enum tocsin_err
+enum tocsin_err
 find_id(struct desk_tx *tx, const char *typed, uint8_t id[ID_LEN])
 {
 	uint8_t ids[MATCHES][ID_LEN];
@@ -191,6 +191,8 @@ find_id(struct desk_tx *tx, const char *typed, uint8_t id[ID_LEN])
 		    "7k2m-9xq4-t0af",
 		    typed, SHORTID_MIN);
 	err = desk_match(tx, &p, ids, MATCHES, &n);
+	if (err == TOCSIN_OK)
+		err = coming_match(tx, &p, ids, MATCHES, &n);
 	if (err != TOCSIN_OK)
 		return fail(err, "the desk: %s", tocsin_err_text(err));
 	if (n == 0)
@@ -208,6 +210,7 @@ find_message(
 {
 	uint8_t id[ID_LEN];
 	enum tocsin_err err = find_id(tx, typed, id);
+	struct coming c;
 
 	(void)t;
 	if (err != TOCSIN_OK)
@@ -215,6 +218,11 @@ find_message(
 	err = desk_find(tx, id, number);
 	if (err == TOCSIN_ENOTFOUND)
 		err = desk_thread_next(tx, id, 0, number);
+	if (err == TOCSIN_ENOTFOUND && coming_find(tx, id, &c) == TOCSIN_OK)
+		return fail(err,
+		    "only the header of %s is here, its body is still to come; "
+		    "`tocsin show %s` tells how much of it is",
+		    typed, typed);
 	if (err == TOCSIN_ENOTFOUND)
 		return fail(err, "no message here has the id %s", typed);
 	return err == TOCSIN_OK

@@ -130,12 +130,20 @@ TOCSIN_API enum tocsin_err tocsin_ack(struct tocsin *t, const char *id,
 /* ---- reading ---- */
 
 struct tocsin_part {
-	const char *name;
+	const char *name; /* "" while the message is to come, as media */
 	const char *media;
-	uint64_t size;
+	uint64_t size;	 /* 0 while the message is to come */
+	uint64_t sealed; /* what is fetched: padded and encrypted */
+	uint64_t here;	 /* so much of it is; 0 after it was saved */
+	int64_t saved;	 /* when tocsin_save() wrote it last; 0: never */
 };
 
-/* One message, opened and verified. */
+/*
+ * One message, opened and verified; or, if `coming`, what the signed header of
+ * one says whose body is still to come. Such a one has no number, no subject,
+ * text or json, and `refused` is EUNAVAILABLE, or says what is wrong with the
+ * header. tocsin_next() never gives it: it comes there once, when it is whole.
+ */
 struct tocsin_message {
 	uint64_t number; /* in this desk's order of arrival, from 1 */
 	char id[TOCSIN_ID_TEXT];
@@ -158,6 +166,9 @@ struct tocsin_message {
 	const char *json; /* ticket.json as it came, unknown members included */
 	const struct tocsin_part *parts;
 	size_t nparts;
+
+	bool coming;
+	uint64_t body_size, body_here; /* of one that is coming; bytes */
 };
 
 TOCSIN_API void tocsin_message_free(struct tocsin_message *m);
@@ -232,7 +243,9 @@ TOCSIN_API enum tocsin_err tocsin_rewind(
 
 /*
  * All messages of one thread, its first one first, the others as they came; all
- * tickets, newest last.
+ * tickets, newest last; all messages that are coming, in the order in which
+ * they will. Those that are coming stand behind the others, also in the first
+ * two lists.
  */
 struct tocsin_list {
 	size_t n;
@@ -241,6 +254,8 @@ struct tocsin_list {
 TOCSIN_API enum tocsin_err tocsin_thread(
     struct tocsin *t, const char *id, struct tocsin_list **out) TOCSIN_MUST_USE;
 TOCSIN_API enum tocsin_err tocsin_tickets(
+    struct tocsin *t, struct tocsin_list **out) TOCSIN_MUST_USE;
+TOCSIN_API enum tocsin_err tocsin_coming(
     struct tocsin *t, struct tocsin_list **out) TOCSIN_MUST_USE;
 TOCSIN_API void tocsin_list_free(struct tocsin_list *l);
 

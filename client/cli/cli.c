@@ -2,6 +2,7 @@
 #include "client/cli/cli.h"
 
 #include "client/cli/print.h"
+#include "client/cli/progress.h"
 #include "client/handle.h"
 #include "client/vocab.h"
 
@@ -589,24 +590,41 @@ now_ms(void)
 
 /* What a person at a terminal is told while it lasts. */
 struct patience {
-	bool tty, said, line; /* line: one of ours is not ended yet */
+	struct progress progress;
+	bool said;
 };
+
+/* Of bodies one comes at a time, the first. */
+static void
+show_coming(struct patience *p, struct tocsin *t)
+{
+	const struct tocsin_message *m;
+	struct tocsin_list *l = NULL;
+	char what[128];
+
+	if (tocsin_coming(t, &l) == TOCSIN_OK && l->n > 0) {
+		m = l->message[0];
+		snprintf(what, sizeof(what), "a ticket of %s", m->from);
+		progress_show(&p->progress, what, m->body_here, m->body_size);
+	}
+	tocsin_list_free(l);
+}
 
 static void
 show_waiting(struct patience *p, struct tocsin *t, enum tocsin_err err)
 {
 	uint64_t have, size;
 
-	if (!p->tty || t->sync == NULL)
+	if (!p->progress.tty || t->sync == NULL)
 		return;
 	if (sync_uploading(t->sync, &have, &size)) {
-		fprintf(stderr, "\r  sending an attachment: %llu of %llu KiB ",
-		    (unsigned long long)(have >> 10),
-		    (unsigned long long)(size >> 10));
-		fflush(stderr);
-		p->line = true;
-	} else if (err == TOCSIN_EUNAVAILABLE && !p->said) {
+		progress_show(
+		    &p->progress, "sending an attachment", have, size);
+	} else if (err != TOCSIN_EUNAVAILABLE) {
+		show_coming(p, t);
+	} else if (!p->said) {
 		p->said = true;
+		progress_wipe(&p->progress);
 		cli_note("%s: %s; trying again", t->parts.keys->broker,
 		    sync_refused(t->sync) ? "nobody listens there"
 					  : "no connection yet");
@@ -627,10 +645,11 @@ cli_sync(struct cli *c, struct tocsin *t, unsigned busy)
 {
 	const int64_t start = now_ms(), end = start + (int64_t)c->wait * 1000;
 	const int64_t last = c->wait_given ? end : start + (int64_t)busy * 1000;
-	struct patience p = { .tty = isatty(STDERR_FILENO) };
+	struct patience p = { 0 };
 	enum tocsin_err err;
 	int64_t left;
 
+	progress_begin(&p.progress);
 	do {
 		left = end - now_ms();
 		if (left < 0 && last > end)
@@ -643,7 +662,6 @@ cli_sync(struct cli *c, struct tocsin *t, unsigned busy)
 			break;
 		show_waiting(&p, t, err);
 	} while (now_ms() < end || (err == TOCSIN_ETIMEOUT && now_ms() < last));
-	if (p.line)
-		putc('\n', stderr);
+	progress_wipe(&p.progress);
 	return err;
 }

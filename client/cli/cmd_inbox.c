@@ -12,6 +12,7 @@ struct listing {
 	struct cli *c;
 	struct tocsin *t;
 	bool unacked, overdue, offline;
+	struct tocsin_list *coming;
 };
 
 /* One row: a ticket, and where it stands for us. */
@@ -43,6 +44,8 @@ state_of(const struct listing *l, const struct row *r)
 	bool any = false;
 	size_t i;
 
+	if (r->m->coming)
+		return "coming";
 	if (r->m->refused != TOCSIN_OK)
 		return "refused";
 	if (r->m->own && r->m->received == 0)
@@ -60,12 +63,23 @@ state_of(const struct listing *l, const struct row *r)
 	return tocsin_rung_name(low);
 }
 
+/* Nobody can have answered what is not here yet; its time runs all the same. */
+static bool
+late_to_come(const struct row *r)
+{
+	return r->m->coming && !r->mine && r->m->ackby > 0 &&
+	       r->m->ackby < cli_now();
+}
+
 static bool
 wanted(const struct listing *l, const struct row *r)
 {
 	bool unacked = false, overdue = false;
 	size_t i;
 
+	if (r->m->coming)
+		return (!l->unacked || !r->mine) &&
+		       (!l->overdue || late_to_come(r));
 	if (r->s == NULL || r->s->closed)
 		return !l->unacked && !l->overdue;
 	for (i = 0; i < r->s->n; i++)
@@ -84,18 +98,48 @@ late(const struct listing *l, const struct row *r)
 	for (i = 0; r->s != NULL && i < r->s->n; i++)
 		if (r->s->place[i].overdue && concerns(l, r, &r->s->place[i]))
 			return true;
-	return false;
+	return late_to_come(r);
+}
+
+/* What is still to be said of it: why it is not open, what else is coming. */
+static void
+print_beside(const struct listing *l, const struct row *r)
+{
+	char state[64];
+	size_t i;
+
+	for (i = 0; i < l->coming->n; i++) {
+		const struct tocsin_message *m = l->coming->message[i];
+
+		if (strcmp(m->thread, r->m->thread) != 0)
+			continue;
+		view_coming(state, m);
+		if (strcmp(m->id, r->m->id) == 0)
+			printf("    body still to come, %s\n", state);
+		else
+			printf("    %s %s from %s still to come, %s\n",
+			    m->precedence, m->kind, m->from, state);
+	}
+	if (r->m->refused == TOCSIN_OK ||
+	    (r->m->coming && r->m->refused == TOCSIN_EUNAVAILABLE))
+		return;
+	printf("    %s%s", r->m->coming ? "its header is not verified: " : "",
+	    tocsin_err_text(r->m->refused));
+	if (view_may_pass(r->m))
+		printf("; it is judged again by itself when that has changed");
+	putchar('\n');
 }
 
 static void
 print_row(const struct listing *l, const struct row *r)
 {
+	bool refused = r->m->refused != TOCSIN_OK && !r->m->coming;
+
 	print_tlp(stdout, r->m->tlp);
 	printf(" %s%s%s  ", colour(BOLD), r->m->short_id, colour(PLAIN));
 	print_time(stdout, r->m->time);
 	printf("  %-9s  %-20s  %s%s%s", r->m->precedence, r->m->from, r->state,
-	    r->m->refused != TOCSIN_OK ? " " : "",
-	    r->m->refused != TOCSIN_OK ? tocsin_err_name(r->m->refused) : "");
+	    refused ? " " : "", refused ? tocsin_err_name(r->m->refused) : "");
 	if (late(l, r))
 		printf(" %sOVERDUE%s", colour(RED), colour(PLAIN));
 	if (r->s != NULL && r->s->escalated > 0)
@@ -106,6 +150,7 @@ print_row(const struct listing *l, const struct row *r)
 		printf("  ");
 	safe_title(stdout, r->m->subject, SUBJECT_MAX);
 	putchar('\n');
+	print_beside(l, r);
 }
 
 /* The members that the predicate holds for. */
@@ -180,13 +225,15 @@ list(struct listing *l)
 				 "at the broker: %s [%s]",
 			    tocsin_error(l->t), tocsin_err_name(err));
 	}
-	err = tocsin_tickets(l->t, &all);
-	if (err != TOCSIN_OK)
-		return cli_error(l->t, err);
-	for (i = 0; i < all->n; i++)
+	/* First: what comes whole in between is no news that is missed. */
+	err = tocsin_coming(l->t, &l->coming);
+	if (err == TOCSIN_OK)
+		err = tocsin_tickets(l->t, &all);
+	for (i = 0; err == TOCSIN_OK && i < all->n; i++)
 		list_one(l, all->message[i]);
 	tocsin_list_free(all);
-	return 0;
+	tocsin_list_free(l->coming);
+	return err == TOCSIN_OK ? 0 : cli_error(l->t, err);
 }
 
 int

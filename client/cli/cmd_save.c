@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/cli/cmds.h"
 #include "client/cli/print.h"
+#include "client/cli/progress.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -11,25 +12,15 @@ struct saving {
 	struct cli *c;
 	struct tocsin *t;
 	const char *name, *dir;
-	int64_t shown; /* when progress was last printed */
+	struct progress progress;
 };
 
 static bool
 progress(void *arg, uint64_t done, uint64_t total)
 {
 	struct saving *s = arg;
-	int64_t now = cli_now();
 
-	if (now != s->shown || done == total) {
-		fputs("\r", stderr);
-		safe_title(stderr, s->name, 40);
-		fprintf(stderr, "  %llu of %llu KiB%s",
-		    (unsigned long long)(done >> 10),
-		    (unsigned long long)(total >> 10),
-		    done == total ? "\n" : "");
-		fflush(stderr);
-	}
-	s->shown = now;
+	progress_show(&s->progress, s->name, done, total);
 	return true;
 }
 
@@ -73,15 +64,15 @@ static int
 save(struct saving *s)
 {
 	char id[TOCSIN_ID_TEXT];
-	bool show = isatty(STDERR_FILENO);
 	enum tocsin_err err;
 
+	progress_begin(&s->progress);
 	/* A link takes a moment; without one what is here will do. */
 	(void)cli_sync(s->c, s->t, 0);
 	err = find_message(s, s->c->words[0], id);
 	if (err == TOCSIN_OK)
-		err = tocsin_save(
-		    s->t, id, s->name, s->dir, NULL, show ? progress : NULL, s);
+		err = tocsin_save(s->t, id, s->name, s->dir, NULL, progress, s);
+	progress_wipe(&s->progress);
 	if (err != TOCSIN_OK)
 		return cli_error(s->t, err);
 	if (s->c->json)

@@ -7,6 +7,13 @@
 #include <jansson.h>
 #include <string.h>
 
+/* Those that are coming stand last. */
+static bool
+is_coming(const struct tocsin_list *l)
+{
+	return l->n > 0 && l->message[l->n - 1]->coming;
+}
+
 /* It may have come since, or lie at the broker. */
 static enum tocsin_err
 get_thread(struct cli *c, struct tocsin *t, struct tocsin_list **out)
@@ -19,7 +26,10 @@ get_thread(struct cli *c, struct tocsin *t, struct tocsin_list **out)
 		*out = NULL;
 		err = TOCSIN_ENOTFOUND;
 	}
-	if (err == TOCSIN_ENOTFOUND) {
+	if (err == TOCSIN_ENOTFOUND || (err == TOCSIN_OK && is_coming(*out))) {
+		if (err == TOCSIN_OK)
+			tocsin_list_free(*out);
+		*out = NULL;
 		(void)cli_sync(c, t, 0);
 		err = tocsin_thread(t, id, out);
 	}

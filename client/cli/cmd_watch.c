@@ -4,6 +4,7 @@
 #include "client/cli/cmds.h"
 #include "client/cli/exec.h"
 #include "client/cli/print.h"
+#include "client/cli/progress.h"
 #include "client/cli/view.h"
 
 #include <errno.h>
@@ -34,6 +35,11 @@ struct watching {
 
 	bool aside; /* list what was set aside */
 	struct list retry;
+
+	bool headers;		      /* print what is coming as JSON too */
+	char (*told)[TOCSIN_ID_TEXT]; /* of what is coming */
+	size_t ntold;
+	struct progress progress;
 };
 
 static volatile sig_atomic_t stopped;
@@ -239,19 +245,98 @@ one(struct watching *w, const struct tocsin_message *m, bool *done)
 	return status;
 }
 
+/* ---- what is coming ---- */
+
+static bool
+was_told(const struct watching *w, const char *id)
+{
+	size_t i;
+
+	for (i = 0; i < w->ntold; i++)
+		if (strcmp(w->told[i], id) == 0)
+			return true;
+	return false;
+}
+
+/* No step of the reader: it is told again after a restart, if need be. */
+static void
+tell_one(struct watching *w, const struct tocsin_message *m)
+{
+	if (w->command != NULL || (w->c->json && !w->headers) ||
+	    was_told(w, m->id))
+		return;
+	progress_wipe(&w->progress);
+	if (w->c->json) {
+		print_json(view_message_json(m));
+	} else {
+		view_brief(m);
+		putchar('\n');
+	}
+}
+
+/* What is not coming any more needs no place in the list. */
+static bool
+remember(struct watching *w, const struct tocsin_list *l)
+{
+	char(*told)[TOCSIN_ID_TEXT] = calloc(l->n + 1, sizeof(*told));
+	size_t i;
+
+	if (told == NULL)
+		return false;
+	for (i = 0; i < l->n; i++)
+		memcpy(told[i], l->message[i]->id, TOCSIN_ID_TEXT);
+	free(w->told);
+	w->told = told;
+	w->ntold = l->n;
+	return true;
+}
+
+static int
+tell_coming(struct watching *w)
+{
+	struct tocsin_list *l = NULL;
+	enum tocsin_err err = tocsin_coming(w->t, &l);
+	int status = 0;
+	size_t i;
+
+	if (err != TOCSIN_OK)
+		return cli_error(w->t, err);
+	for (i = 0; i < l->n; i++)
+		tell_one(w, l->message[i]);
+	if (fflush(stdout) != 0 || ferror(stdout))
+		status =
+		    cli_fail(TOCSIN_EINTERNAL, "stdout: %s", strerror(errno));
+	if (status == 0 && !remember(w, l))
+		status = cli_fail(TOCSIN_EINTERNAL, "no memory");
+	if (l->n > 0)
+		progress_show(&w->progress, l->message[0]->from,
+		    l->message[0]->body_here, l->message[0]->body_size);
+	else
+		progress_wipe(&w->progress);
+	tocsin_list_free(l);
+	return status;
+}
+
 static int
 next_one(struct watching *w, int64_t end, bool *got)
 {
 	struct tocsin_message *m = NULL;
 	enum tocsin_err err;
-	int status = 0;
+	int status = tell_coming(w);
 
 	*got = false;
+	if (status != 0)
+		return status;
 	do {
 		err = tocsin_next(w->t, w->reader,
 		    w->c->wait_given && w->c->wait == 0 ? 0 : SLICE_MS, &m);
-	} while (err == TOCSIN_ETIMEOUT && !stopped &&
+		if (err == TOCSIN_ETIMEOUT)
+			status = tell_coming(w);
+	} while (err == TOCSIN_ETIMEOUT && status == 0 && !stopped &&
 		 !(w->c->wait_given && cli_now() >= end));
+	progress_wipe(&w->progress);
+	if (status != 0)
+		return status;
 	if (err == TOCSIN_OK) {
 		status = one(w, m, got);
 		tocsin_message_free(m);
@@ -411,6 +496,11 @@ good_options(struct watching *w, const char *count, const char *timeout,
 						  : "--attempts");
 		return false;
 	}
+	if (w->command != NULL && w->headers) {
+		cli_usage("--headers is not for --exec: a command gets a "
+			  "message once, when all of it is here");
+		return false;
+	}
 	return (count == NULL ||
 		   cli_number("-n", count, 1, 1000000000, &w->count)) &&
 	       (timeout == NULL || cli_number("--exec-timeout", timeout, 1,
@@ -432,6 +522,7 @@ cmd_watch(struct cli *c, int argc, char **argv)
 		{ "-n", OPT_WORD, &count },
 		{ "--reader", OPT_WORD, &w.reader },
 		{ "--from-start", OPT_FLAG, &w.from_start },
+		{ "--headers", OPT_FLAG, &w.headers },
 		{ "--exec-timeout", OPT_WORD, &timeout },
 		{ "--attempts", OPT_WORD, &attempts },
 		{ "--apply", OPT_FLAG, &w.apply },
@@ -449,8 +540,10 @@ cmd_watch(struct cli *c, int argc, char **argv)
 		return 2;
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
+	progress_begin(&w.progress);
 	status = start(&w);
 	tocsin_close(w.t);
+	free(w.told);
 	held_release(&w.held);
 	return status;
 }

@@ -39,7 +39,7 @@ const struct cmd cmds[] = {
 	{ "show", cmd_show, "ID [--no-receipt] [--export DIR]",
 	    "show a ticket and what was said about it" },
 	{ "watch", cmd_watch,
-	    "[-n N] [--reader NAME] [--from-start]\n"
+	    "[-n N] [--reader NAME] [--from-start] [--headers]\n"
 	    "[-n N] [--reader NAME] [--from-start] [--apply] "
 	    "[--exec-timeout SECONDS] [--attempts N] "
 	    "--exec COMMAND [ARGUMENT...]\n"

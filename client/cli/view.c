@@ -219,19 +219,66 @@ print_size(uint64_t n)
 		printf("%llu bytes", (unsigned long long)n);
 }
 
+/* What is not yet a KiB is no KiB; what is begun of the whole counts. */
+static void
+of_kib(char out[64], uint64_t here, uint64_t size)
+{
+	snprintf(out, 64, "%llu of %llu KiB", (unsigned long long)(here >> 10),
+	    (unsigned long long)((size + 1023) >> 10));
+}
+
+void
+view_coming(char out[64], const struct tocsin_message *m)
+{
+	of_kib(out, m->body_here, m->body_size);
+}
+
+void
+view_part(char out[64], const struct tocsin_part *p)
+{
+	if (p->sealed > 0 && p->here == p->sealed) {
+		snprintf(out, 64, "complete");
+	} else if (p->here > 0) {
+		of_kib(out, p->here, p->sealed);
+		strncat(out, " here", 63 - strlen(out));
+	} else {
+		snprintf(out, 64, p->saved > 0 ? "saved" : "not fetched");
+	}
+}
+
+bool
+view_may_pass(const struct tocsin_message *m)
+{
+	switch (m->refused) {
+	case TOCSIN_EROSTERUNKNOWN:
+	case TOCSIN_ENOTENROLLED:
+	case TOCSIN_EKEYSEXPIRED:
+	case TOCSIN_ECLOCKSKEW:
+		return !m->own;
+	default:
+		return false;
+	}
+}
+
 static void
 print_parts(const struct tocsin_message *m)
 {
+	char state[64];
 	size_t i;
 
 	for (i = 0; i < m->nparts; i++) {
 		printf("  attached  ");
-		safe_title(stdout, m->parts[i].name, TITLE_MAX);
-		printf("  ");
-		print_size(m->parts[i].size);
-		printf("  ");
-		safe_title(stdout, m->parts[i].media, 40);
-		putchar('\n');
+		if (m->coming) {
+			print_size(m->parts[i].sealed);
+		} else {
+			safe_title(stdout, m->parts[i].name, TITLE_MAX);
+			printf("  ");
+			print_size(m->parts[i].size);
+			printf("  ");
+			safe_title(stdout, m->parts[i].media, 40);
+		}
+		view_part(state, &m->parts[i]);
+		printf("%s%s\n", m->own ? "" : "  ", m->own ? "" : state);
 	}
 }
 
@@ -251,11 +298,28 @@ print_first_line(const struct tocsin_message *m)
 		    colour(PLAIN), m->exercise);
 }
 
+/* Of a body that is not here nothing was verified; of its header all was. */
+static void
+print_coming(const struct tocsin_message *m)
+{
+	char state[64];
+
+	view_coming(state, m);
+	printf("  %sbody still to come%s, %s; not verified or opened yet\n",
+	    colour(AMBER), colour(PLAIN), state);
+	if (m->refused != TOCSIN_EUNAVAILABLE)
+		printf("  %sthe header is not verified%s [%s]: %s\n",
+		    colour(RED), colour(PLAIN), tocsin_err_name(m->refused),
+		    tocsin_err_text(m->refused));
+}
+
 static bool
 print_refused(const struct tocsin_message *m)
 {
-	if (m->refused == TOCSIN_OK)
-		return false;
+	if (m->coming)
+		print_coming(m);
+	if (m->coming || m->refused == TOCSIN_OK)
+		return m->coming;
 	printf("  %s%s%s [%s]: %s\n", colour(RED),
 	    m->own ? "the broker refused it" : "not opened", colour(PLAIN),
 	    tocsin_err_name(m->refused), tocsin_err_text(m->refused));
@@ -397,6 +461,13 @@ strings(const char *const *list)
 	return a;
 }
 
+/* Of what is coming, names and media types are in the body. */
+static const char *
+known(const struct tocsin_message *m, const char *s)
+{
+	return m->coming ? NULL : s;
+}
+
 static json_t *
 attachments(const struct tocsin_message *m)
 {
@@ -404,12 +475,35 @@ attachments(const struct tocsin_message *m)
 	size_t i;
 
 	for (i = 0; i < m->nparts; i++)
-		json_array_append_new(
-		    a, json_pack("{s:o, s:o, s:I}", "name",
-			   view_string(m->parts[i].name), "media",
-			   view_string(m->parts[i].media), "size",
-			   (json_int_t)m->parts[i].size));
+		json_array_append_new(a,
+		    json_pack("{s:o, s:o, s:o, s:I, s:I, s:o}", "name",
+			view_string(known(m, m->parts[i].name)), "media",
+			view_string(known(m, m->parts[i].media)), "size",
+			m->coming ? json_null()
+				  : json_integer((json_int_t)m->parts[i].size),
+			"sealed", (json_int_t)m->parts[i].sealed, "here",
+			(json_int_t)m->parts[i].here, "saved",
+			view_time(m->parts[i].saved)));
 	return a;
+}
+
+static json_t *
+coming(const struct tocsin_message *m)
+{
+	return m->coming
+		   ? json_pack("{s:I, s:I}", "here", (json_int_t)m->body_here,
+			 "size", (json_int_t)m->body_size)
+		   : json_null();
+}
+
+/* That a body is still to come is no refusal. */
+static json_t *
+refused(const struct tocsin_message *m)
+{
+	if (m->refused == TOCSIN_OK ||
+	    (m->coming && m->refused == TOCSIN_EUNAVAILABLE))
+		return json_null();
+	return json_string(tocsin_err_name(m->refused));
 }
 
 json_t *
@@ -421,7 +515,8 @@ view_message_json(const struct tocsin_message *m)
 	json_object_set_new(o, "id", json_string(m->id));
 	json_object_set_new(o, "short_id", json_string(m->short_id));
 	json_object_set_new(o, "thread", json_string(m->thread));
-	json_object_set_new(o, "number", json_integer((json_int_t)m->number));
+	json_object_set_new(o, "number",
+	    m->coming ? json_null() : json_integer((json_int_t)m->number));
 	json_object_set_new(o, "kind", json_string(m->kind));
 	json_object_set_new(o, "tlp", json_string(m->tlp));
 	json_object_set_new(o, "precedence", json_string(m->precedence));
@@ -432,9 +527,8 @@ view_message_json(const struct tocsin_message *m)
 	json_object_set_new(o, "received", view_time(m->received));
 	json_object_set_new(o, "ackby", view_time(m->ackby));
 	json_object_set_new(o, "own", json_boolean(m->own));
-	json_object_set_new(o, "refused",
-	    m->refused != TOCSIN_OK ? json_string(tocsin_err_name(m->refused))
-				    : json_null());
+	json_object_set_new(o, "refused", refused(m));
+	json_object_set_new(o, "coming", coming(m));
 	json_object_set_new(o, "subject", view_string(m->subject));
 	json_object_set_new(o, "text", view_string(m->text));
 	json_object_set_new(

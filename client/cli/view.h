@@ -18,6 +18,16 @@ void view_message(const struct tocsin_message *m);
 void view_brief(const struct tocsin_message *m);
 struct json_t *view_message_json(const struct tocsin_message *m);
 
+/*
+ * "120 of 960 KiB", of a message that is coming; what of an attachment is here:
+ * "not fetched", "12 of 40 KiB here", "complete", "saved".
+ */
+void view_coming(char out[64], const struct tocsin_message *m);
+void view_part(char out[64], const struct tocsin_part *p);
+
+/* Whether a refusal may pass by itself (PROTOCOL.md 7.6). */
+bool view_may_pass(const struct tocsin_message *m);
+
 /* One recipient's place. */
 void view_place(const struct tocsin_place *p);
 struct json_t *view_place_json(

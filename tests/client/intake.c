@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/intake.h"
+#include "client/coming.h"
 #include "crypto/receipt.h"
 #include "tests/lib/home.h"
 #include "tests/lib/tap.h"
@@ -59,6 +60,17 @@ body(void *arg, const struct ticket *t, struct buf *out)
 	return asked_err;
 }
 
+static unsigned given, put_away; /* bodies */
+
+static void
+done(void *arg, const uint8_t hash[32], bool kept)
+{
+	(void)arg;
+	(void)hash;
+	given++;
+	put_away += kept;
+}
+
 static void
 begin(void)
 {
@@ -75,7 +87,7 @@ begin(void)
 		in = xmalloc(sizeof(*in));
 	memset(in, 0, sizeof(*in));
 	cursor = 0;
-	asked = 0;
+	asked = given = put_away = 0;
 	asked_err = TOCSIN_OK;
 }
 
@@ -96,7 +108,11 @@ add(uint8_t kind, struct span note, struct span body)
 static enum tocsin_err
 deliver_at(int64_t now)
 {
-	const struct intake i = { &h.parts, ask, body, NULL, now };
+	const struct intake i = { .parts = &h.parts,
+		.ask = ask,
+		.body = body,
+		.now = now,
+		.done = done };
 	enum tocsin_err err = intake_entries(&i, in, &cursor);
 
 	in->n = 0;
@@ -112,7 +128,11 @@ deliver(void)
 static void
 again(int64_t now, bool all)
 {
-	const struct intake i = { &h.parts, ask, body, NULL, now };
+	const struct intake i = { .parts = &h.parts,
+		.ask = ask,
+		.body = body,
+		.now = now,
+		.done = done };
 
 	if (intake_again(&i, all) != TOCSIN_OK)
 		abort();
@@ -755,10 +775,137 @@ test_detached(void)
 	fx_ticket_release(&next);
 }
 
+/* How many are to come, and what is thought of the first's header. */
+static size_t
+to_come(enum tocsin_err *verdict)
+{
+	struct desk_tx *tx = look();
+	struct coming c = { 0 };
+	size_t n = 0;
+
+	*verdict = TOCSIN_OK;
+	while (coming_next(tx, c.seq, &c) == TOCSIN_OK)
+		if (n++ == 0)
+			*verdict = c.verdict;
+	desk_end(tx);
+	return n;
+}
+
+static bool
+is_to_come(const struct fx_ticket *t)
+{
+	struct desk_tx *tx = look();
+	struct coming c;
+	bool found = coming_find(tx, t->id, &c) == TOCSIN_OK &&
+		     memcmp(c.id, t->id, ID_LEN) == 0 &&
+		     span_eq(c.note, buf_span(&t->note));
+
+	desk_end(tx);
+	return found;
+}
+
+static struct msg_entry *
+add_header(const struct fx_ticket *t)
+{
+	struct msg_entry *e = add(1, buf_span(&t->note), (struct span){ 0 });
+
+	e->detached = true;
+	return e;
+}
+
+static void
+test_coming(void)
+{
+	struct fx_ticket a, b, c, d;
+	enum tocsin_err verdict;
+
+	begin();
+	a = ticket("mycert@my/desk1", "singcert@sg", 1, NULL, NULL, NULL);
+	b = ticket("mycert@my/desk1", "singcert@sg", 2, a.id, NULL, NULL);
+	c = ticket("mycert@my/desk1", "singcert@sg", 3, b.id, NULL, NULL);
+	d = ticket("mycert@my/desk1", "singcert@sg", 4, c.id, NULL, NULL);
+	asked_err = TOCSIN_EUNAVAILABLE;
+	add(1, buf_span(&a.note), buf_span(&a.body));
+	add_header(&b);
+	add(1, buf_span(&c.note), buf_span(&c.body));
+	add_header(&d);
+	is_int(deliver(), TOCSIN_EUNAVAILABLE, "a body does not come");
+	ok(refused(&a) == TOCSIN_OK && cursor == 1,
+	    "what stands before it is a message");
+	ok(to_come(&verdict) == 2 && is_to_come(&b) && is_to_come(&d),
+	    "all that are to come are noted by their headers");
+	is_int(verdict, TOCSIN_OK, "which were verified");
+	ok(messages() == 1 && given == 0, "none of them is a message");
+
+	asked_err = TOCSIN_OK;
+	asked_bytes = buf_span(&b.body);
+	add_header(&b);
+	is_int(deliver(), TOCSIN_OK, "the body comes");
+	ok(refused(&b) == TOCSIN_OK && !is_to_come(&b) && is_to_come(&d),
+	    "and in one change it is a message and not to come");
+	ok(given == 1 && put_away == 1, "whoever fetched it is told");
+	add_header(&b)->seq = 9;
+	is_int(deliver(), TOCSIN_OK, "the next that is taken");
+	is_int((long long)to_come(&verdict), 0,
+	    "has left behind what the broker gives no more");
+	ok(given == 1, "what is here is not fetched again");
+	fx_ticket_release(&a);
+	fx_ticket_release(&b);
+	fx_ticket_release(&c);
+	fx_ticket_release(&d);
+}
+
+static void
+test_coming_forged(void)
+{
+	struct fx_ticket t;
+	enum tocsin_err verdict;
+	uint8_t *at;
+
+	begin();
+	t = ticket("mycert@my/desk1", "singcert@sg", 1, NULL, NULL, NULL);
+	at = &t.note.p[t.note.n - 20]; /* in the signature's base64 */
+	*at = *at == 'A' ? 'B' : 'A';
+	asked_err = TOCSIN_EUNAVAILABLE;
+	add_header(&t);
+	is_int(deliver(), TOCSIN_EUNAVAILABLE, "a header that is forged");
+	is_int((long long)to_come(&verdict), 1, "is noted");
+	is_int(verdict, TOCSIN_EBADSIGNATURE, "as what it is");
+	fx_ticket_release(&t);
+}
+
+/* One body at a time: another that is urgent does not keep back what is not. */
+static void
+test_coming_apart(void)
+{
+	const struct intake i = { .parts = &h.parts,
+		.ask = ask,
+		.body = body,
+		.now = f.now,
+		.done = done };
+	struct fx_ticket a, b;
+	enum tocsin_err verdict;
+
+	begin();
+	a = ticket("mycert@my/desk1", "singcert@sg", 1, NULL, NULL, NULL);
+	b = ticket("mycert@my/desk1", "singcert@sg", 2, a.id, NULL, NULL);
+	asked_err = TOCSIN_EBUSY;
+	add_header(&a);
+	add(1, buf_span(&b.note), buf_span(&b.body));
+	is_int(
+	    intake_apart(&i, in), TOCSIN_OK, "what is urgent is taken apart");
+	in->n = 0;
+	ok(refused(&b) == TOCSIN_OK && stored_cursor() == 0,
+	    "also what stands behind a body that is not to be had now");
+	ok(to_come(&verdict) == 1 && is_to_come(&a), "which is noted");
+	fx_ticket_release(&a);
+	fx_ticket_release(&b);
+}
+
 static void
 test_detached_roster(void)
 {
-	const struct intake i = { &h.parts, ask, body, NULL, 0 };
+	const struct intake i = { .parts = &h.parts, .ask = ask, .body = body };
 	struct intake now;
 
 	begin();
@@ -827,6 +974,9 @@ main(void)
 	test_old_fork();
 	test_receipts();
 	test_detached();
+	test_coming();
+	test_coming_forged();
+	test_coming_apart();
 	test_detached_roster();
 	test_two();
 	home_close(&h);

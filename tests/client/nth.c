@@ -169,7 +169,9 @@ keep_sent(void)
 static bool
 bears(unsigned n, uint64_t *cursor, enum tocsin_err *err)
 {
-	const struct intake in = { &h.parts, ask, fetch_body, NULL, f.now };
+	const struct intake in = {
+		.parts = &h.parts, .ask = ask, .body = fetch_body, .now = f.now
+	};
 	bool met;
 
 	belief_release(&h.belief); /* as in a new process */

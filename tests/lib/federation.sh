@@ -496,7 +496,8 @@ stands() # HOME ID MEMBER RUNG
 listed() # HOME ID
 {
 	# The broker is told what is here when the desk next asks for more.
-	at "$1" show "$2" --no-receipt && at "$1" inbox
+	at "$1" show "$2" --no-receipt >"$fed/listed.out" &&
+		! has "$fed/listed.out" 'still to come' && at "$1" inbox
 }
 
 shows() # HOME ID TEXT
