@@ -213,8 +213,8 @@ cmd_export(struct cli *c, int argc, char **argv)
 	if (!cli_options(c, argc, argv, opts, 1, 1))
 		return 2;
 	if (as == NULL)
-		return cli_usage("say in which format: --as stix, misp, xarf, "
-				 "idea or markdown");
+		return cli_usage("say in which format: --as stix, misp, iodef, "
+				 "iodef-json, xarf, idea or markdown");
 	e.as = form_named(as);
 	if (e.as == NULL)
 		return cli_no_form(as);

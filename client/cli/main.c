@@ -31,7 +31,7 @@ const struct cmd cmds[] = {
 	    "[--text FILE|-] " POST_OPTIONS,
 	    "send a ticket made of another tool's report" },
 	{ "export", cmd_export,
-	    "ID --as stix|misp|xarf|idea|markdown "
+	    "ID --as stix|misp|iodef|iodef-json|xarf|idea|markdown "
 	    "[--for me|organisation|clients|community|public] [-o FILE]",
 	    "write a ticket for another tool" },
 	{ "inbox", cmd_inbox, "[--unacked] [--overdue] [--offline]",

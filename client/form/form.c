@@ -13,11 +13,11 @@
 #include <strings.h>
 #include <time.h>
 
-extern const struct form form_stix, form_misp, form_xarf, form_idea,
-    form_markdown;
+extern const struct form form_stix, form_misp, form_iodef, form_iodef_json,
+    form_xarf, form_idea, form_markdown;
 
-const struct form *const forms[] = { &form_stix, &form_misp, &form_xarf,
-	&form_idea, &form_markdown, NULL };
+const struct form *const forms[] = { &form_stix, &form_misp, &form_iodef,
+	&form_iodef_json, &form_xarf, &form_idea, &form_markdown, NULL };
 
 const struct form *
 form_named(const char *name)

@@ -74,6 +74,8 @@ observable_of_iodef(const char *type)
 {
 	size_t i;
 
+	if (strcmp(type, "fqdn") == 0) /* as RFC 7970's own example has it */
+		return OBS_DOMAIN;
 	for (i = 0; i < OBSERVABLES; i++)
 		if (names[i].iodef != NULL && strcmp(names[i].iodef, type) == 0)
 			return (enum observable)i;

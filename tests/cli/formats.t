@@ -63,7 +63,7 @@ is $? 0 'and an IDEA event'
 
 # ---- out ----
 
-for as in stix misp idea markdown; do
+for as in stix misp iodef iodef-json idea markdown; do
 	ok "a ticket is written as $as" tocsin export "$id" --as $as -o out.$as
 	ok 'with its label in it' grep -qi 'tlp.*amber' out.$as
 	called_wrongly 'is there already' 'and not over a file' \
@@ -75,7 +75,7 @@ called_wrongly 'nearest is stix' 'a wrong one has a nearest' \
 ok 'the abuse report goes back' tocsin export "$xarf" --as xarf -o out.xarf
 is "$(jq -r '.attack_vector, .source_identifier' out.xarf | tr '\n' ' ')" \
 	'syn_flood 192.0.2.155 ' 'with its figures'
-for as in stix misp idea; do
+for as in stix misp iodef iodef-json idea; do
 	again=$(imports out.$as --tlp AMBER)
 	is "$(tocsin show "$again" --json |
 		jq -r '.content.classification.type + .subject')" \

@@ -217,6 +217,78 @@ test_idea(void)
 	form_in_release(&in);
 }
 
+/* The same two incidents, in the spellings of two RFCs. */
+static void
+test_iodef(void)
+{
+	static const char *const names[][2] = {
+		{ "iodef-minimal.xml", "iodef" },
+		{ "iodef-minimal.json", "iodef-json" },
+		{ "iodef-campaign.xml", "iodef" },
+		{ "iodef-campaign.json", "iodef-json" },
+	};
+	struct form_in in;
+	size_t i;
+
+	for (i = 0; i < 4; i++) {
+		read_sample(&in, names[i][0], names[i][1]);
+		is_str(in.tlp, i < 2 ? "RED" : "GREEN",
+		    "private is RED, green is GREEN");
+		is_str(at(&in, "reported", 0, NULL),
+		    i < 2 ? "2015-07-18T14:00:00Z" : "2015-10-02T16:18:00Z",
+		    "its time");
+		is_str(at(&in, "subject", 0, NULL),
+		    i < 2 ? "csirt.example.com 492382"
+			  : "Summarizes the Indicators of Compromise for the "
+			    "Orange Giraffe campaign of the Aggressive "
+			    "Butterfly crime gang.",
+		    "its title, in one line");
+		is_int(count(&in, "indicators"),
+		    i < 2    ? 0
+		    : i == 2 ? 4
+			     : 1,
+		    "its domains");
+		if (i >= 2)
+			is_str(at(&in, "indicators", 0, "pattern"),
+			    "[domain-name:value = "
+			    "'kj290023j09r34.example.com']",
+			    "as patterns");
+		is_str(at(&in, "iodef", 0, "purpose"),
+		    i < 2 ? "reporting" : "watch", "what else it says stays");
+		form_in_release(&in);
+	}
+}
+
+#define XML(inside)                                                          \
+	"<?xml version=\"1.0\"?>" inside "<IODEF-Document version=\"2.00\">" \
+	"<Incident restriction=\"need-to-know\"><IncidentID name=\"a\">1"    \
+	"</IncidentID><Description>&x;</Description></Incident>"             \
+	"</IODEF-Document>"
+
+/* Nothing of a file reaches beyond its own bytes. */
+static void
+test_hostile_xml(void)
+{
+	static const char *const bad[] = {
+		XML("<!DOCTYPE a [<!ENTITY x SYSTEM \"file:///etc/passwd\">]>"),
+		XML("<!DOCTYPE a SYSTEM \"http://127.0.0.1/a.dtd\">"),
+		XML(""),
+		"<IODEF-Document/>",
+		"<a><IODEF-Document></IODEF-Document></a>",
+		"<?xml version=\"1.0\" encoding=\"UTF-7\"?><IODEF-Document "
+		"version=\"2.00\">+ADw-Incident+AD4-</IODEF-Document>",
+		"<IODEF-Document>\xff</IODEF-Document>",
+	};
+	struct form_in in;
+	size_t i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		is_int(parse(&in, bad[i]), TOCSIN_EMALFORMED,
+		    "%.60s is refused", bad[i]);
+		form_in_release(&in);
+	}
+}
+
 /* ---- round trips ---- */
 
 /* What every format must give back, out of the ticket that it carries. */
@@ -500,8 +572,10 @@ main(void)
 	test_misp();
 	test_xarf();
 	test_idea();
+	test_iodef();
+	test_hostile_xml();
 	for (i = 0; forms[i] != NULL; i++)
-		if (forms[i]->read != NULL && forms[i]->write != NULL)
+		if (forms[i]->read != NULL || forms[i]->read_text != NULL)
 			test_round(forms[i]);
 	test_cannot();
 	test_markdown();
