@@ -55,14 +55,22 @@ struct range {
 	uint32_t from, to;
 };
 
+/* The ranges ascend. */
 static bool
 in_ranges(uint32_t c, const struct range *r, size_t n)
 {
-	size_t i;
+	size_t half;
 
-	for (i = 0; i < n; i++)
-		if (c >= r[i].from && c <= r[i].to)
+	if (c < r[0].from)
+		return false;
+	for (; n > 0; n = half) {
+		half = n / 2;
+		if (c > r[half].to) {
+			r += half + 1;
+			half = n - half - 1;
+		} else if (c >= r[half].from)
 			return true;
+	}
 	return false;
 }
 
@@ -111,7 +119,7 @@ static const struct range marks[] = {
 bool
 char_hostile(uint32_t c)
 {
-	return IN(c, hostile);
+	return (c < 0x20 || c > 0x7e) && IN(c, hostile);
 }
 
 /* ---- printing ---- */

@@ -66,12 +66,15 @@ fuzz_header_size(struct span file)
 	     again == 0);
 }
 
+/* Its keys are random, so that each of them is new: for one input in 64. */
 static void
 fuzz_round(struct span plain)
 {
 	struct buf file = { 0 }, back = { 0 };
 	struct age_rules rules = { .exact_stanzas = 1 };
 
+	if (plain.n > 0 && plain.p[plain.n - 1] % 64 != 0)
+		return;
 	MUST(age_seal(&file, (const uint8_t(*)[AGE_KEY])pk, 1, plain) ==
 	     TOCSIN_OK);
 	MUST(file.n == age_sealed_size(plain.n, 1));

@@ -36,7 +36,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
 	decode("age", s);
 	decode("AGE-SECRET-KEY-", s);
-	encode("age", s);
-	encode("AGE-SECRET-KEY-", s);
+	encode(n % 2 ? "age" : "AGE-SECRET-KEY-", s);
 	return 0;
 }

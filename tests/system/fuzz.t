@@ -1,0 +1,83 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# `make fuzz` says of each target what it did, and does not take one that stops
+# short, or crashes, or isn't there, for one that is well. The targets here are
+# scripts.
+set -u
+
+n=0 bad=0
+check() # STATUS SENTENCE
+{
+	n=$((n + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $n - $2"
+	else
+		echo "not ok $n - $2"
+		bad=1
+	fi
+}
+
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+mkdir -p "$dir/tests/fuzz"
+
+target() # NAME, its commands on standard input
+{
+	{
+		echo '#!/bin/sh'
+		cat
+	} >"$dir/tests/fuzz/$1.fuzz"
+	chmod +x "$dir/tests/fuzz/$1.fuzz"
+}
+
+run() # NAME...
+{
+	B=$dir RUNS=500 SEED=7 JOBS=2 "$TOP/tests/fuzz/run" "$@" \
+		>"$dir/out" 2>&1
+}
+
+said()
+{
+	grep -q "$1" "$dir/out" || {
+		sed 's/^/# /' "$dir/out"
+		return 1
+	}
+}
+
+target good <<'EOF'
+echo "$*" >&2
+echo '#500	DONE   cov: 10 ft: 20 corp: 3/4b lim: 5 exec/s: 6 rss: 7Mb'
+EOF
+target better <<'EOF'
+echo '#900	DONE   cov: 11 ft: 21 corp: 3/4b lim: 5 exec/s: 6 rss: 7Mb'
+EOF
+target short <<'EOF'
+echo '#499	DONE   cov: 10 ft: 20 corp: 3/4b lim: 5 exec/s: 6 rss: 7Mb'
+EOF
+target crashes <<'EOF'
+echo '#500	DONE   cov: 10 ft: 20 corp: 3/4b lim: 5 exec/s: 6 rss: 7Mb'
+exit 77
+EOF
+target leaves <<'EOF'
+exit 0
+EOF
+
+run good better
+check $? 'targets that do all they were asked are well'
+said '^fuzz good: 500 inputs, 10 edges, 20 features'
+check $? 'what one did is said'
+grep -q -e '-runs=500 -seed=7 ' "$dir/good.log"
+check $? 'the seed and the number of inputs come to it'
+tail -n 1 "$dir/out" >"$dir/last"
+grep -q 'seed 7, 2 of 2 .* 1400 inputs in all, 500 or more of each' "$dir/last"
+check $? "the figure is last: $(sed 's/, in [0-9]* s$//' "$dir/last")"
+for name in short crashes leaves missing; do
+	! run good "$name"
+	check $? "$name: the run fails"
+	said "^fuzz $name: FAILED"
+	check $? "$name: it is named"
+	said '^fuzz good: 500 inputs'
+	check $? "$name: the other has its turn"
+done
+echo "1..$n"
+exit $bad
