@@ -27,7 +27,8 @@ struct relay;
 #define BROKER_PEERS 64
 struct peer_config {
 	char name[LABEL_MAX + 1];
-	uint64_t rate; /* bytes per second to it; 0: no limit */
+	uint64_t rate;	/* bytes per second to it; 0: no limit */
+	uint64_t quota; /* bytes kept of it; 0: as of others */
 };
 
 struct broker_config {
@@ -50,6 +51,9 @@ struct broker_config {
 	uint64_t part_max;	   /* bytes of one part */
 	unsigned post_rate;	   /* per member and second, 0: no limit */
 	unsigned post_burst;
+	uint64_t member_day;	 /* bytes of a member of ours, 0: no limit */
+	uint64_t peer_quota;	 /* kept of a peer, 0: no limit */
+	uint64_t member_quota;	 /* and of a member abroad */
 	unsigned staged_max;	 /* bodies put before their post; 16 */
 	uint64_t staged_bytes;	 /* of one of them; 1 MiB */
 	unsigned staged_seconds; /* then they are dropped; a day */

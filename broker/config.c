@@ -131,6 +131,8 @@ static const struct row rows[] = {
 	    "Posts of one member per second, 0: any number ..."),
 	ROW("limits", "post-burst", post_burst, COUNT, "2000", 1, 1000000,
 	    "... after this many at once."),
+	ROW("limits", "member-day", member_day, SIZE, "16g", 0, 16 * T,
+	    "Bytes that one member may post in a day, 0: any number."),
 	ROW("limits", "part-max", part_max, SIZE, "4g", 4 * K, 4 * G,
 	    "Size of one part of a ticket."),
 	ROW("limits", "staged", staged, COUNT, "16", 0, 4096,
@@ -149,6 +151,10 @@ static const struct row rows[] = {
 	    "Kinds of messages that are not taken from abroad."),
 	ROW("accept", "refuse-labels", labels_refused, LABELS, "-", 0, 0,
 	    "Labels of tickets that are not taken from abroad."),
+	ROW("accept", "quota", quota, SIZE, "16g", 0, 16 * T,
+	    "Bytes kept of what one broker abroad sent, 0: any number."),
+	ROW("accept", "member-quota", member_quota, SIZE, "8g", 0, 16 * T,
+	    "Bytes kept of what one member abroad sent, 0: any number."),
 };
 /* clang-format on */
 
@@ -159,6 +165,9 @@ static const struct row peer_rows[] = {
 	{ "peer NAME", "rate", RATE, "0", 0, 1000 * GBIT,
 	    offsetof(struct config_peer, rate),
 	    "Bits per second that go to that broker, 0: any number." },
+	{ "peer NAME", "quota", SIZE, "0", 0, 16 * T,
+	    offsetof(struct config_peer, quota),
+	    "Bytes kept of what that broker sent, 0: as [accept] says." },
 };
 
 enum { PEER_ROWS = sizeof(peer_rows) / sizeof(peer_rows[0]) };
@@ -505,8 +514,9 @@ peer_set(struct config *c, const char *name, const char *key, const char *value,
 		    string_types[LABEL].what);
 	if (!r)
 		return fault_set(f,
-		    "there is no key \"%.64s\" in [peer %.64s]; there is %s",
-		    key, name, peer_rows[0].key);
+		    "there is no key \"%.64s\" in [peer %.64s]; there are %s "
+		    "and %s",
+		    key, name, peer_rows[0].key, peer_rows[1].key);
 	if (!p && c->npeer == CONFIG_PEERS)
 		return fault_set(
 		    f, "[peer %.64s]: more than %d peers", name, CONFIG_PEERS);

@@ -30,7 +30,8 @@
 #define CONFIG_PEERS 64
 struct config_peer {
 	char name[LABEL_MAX + 1];
-	uint64_t rate; /* bits per second; 0: no limit */
+	uint64_t rate;	/* bits per second; 0: no limit */
+	uint64_t quota; /* bytes; 0: as [accept] quota */
 };
 
 /* Strings are empty where nothing was said and there is no default. */
@@ -76,6 +77,7 @@ struct config {
 	uint64_t queue;
 	uint64_t post_rate;
 	uint64_t post_burst;
+	uint64_t member_day;
 	uint64_t part_max;
 	uint64_t staged;
 	uint64_t staged_for;
@@ -86,6 +88,8 @@ struct config {
 	/* [accept] */
 	uint64_t largest_body;
 	uint64_t largest_part;
+	uint64_t quota;
+	uint64_t member_quota;
 	char kinds_refused[CONFIG_WORDS_MAX + 1];
 	char labels_refused[CONFIG_WORDS_MAX + 1];
 

@@ -29,7 +29,9 @@
 	X(parks) X(parks_displaced) X(parks_gone) \
 	X(commits) \
 	X(relay_frames_out) X(relay_frames_in) X(relay_bad_frames) \
-	X(relay_items_in) X(relay_items_refused) X(relay_repeats) X(relay_differs) X(relay_healed) \
+	X(relay_items_in) X(relay_items_refused) \
+	X(quota_refused)     /* tickets and announcements over a quota */ \
+	X(relay_repeats) X(relay_differs) X(relay_healed) \
 	X(relay_repeated_bytes) /* came and were here already */ \
 	X(relay_unused_bytes)	/* came behind something that is missing */
 /* clang-format on */

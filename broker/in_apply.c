@@ -5,6 +5,7 @@
 #include "broker/cursor.h"
 #include "broker/in_judge.h"
 #include "broker/item.h"
+#include "broker/quota.h"
 #include "broker/receipts.h"
 #include "crypto/ticket.h"
 
@@ -31,10 +32,16 @@ name_sender(struct in_item *it)
 static enum tocsin_err
 pass_over(struct in_item *it, struct batch *batch, enum tocsin_err why)
 {
+	enum tocsin_err err;
+	bool tell;
+
 	it->passed = why;
 	it->reached = (struct lane_pos){ it->item, 0 };
 	if (!it->who.known || why == TOCSIN_EDUPLICATE)
 		return TOCSIN_OK;
+	err = quota_tell(batch, span_of(it->who.member), &tell);
+	if (err || !tell)
+		return err;
 	return receipts_refused(
 	    batch->receipts, span_of(it->who.member), it->who.id, why);
 }

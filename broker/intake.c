@@ -5,6 +5,7 @@
 #include "broker/clock.h"
 #include "broker/intake_impl.h"
 #include "broker/log.h"
+#include "broker/quota.h"
 #include "broker/value.h"
 #include "crypto/receipt.h"
 #include "crypto/relay_frame.h"
@@ -509,6 +510,9 @@ intake_apply(struct intake *in, struct batch *batch, uint64_t *seq)
 		return TOCSIN_EDUPLICATE;
 	if (err != TOCSIN_ENOTFOUND)
 		return intake_written(err);
+	err = quota_check(in, batch);
+	if (err)
+		return err;
 	if (in->kind == STORE_TICKET)
 		err = intake_apply_ticket(in, batch, seq);
 	else if (in->kind == STORE_ROSTER)
@@ -518,7 +522,7 @@ intake_apply(struct intake *in, struct batch *batch, uint64_t *seq)
 	else
 		err = apply_receipt(in, batch, seq);
 	alarm_conflict(in, err);
-	return err;
+	return err ? err : intake_written(quota_take(in, batch));
 }
 
 /* ---- installing ---- */

@@ -4,6 +4,7 @@
 #include "broker/broker.h"
 #include "broker/clock.h"
 #include "broker/log.h"
+#include "broker/quota.h"
 #include "broker/value.h"
 #include "crypto/ticket.h"
 
@@ -124,9 +125,12 @@ unname(struct turn *w, const uint8_t hash[32])
 static enum tocsin_err
 erase(struct turn *w, const struct store_entry *e, const struct ticket *t)
 {
-	enum tocsin_err err = store_erase(w->batch->tx, e->seq);
+	enum tocsin_err err =
+	    quota_give_back(w->batch, e, e->kind == STORE_TICKET ? t : NULL);
 	size_t i;
 
+	if (!err)
+		err = store_erase(w->batch->tx, e->seq);
 	w->erased++;
 	if (err || e->kind != STORE_TICKET)
 		return err;

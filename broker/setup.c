@@ -73,6 +73,9 @@ setup_broker(struct broker_config *b, const struct config *c)
 	b->part_max = c->part_max;
 	b->post_rate = (unsigned)c->post_rate;
 	b->post_burst = (unsigned)c->post_burst;
+	b->member_day = c->member_day;
+	b->peer_quota = c->quota;
+	b->member_quota = c->member_quota;
 	b->staged_max = (unsigned)c->staged;
 	b->staged_seconds = (unsigned)(c->staged_for / 1000);
 	setup_keep(b, c);
@@ -83,6 +86,7 @@ setup_broker(struct broker_config *b, const struct config *c)
 		memcpy(
 		    b->peer[i].name, c->peer[i].name, sizeof(b->peer[i].name));
 		b->peer[i].rate = (c->peer[i].rate + 7) / 8;
+		b->peer[i].quota = c->peer[i].quota;
 	}
 }
 

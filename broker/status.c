@@ -3,6 +3,7 @@
 
 #include "broker/clock.h"
 #include "broker/patrol.h"
+#include "broker/quota.h"
 #include "broker/relay.h"
 
 #include <inttypes.h>
@@ -12,7 +13,8 @@
 
 /* Names, numbers and times alone are shown: nothing needs to be escaped. */
 struct status {
-	size_t damaged; /* entries that readers found so */
+	struct store_rx *rx; /* NULL: the store cannot be read */
+	size_t damaged;	     /* entries that readers found so */
 	size_t parts_damaged;
 	struct patrol_status check;
 	uint64_t entries;
@@ -43,13 +45,12 @@ gather(struct status *st, struct broker *b)
 {
 	uint64_t seqs[STORE_DAMAGED_MAX];
 	uint8_t hashes[STORE_DAMAGED_MAX][32];
-	struct store_rx *rx = NULL;
 
 	*st = (struct status){ 0 };
-	if (store_read(b->store, &rx) == TOCSIN_OK) {
-		st->entries = store_head(rx);
-		store_read_end(rx);
-	}
+	if (store_read(b->store, &st->rx) == TOCSIN_OK)
+		st->entries = store_head(st->rx);
+	else
+		st->rx = NULL;
 	store_usage(b->store, &st->used, &st->limit);
 	st->damaged = store_damaged(b->store, seqs);
 	st->parts_damaged = store_parts_damaged(b->store, hashes);
@@ -64,8 +65,20 @@ gather(struct status *st, struct broker *b)
 static void
 release(struct status *st)
 {
+	if (st->rx)
+		store_read_end(st->rx);
 	trust_put(st->trust);
 	free(st->peer);
+}
+
+/* What is kept of a broker abroad; false: it is of our nation. */
+static bool
+kept_of(const struct status *st, const struct broker *b,
+    const struct relay_status *p, uint64_t *kept, uint64_t *limit)
+{
+	*kept = st->rx ? quota_kept(st->rx, p->peer) : 0;
+	*limit = quota_limit(b, p->peer);
+	return st->rx && strcmp(p->nation, b->conf.nation) != 0;
 }
 
 static bool
@@ -80,8 +93,9 @@ listed(const struct broker *b, const struct roster *r)
 /* ---- JSON ---- */
 
 static void
-json_peers(struct buf *out, const struct status *st)
+json_peers(struct buf *out, const struct status *st, const struct broker *b)
 {
+	uint64_t kept, limit;
 	size_t i;
 
 	buf_addz(out, ",\"peers\":[");
@@ -97,12 +111,36 @@ json_peers(struct buf *out, const struct status *st)
 		    ",\"rtt_ms\":%" PRIu64 ",\"repeats\":%" PRIu64
 		    ",\"frames_out\":%" PRIu64 ",\"bytes_out\":%" PRIu64
 		    ",\"repeated_bytes\":%" PRIu64 ",\"unused_bytes\":%" PRIu64
-		    ",\"heard_ms\":%" PRId64 "}",
+		    ",\"heard_ms\":%" PRId64,
 		    i ? "," : "", p->peer, p->nation, p->up ? "true" : "false",
 		    p->waiting, p->waiting_bytes, p->oldest_s, p->in_flight,
 		    p->agreed, p->agreed_ms, p->window, p->rate, p->rtt_ms,
 		    p->repeats, p->frames_out, p->bytes_out, p->repeated,
 		    p->unused, p->heard_ms);
+		if (kept_of(st, b, p, &kept, &limit))
+			buf_addf(out,
+			    ",\"kept_bytes\":%" PRIu64 ",\"quota\":%" PRIu64,
+			    kept, limit);
+		buf_addz(out, "}");
+	}
+	buf_addz(out, "]");
+}
+
+static void
+json_near(struct buf *out, const struct status *st, const struct broker *b)
+{
+	struct span name = { 0 };
+	struct quota_near n;
+	const char *before = "";
+
+	buf_addz(out, ",\"near_quota\":[");
+	while (st->rx && quota_next_near(st->rx, b, clock_now(), &name, &n)) {
+		buf_addf(out,
+		    "%s{\"member\":\"%.*s\",\"bytes\":%" PRIu64
+		    ",\"quota\":%" PRIu64 ",\"day\":%s}",
+		    before, (int)n.member.n, (const char *)n.member.p, n.bytes,
+		    n.limit, n.day ? "true" : "false");
+		before = ",";
 	}
 	buf_addz(out, "]");
 }
@@ -149,7 +187,8 @@ json_roster(struct buf *out, const struct broker *b, const struct roster *r)
 
 /* "" or "-": no whole round was made. */
 static void
-checked_when(char text[TIME_TEXT + 1], const struct patrol_status *c, const char *never)
+checked_when(
+    char text[TIME_TEXT + 1], const struct patrol_status *c, const char *never)
 {
 	if (c->done > 0)
 		time_print(text, c->done);
@@ -188,7 +227,8 @@ json_broker(struct buf *out, struct broker *b)
 	    st.sessions.open, st.sessions.half_open, st.parked,
 	    st.writer.queued, st.writer.commits);
 	json_check(out, &st.check);
-	json_peers(out, &st);
+	json_peers(out, &st, b);
+	json_near(out, &st, b);
 	json_counters(out, b);
 	release(&st);
 }
@@ -250,8 +290,37 @@ text_lag(struct buf *out, const struct relay_status *p)
 }
 
 static void
-text_peers(struct buf *out, const struct status *st)
+text_kept(struct buf *out, uint64_t kept, uint64_t limit)
 {
+	buf_addz(out, ", keeps ");
+	text_bytes(out, kept);
+	if (limit > 0) {
+		buf_addz(out, " of ");
+		text_bytes(out, limit);
+	}
+	buf_addz(out, " from it");
+}
+
+static void
+text_near(struct buf *out, const struct status *st, const struct broker *b)
+{
+	struct span name = { 0 };
+	struct quota_near n;
+
+	while (st->rx && quota_next_near(st->rx, b, clock_now(), &name, &n)) {
+		buf_addf(out, "quota               %.*s: ", (int)n.member.n,
+		    (const char *)n.member.p);
+		text_bytes(out, n.bytes);
+		buf_addz(out, " of ");
+		text_bytes(out, n.limit);
+		buf_addz(out, n.day ? " today\n" : " kept\n");
+	}
+}
+
+static void
+text_peers(struct buf *out, const struct status *st, const struct broker *b)
+{
+	uint64_t kept, limit;
 	size_t i;
 
 	for (i = 0; i < st->npeer; i++) {
@@ -263,6 +332,8 @@ text_peers(struct buf *out, const struct status *st)
 		if (p->heard_ms >= 0)
 			buf_addf(out, ", heard %" PRId64 " s ago",
 			    p->heard_ms / 1000);
+		if (kept_of(st, b, p, &kept, &limit))
+			text_kept(out, kept, limit);
 		buf_addz(out, "\n");
 	}
 }
@@ -310,7 +381,8 @@ text_broker(struct buf *out, struct broker *b)
 	    "sessions            %" PRIu64 ", %u requests parked, %" PRIu64
 	    " posts queued\n",
 	    st.sessions.open, st.parked, st.writer.queued);
-	text_peers(out, &st);
+	text_peers(out, &st, b);
+	text_near(out, &st, b);
 	release(&st);
 }
 

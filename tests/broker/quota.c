@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: ISC */
+/* What is counted against whom, kept over a restart, and given back. */
+#include "broker/quota.h"
+
+#include "broker/log.h"
+#include "tests/lib/rig.h"
+#include "tests/lib/tap.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define LIMIT 65536
+
+static struct fixture fed;
+static struct broker *sg;
+static uint64_t seqs[3]; /* of each sender's chain */
+static struct trust_who desk = { .kind = TRUST_DEVICE,
+	.member = "singcert@sg",
+	.device = "desk1",
+	.nation = "sg" };
+static struct trust_who peer = {
+	.kind = TRUST_BROKER, .broker = "my", .nation = "my"
+};
+static struct trust_who twin = {
+	.kind = TRUST_BROKER, .broker = "la", .nation = "sg"
+};
+
+/* ---- taking in ---- */
+
+struct take {
+	struct job job;
+	struct intake *in;
+	struct span member;
+	uint64_t seq;
+	bool tell;
+};
+
+static enum tocsin_err
+take_apply(struct job *job, struct batch *batch)
+{
+	struct take *t = (struct take *)job;
+
+	return intake_apply(t->in, batch, &t->seq);
+}
+
+static enum tocsin_err
+tell_apply(struct job *job, struct batch *batch)
+{
+	struct take *t = (struct take *)job;
+
+	return quota_tell(batch, t->member, &t->tell);
+}
+
+static enum tocsin_err
+take(struct trust_who *who, enum store_kind kind, struct span note,
+    struct span body)
+{
+	struct intake_source src = {
+		who->kind == TRUST_DEVICE ? INTAKE_DEVICE : INTAKE_PEER, who
+	};
+	struct take t = { .job = { .apply = take_apply } };
+	struct trust *trust = trust_get(sg->trust);
+	enum tocsin_err err = intake_judge(
+	    &t.in, sg, trust, &src, kind, note, body, fed.now, NULL);
+
+	if (!err)
+		err = writer_call(sg->writer, &t.job);
+	intake_free(t.in);
+	trust_put(trust);
+	return err;
+}
+
+static void
+edit(struct ticket *t, void *arg)
+{
+	uint64_t *part = arg;
+
+	if (*part == 0)
+		return;
+	t->npart = 1;
+	t->part[0].size = *part;
+	randombytes_buf(t->part[0].hash, 32);
+}
+
+/* A ticket to singcert@sg, with a part that is never here; *size is its cost.
+ */
+static enum tocsin_err
+send_one(struct trust_who *who, const char *from, unsigned chain, uint64_t part,
+    uint64_t *size)
+{
+	static const uint8_t some[ID_LEN] = { 7 };
+	struct fx_ticket t;
+	enum tocsin_err err;
+
+	/* Every other number: each is a gap, whatever became of the last. */
+	seqs[chain] += 2;
+	fixture_ticket(
+	    &t, &fed, from, "singcert@sg", seqs[chain], some, edit, &part);
+	err = take(who, STORE_TICKET, buf_span(&t.note), buf_span(&t.body));
+	*size = t.note.n + t.body.n + part;
+	fx_ticket_release(&t);
+	return err;
+}
+
+/* Until one is refused; returns what all before it cost. */
+static uint64_t
+fill(struct trust_who *who, const char *from, unsigned chain, uint64_t part,
+    enum tocsin_err *err)
+{
+	uint64_t sum = 0, size = 0;
+	int i;
+
+	for (i = 0; i < 1000; i++) {
+		*err = send_one(who, from, chain, part, &size);
+		if (*err)
+			break;
+		sum += size;
+	}
+	return sum;
+}
+
+/* ---- looking ---- */
+
+static uint64_t
+kept(const char *of)
+{
+	struct store_rx *rx;
+	uint64_t n;
+
+	if (store_read(sg->store, &rx))
+		abort();
+	n = quota_kept(rx, of);
+	store_read_end(rx);
+	return n;
+}
+
+/* How many are near a limit; *last is one of them. */
+static unsigned
+near(struct quota_near *last, char member[MEMBER_MAX + 1])
+{
+	struct span name = { 0 };
+	struct store_rx *rx;
+	struct quota_near n;
+	unsigned count = 0;
+
+	if (store_read(sg->store, &rx))
+		abort();
+	while (quota_next_near(rx, sg, fed.now, &name, &n)) {
+		*last = n;
+		memcpy(member, n.member.p, n.member.n);
+		member[n.member.n] = '\0';
+		count++;
+	}
+	store_read_end(rx);
+	return count;
+}
+
+static void
+limits(struct broker_config *c, void *arg)
+{
+	(void)arg;
+	c->member_day = LIMIT;
+	c->peer_quota = 4 * LIMIT;
+	c->member_quota = LIMIT;
+}
+
+/* ---- tests ---- */
+
+static void
+test_day(void)
+{
+	struct quota_near n;
+	char member[MEMBER_MAX + 1];
+	enum tocsin_err err;
+	uint64_t sum, size;
+
+	sum = fill(&desk, "singcert@sg/desk1", 0, 0, &err);
+	is_int(err, TOCSIN_EQUOTA, "a member of ours has so many bytes a day");
+	ok(sum <= LIMIT && sum > LIMIT - 8192, "as many as were said");
+	is_int((long long)sg->count[BROKER_quota_refused], 1, "it is counted");
+	is_int(near(&n, member), 1, "status tells of one member");
+	ok(n.day && n.bytes == sum && n.limit == LIMIT &&
+		strcmp(member, "singcert@sg") == 0,
+	    "of whom, and how much of what");
+	is_int(send_one(&peer, "mycert@my/desk1", 1, 0, &size), TOCSIN_OK,
+	    "another may go on");
+	broker_free(sg);
+	sg = rig_broker(&fed, "sg", limits, NULL);
+	is_int(send_one(&desk, "singcert@sg/desk1", 0, 0, &size), TOCSIN_EQUOTA,
+	    "a restart forgets nothing");
+}
+
+static void
+test_abroad(void)
+{
+	enum tocsin_err err;
+	uint64_t before = kept("my"), sum, size;
+
+	is_int(send_one(&peer, "mycert@my/desk1", 1, LIMIT, &size),
+	    TOCSIN_EQUOTA, "parts count before they are here");
+	is_int((long long)kept("my"), (long long)before,
+	    "and what is refused costs nothing");
+	(void)fill(&peer, "mycert@my/desk1", 1, 8192, &err);
+	is_int(err, TOCSIN_EQUOTA, "tickets with parts fill a member's share");
+	ok(kept("my") <= LIMIT / 8 * 6, "up to three quarters of it");
+	sum = fill(&peer, "mycert@my/desk1", 1, 0, &err);
+	ok(sum > 0 && err == TOCSIN_EQUOTA && kept("my") <= LIMIT / 8 * 7,
+	    "those without go on, up to seven eighths");
+	is_int(send_one(&twin, "singcert@sg/desk1", 0, 0, &size), TOCSIN_OK,
+	    "what a broker of our nation brings is not counted again");
+	is_int((long long)kept("la"), 0, "nor against that broker");
+}
+
+static void
+test_tell(void)
+{
+	struct take t = { .job = { .apply = tell_apply },
+		.member = span_of("mycert@my") };
+	unsigned told = 0;
+
+	while (told < 10000 && writer_call(sg->writer, &t.job) == TOCSIN_OK &&
+	       t.tell) {
+		t.job = (struct job){ .apply = tell_apply };
+		told++;
+	}
+	is_int(told, QUOTA_REFUSALS, "so many refusals are told in a day");
+}
+
+static void
+test_announcements(void)
+{
+	unsigned taken = 0;
+	enum tocsin_err err = TOCSIN_OK;
+
+	while (!err && taken < 1000) {
+		fixture_next_keys(&fed, 0, NULL, NULL);
+		err = take(&desk, STORE_KEYS, buf_span(&fed.keys_file[0]),
+		    (struct span){ 0 });
+		taken += err == TOCSIN_OK;
+	}
+	is_int(err, TOCSIN_EQUOTA, "a member has so many announcements a day");
+	is_int(taken, QUOTA_ANNOUNCEMENTS, "as many as are said");
+}
+
+/* ---- giving back ---- */
+
+static void
+keep_nothing(struct broker_config *c, void *arg)
+{
+	limits(c, arg);
+	c->keep[0] = (struct retain_rule){ .seconds = 0 };
+	c->nkeep = 1;
+	c->keep_unread = 0;
+}
+
+static void
+test_give_back(void)
+{
+	const struct timespec pause = { 0, 20000000 };
+	uint64_t size;
+	int times = 500;
+
+	broker_free(sg);
+	sg = rig_broker(&fed, "sg", keep_nothing, NULL);
+	ok(kept("my") > LIMIT / 2, "much is kept of a peer");
+	while (kept("my") > 0 && times-- > 0) {
+		retain_sweep(sg);
+		nanosleep(&pause, NULL); /* the writer's turn */
+	}
+	is_int((long long)kept("my"), 0, "what is erased is given back");
+	is_int(send_one(&peer, "mycert@my/desk1", 1, 0, &size), TOCSIN_OK,
+	    "and its member may send again");
+}
+
+int
+main(void)
+{
+	if (sodium_init() < 0)
+		return 1;
+	log_open(-1, LOG_ERROR);
+	fixture_init(&fed, "sg my la");
+	sg = rig_broker(&fed, "sg", limits, NULL);
+	is_int(take(&peer, STORE_KEYS, buf_span(&fed.keys_file[1]),
+		   (struct span){ 0 }),
+	    TOCSIN_OK, "a peer's member is known");
+	test_day();
+	test_abroad();
+	test_tell();
+	test_announcements();
+	test_give_back();
+	broker_free(sg);
+	fixture_release(&fed);
+	return tap_done();
+}
