@@ -3,11 +3,13 @@
 
 #include "client/cli/print.h"
 #include "client/cli/progress.h"
+#include "client/cli/shift.h"
 #include "client/handle.h"
 #include "client/vocab.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdarg.h>
@@ -413,17 +415,33 @@ ask_passphrase(struct cli *c, const char *what, bool fresh)
 	return 0;
 }
 
+/* As an option, in the environment, or a credential that systemd gave us. */
+static const char *
+passphrase_file(const struct cli *c, char path[PATH_MAX])
+{
+	const char *file = c->passphrase_file, *folder;
+
+	if (file == NULL)
+		file = getenv("TOCSIN_PASSPHRASE_FILE");
+	if (file != NULL && file[0] != '\0')
+		return file;
+	folder = getenv("CREDENTIALS_DIRECTORY");
+	if (folder == NULL || folder[0] == '\0')
+		return NULL;
+	snprintf(path, PATH_MAX, "%s/tocsin.passphrase", folder);
+	return access(path, R_OK) == 0 ? path : NULL;
+}
+
 int
 cli_passphrase(struct cli *c, const char *what, bool fresh, const char **out)
 {
-	const char *file = c->passphrase_file;
+	char path[PATH_MAX];
+	const char *file = passphrase_file(c, path);
 	int status = 0;
 
 	*out = NULL;
-	if (file == NULL)
-		file = getenv("TOCSIN_PASSPHRASE_FILE");
 	if (!c->has_passphrase) {
-		if (file != NULL && file[0] != '\0')
+		if (file != NULL)
 			status = read_passphrase(c, file);
 		else
 			status = ask_passphrase(c, what, fresh);
@@ -490,26 +508,54 @@ say_conflicts(struct cli *c, struct desk *desk)
 	c->warned = true;
 }
 
-int
-cli_open(struct cli *c, struct tocsin **out)
+/* What `tocsin unlock` left; one that no longer fits is taken away. */
+static bool
+open_unlocked(struct cli *c, struct tocsin **out, const char *home)
+{
+	enum tocsin_err err;
+
+	if (c->has_passphrase ||
+	    !shift_passphrase(home, c->passphrase, sizeof(c->passphrase)))
+		return false;
+	err = tocsin_open(out, home, c->passphrase);
+	if (err == TOCSIN_EPASSPHRASE)
+		(void)shift_forget(home);
+	c->has_passphrase = err != TOCSIN_EPASSPHRASE;
+	return err == TOCSIN_OK;
+}
+
+static int
+open_home(struct cli *c, struct tocsin **out, const char *home)
 {
 	const char *pass = NULL;
-	char home[512];
+	char path[PATH_MAX];
 	enum tocsin_err err;
 	int status;
 
-	if (!cli_home(c, home))
-		return tocsin_err_exit(TOCSIN_EUSAGE);
 	if (keystore_locked(home)) {
+		if (passphrase_file(c, path) == NULL &&
+		    open_unlocked(c, out, home))
+			return 0;
 		status = cli_passphrase(c, home, false, &pass);
 		if (status != 0)
 			return status;
 	}
 	err = tocsin_open(out, home, pass);
-	if (err != TOCSIN_OK)
-		return cli_error(NULL, err);
-	say_conflicts(c, (*out)->parts.desk);
-	return 0;
+	return err == TOCSIN_OK ? 0 : cli_error(NULL, err);
+}
+
+int
+cli_open(struct cli *c, struct tocsin **out)
+{
+	char home[512];
+	int status;
+
+	if (!cli_home(c, home))
+		return tocsin_err_exit(TOCSIN_EUSAGE);
+	status = open_home(c, out, home);
+	if (status == 0)
+		say_conflicts(c, (*out)->parts.desk);
+	return status;
 }
 
 int

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/cli/cmds.h"
+#include "client/cli/expiry.h"
 #include "client/cli/print.h"
 #include "client/cli/view.h"
 
@@ -251,8 +252,10 @@ cmd_inbox(struct cli *c, int argc, char **argv)
 	if (!cli_options(c, argc, argv, opts, 0, 0))
 		return 2;
 	status = cli_open(c, &l.t);
-	if (status == 0)
+	if (status == 0) {
 		status = list(&l);
+		expiry_warn(l.t, cli_now());
+	}
 	tocsin_close(l.t);
 	return status;
 }

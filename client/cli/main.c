@@ -81,6 +81,10 @@ const struct cmd cmds[] = {
 	    "[--role officer|bot|reader] --broker URL "
 	    "[--passphrase|--no-passphrase] [--join]",
 	    "make a home: a device's keys and desk" },
+	{ "unlock", cmd_unlock, "[--for 8h|TIME]",
+	    "ask for the passphrase once a shift" },
+	{ "lock", cmd_lock, "",
+	    "end that" },
 	{ "trust", cmd_trust, "R... [--fingerprint DIGITS]",
 	    "take the first roster, or later ones" },
 	{ "keys", cmd_keys,
