@@ -5,6 +5,7 @@
 #include "client/incident.h"
 #include "client/parts.h"
 #include "client/reader.h"
+#include "client/recall.h"
 #include "client/vocab.h"
 
 #include <sodium.h>
@@ -31,6 +32,10 @@ struct composing {
 	uint8_t pk[TICKET_TO_MAX][32];
 
 	struct opened *first; /* of the thread; NULL: this is the first */
+	bool confirms;	      /* that a recall was obeyed */
+	char recall_of[ID_TEXT + 1]; /* whose attachments are recalled */
+	uint8_t recall[TICKET_PARTS_MAX][ID_LEN];
+	size_t nrecall;
 	struct incident_attachment *attachment;
 	struct ticket_part *sealed; /* in the spool */
 	size_t nsealed;
@@ -111,6 +116,9 @@ choose_precedence(struct composing *c)
 
 	c->header.precedence =
 	    c->first != NULL ? c->first->ticket.precedence : TICKET_ROUTINE;
+	if (c->header.kind == TICKET_RECALL && /* it may overtake */
+	    c->header.precedence > TICKET_IMMEDIATE)
+		c->header.precedence = TICKET_IMMEDIATE;
 	if (typed == NULL)
 		return TOCSIN_OK;
 	word = vocab_find(VOCAB_PRECEDENCE, typed);
@@ -555,6 +563,9 @@ write_content(struct composing *c)
 		.answer = c->answer,
 		.reason = c->reason,
 		.resolution = c->resolution,
+		.recall_of = c->nrecall > 0 ? c->recall_of : NULL,
+		.recall = (const uint8_t(*)[ID_LEN])c->recall,
+		.nrecall = c->nrecall,
 		.json = d->json,
 		.attachment = c->attachment,
 		.nattachment = c->nsealed };
@@ -592,8 +603,8 @@ open_to_answer(struct composing *c, struct desk_tx *tx, uint64_t number)
 	struct desk_message row;
 	enum tocsin_err err = desk_get(tx, number, &row);
 
-	if (err == TOCSIN_OK)
-		err = row.refused;
+	if (err == TOCSIN_OK && row.refused != TOCSIN_ERECALLED)
+		err = row.refused; /* of that one, the header was good */
 	if (err != TOCSIN_OK)
 		return fail(err, "%s is not to be answered: %s",
 		    c->draft->thread, tocsin_err_text(err));
@@ -618,7 +629,8 @@ first_good(struct desk_tx *tx, const uint8_t thread[ID_LEN], uint64_t *first)
 		return err;
 	while ((err = desk_thread_next(tx, thread, n, &n)) == TOCSIN_OK)
 		if (desk_get(tx, n, &row) == TOCSIN_OK &&
-		    row.refused == TOCSIN_OK)
+		    (row.refused == TOCSIN_OK ||
+			row.refused == TOCSIN_ERECALLED))
 			break;
 	*first = err == TOCSIN_OK ? n : 0;
 	return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
@@ -651,6 +663,122 @@ load_thread(struct composing *c, struct desk_tx *tx)
 	h->has_thread = true;
 	memcpy(h->thread, c->first->row.thread, ID_LEN);
 	return TOCSIN_OK;
+}
+
+/* ---- recalls ---- */
+
+/* The attachments that are named; the header then has no `ref`. */
+static enum tocsin_err
+recall_parts(struct composing *c, const struct opened *o)
+{
+	const char *const *name = c->draft->recall;
+	struct incident in = { 0 };
+	enum tocsin_err err = incident_parse(&in, o->contents.json);
+	size_t i;
+
+	if (err != TOCSIN_OK)
+		return fail(err, "its content is not readable");
+	for (; err == TOCSIN_OK && *name != NULL; name++) {
+		for (i = 0; i < in.nattachment; i++)
+			if (strcmp(in.attachment[i].name, *name) == 0)
+				break;
+		if (i == in.nattachment || c->nrecall == TICKET_PARTS_MAX)
+			err = fail(TOCSIN_ENOTFOUND,
+			    "%s has no attachment of the name %s",
+			    c->draft->thread, *name);
+		else
+			memcpy(c->recall[c->nrecall++], in.attachment[i].part,
+			    ID_LEN);
+	}
+	incident_release(&in);
+	id_print(c->recall_of, o->row.id);
+	c->header.nref = 0;
+	return err;
+}
+
+/* What shows the first message to others goes with it. */
+static enum tocsin_err
+recall_carriers(struct composing *c, struct desk_tx *tx)
+{
+	struct ticket *t = malloc(sizeof(*t)), *h = &c->header;
+	enum tocsin_err err = TOCSIN_OK;
+	struct desk_message row;
+	struct note note;
+	uint64_t n = 0;
+
+	if (t == NULL)
+		return fail(TOCSIN_EINTERNAL, "no memory");
+	while (err == TOCSIN_OK) {
+		err = desk_thread_next(tx, c->first->row.thread, n, &n);
+		if (err != TOCSIN_OK || desk_get(tx, n, &row) != TOCSIN_OK ||
+		    row.refused != TOCSIN_OK ||
+		    ticket_parse(t, &note, row.note) != TOCSIN_OK ||
+		    (t->kind != TICKET_ESCALATE && t->kind != TICKET_SHARE) ||
+		    !span_is(t->from, c->t->parts.keys->member))
+			continue;
+		if (h->nref == TICKET_REFS_MAX)
+			err = fail(TOCSIN_ETOOLARGE,
+			    "it was shown to others %d times; recall those "
+			    "messages first",
+			    TICKET_REFS_MAX);
+		else
+			memcpy(h->ref[h->nref++], row.id, ID_LEN);
+	}
+	free(t);
+	return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
+}
+
+/* Also to whom only that one message was sent. */
+static enum tocsin_err
+recall_from(struct composing *c, struct desk_tx *tx, const struct opened *o)
+{
+	const struct ticket *t = &o->ticket;
+	enum tocsin_err err = TOCSIN_OK;
+	size_t i;
+
+	if (!span_is(t->from, c->t->parts.keys->member))
+		return fail(TOCSIN_EPOLICYDENIED,
+		    "only %.*s, whose message it is, may recall it",
+		    (int)t->from.n, (const char *)t->from.p);
+	if (t->kind == TICKET_RECALL)
+		return fail(TOCSIN_EUSAGE,
+		    "%s is a recall itself; that cannot be taken back",
+		    c->draft->thread);
+	for (i = 0; err == TOCSIN_OK && i < t->nto; i++)
+		err = add_to(c, t->to[i].member);
+	if (err == TOCSIN_OK && c->draft->recall != NULL)
+		return recall_parts(c, o);
+	if (err == TOCSIN_OK && memcmp(o->row.id, o->row.thread, ID_LEN) == 0)
+		err = recall_carriers(c, tx);
+	return err;
+}
+
+/* `ref` is what is to be recalled; the recipients of that are to be told. */
+static enum tocsin_err
+choose_recall(struct composing *c, struct desk_tx *tx)
+{
+	struct opened *o;
+	enum tocsin_err err;
+	uint64_t n;
+
+	if (c->header.kind != TICKET_RECALL)
+		return c->draft->recall == NULL
+			   ? TOCSIN_OK
+			   : fail(TOCSIN_EUSAGE,
+				 "a %s takes nothing back, a recall does",
+				 c->draft->kind);
+	o = calloc(1, sizeof(*o));
+	if (o == NULL)
+		return fail(TOCSIN_EINTERNAL, "no memory");
+	err = desk_find(tx, c->header.ref[0], &n);
+	if (err == TOCSIN_OK)
+		err = open_message(c->t, tx, n, o);
+	err = err == TOCSIN_OK
+		  ? recall_from(c, tx, o)
+		  : fail(err, "the desk: %s", tocsin_err_text(err));
+	opened_release(o);
+	free(o);
+	return err;
 }
 
 /* ---- sealing ---- */
@@ -794,6 +922,8 @@ prepare(struct composing *c, struct desk_tx *tx)
 	if (err == TOCSIN_OK)
 		err = may_send(c);
 	if (err == TOCSIN_OK)
+		err = choose_recall(c, tx);
+	if (err == TOCSIN_OK)
 		err = choose_recipients(c, tx);
 	return err == TOCSIN_OK ? may_attach(c) : err;
 }
@@ -806,6 +936,7 @@ forget(struct composing *c)
 	free(c->first);
 	c->first = NULL;
 	c->nto = 0;
+	c->nrecall = 0;
 	memset(&c->header, 0, sizeof(c->header));
 }
 
@@ -846,10 +977,38 @@ struct sending {
 	struct tocsin *t;
 	struct composing **c;
 	size_t n;
-	const char *reader; /* NULL: no step */
+	const struct recall_owed *owed; /* what it confirms; or NULL */
+	const char *reader;		/* NULL: no step */
 	uint64_t number;
 	uint8_t (*raw)[ID_LEN];
 };
+
+/* What a recall says of attachments; whoever comes first does it. */
+static enum tocsin_err
+obey_parts(struct tocsin *t, struct desk_tx *tx, const struct recall_owed *owed)
+{
+	struct opened *o = calloc(1, sizeof(*o));
+	struct incident in = { 0 };
+	enum tocsin_err err;
+	uint64_t n;
+	size_t i;
+
+	if (o == NULL)
+		return fail(TOCSIN_EINTERNAL, "no memory");
+	err = recall_told(tx, owed);
+	if (err == TOCSIN_OK)
+		err = desk_find(tx, owed->id, &n);
+	if (err == TOCSIN_OK)
+		err = open_message(t, tx, n, o);
+	if (err == TOCSIN_OK && o->ticket.nref == 0 &&
+	    incident_parse(&in, o->contents.json) == TOCSIN_OK)
+		for (i = 0; err == TOCSIN_OK && i < in.nrecall; i++)
+			err = recall_part(tx, t->parts.keys, in.recall[i]);
+	incident_release(&in);
+	opened_release(o);
+	free(o);
+	return err;
+}
 
 static enum tocsin_err
 make_all(const struct sending *s, struct desk_tx *tx)
@@ -857,6 +1016,8 @@ make_all(const struct sending *s, struct desk_tx *tx)
 	enum tocsin_err err = TOCSIN_OK;
 	size_t i;
 
+	if (s->owed != NULL)
+		err = obey_parts(s->t, tx, s->owed);
 	if (s->reader != NULL) {
 		err = reader_step(tx, s->reader, s->number);
 		if (err != TOCSIN_OK && err != TOCSIN_EDUPLICATE &&
@@ -954,7 +1115,9 @@ good_answer(struct composing *c)
 	if (d->resolution != NULL && c->resolution == NULL)
 		return wrong_word(
 		    "resolution", d->resolution, VOCAB_RESOLUTION);
-	if (!ack)
+	if (c->confirms)
+		c->answer = "erased";
+	if (!ack || c->confirms)
 		return TOCSIN_OK;
 	c->answer = vocab_find(VOCAB_ANSWER, typed);
 	if (c->answer == NULL)
@@ -972,6 +1135,7 @@ compose(struct sending *s, size_t i, const struct tocsin_draft *draft)
 	s->c[i] = c;
 	c->t = s->t;
 	c->draft = draft;
+	c->confirms = s->owed != NULL;
 	c->now = (int64_t)time(NULL);
 	return good_answer(c);
 }
@@ -1033,4 +1197,59 @@ tocsin_commit_post(struct tocsin *t, const char *reader, uint64_t number,
 	};
 
 	return send(&s, drafts, ids);
+}
+
+/* ---- confirming recalls ---- */
+
+/* To whom took it back, and nobody else. */
+static enum tocsin_err
+confirm(struct tocsin *t, const struct recall_owed *owed, const char *member)
+{
+	struct sending s = { .t = t, .n = 1, .owed = owed };
+	const char *to[] = { member, NULL };
+	char id[ID_TEXT + 1];
+	const struct tocsin_draft d = { .kind = "ack", .thread = id, .to = to };
+
+	id_print(id, owed->id);
+	return send(&s, &d, NULL);
+}
+
+static enum tocsin_err
+next_owed(struct tocsin *t, struct recall_owed *o, char member[MEMBER_MAX + 1])
+{
+	struct ticket *h = malloc(sizeof(*h));
+	struct desk_tx *tx = NULL;
+	struct desk_message row;
+	struct note note;
+	enum tocsin_err err = TOCSIN_EINTERNAL;
+	uint64_t n;
+
+	if (h != NULL)
+		err = desk_read(t->parts.desk, &tx);
+	if (err == TOCSIN_OK)
+		err = recall_owed_next(tx, o);
+	if (err == TOCSIN_OK)
+		err = desk_find(tx, o->id, &n);
+	if (err == TOCSIN_OK)
+		err = desk_get(tx, n, &row);
+	if (err == TOCSIN_OK)
+		err = ticket_parse(h, &note, row.note);
+	if (err == TOCSIN_OK)
+		snprintf(member, MEMBER_MAX + 1, "%.*s", (int)h->from.n,
+		    (const char *)h->from.p);
+	desk_end(tx);
+	free(h);
+	return err;
+}
+
+void
+confirm_recalls(struct tocsin *t)
+{
+	struct recall_owed o = { "", { 0 } };
+	char member[MEMBER_MAX + 1];
+
+	if (!ticket_role_may(t->parts.keys->role, TICKET_ACK))
+		return;
+	while (next_owed(t, &o, member) == TOCSIN_OK)
+		(void)confirm(t, &o, member); /* it stays owed; a later time */
 }

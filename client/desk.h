@@ -114,11 +114,11 @@ enum tocsin_err MUST_USE desk_upload_done(
 
 /* ---- receipts ---- */
 
-/* What a broker said of one recipient of one message; the newest of a kind. */
+/* What a broker said of one recipient of one message; the first of a kind. */
 struct desk_place {
 	uint8_t kind; /* enum receipt_kind */
 	int64_t time;
-	struct span who; /* member, or nation for what a broker stored */
+	struct span who; /* device, or nation for what a broker did */
 	struct span by;	 /* broker; for delivered: "broker device" */
 	struct span reason;
 };

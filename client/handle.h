@@ -7,6 +7,7 @@
  *	read.c     sealed messages to what a caller sees
  *	reader.c   how far each reader has come
  *	status.c   who has it
+ *	recall.c   what was taken back
  *	save.c     attachments
  *	export.c   a message as files
  *
@@ -77,5 +78,11 @@ enum tocsin_err MUST_USE save_sealed(struct tocsin *t, const struct opened *o,
 
 /* tocsin_err_text(), but for what fetching a part makes of a reason. */
 const char *save_text(enum tocsin_err err);
+
+/*
+ * Tell who has recalled messages that this desk has erased them. What cannot be
+ * told now, is told another time.
+ */
+void confirm_recalls(struct tocsin *t);
 
 #endif

@@ -72,6 +72,34 @@ read_attachments(struct incident *out)
 	return TOCSIN_OK;
 }
 
+static enum tocsin_err
+read_recall(struct incident *out)
+{
+	const json_t *o = json_object_get(out->root, "recall"), *list;
+	const char *hash;
+	bool good = true;
+	size_t i, n;
+
+	if (o == NULL)
+		return TOCSIN_OK;
+	out->recall_of = string(o, "message", &good);
+	list = json_object_get(o, "parts");
+	n = json_array_size(list);
+	if (!good || out->recall_of == NULL || !json_is_array(list) ||
+	    n > TICKET_PARTS_MAX)
+		return TOCSIN_EMALFORMED;
+	out->recall = calloc(n + 1, sizeof(*out->recall));
+	if (out->recall == NULL)
+		return TOCSIN_EINTERNAL;
+	for (i = 0; i < n; i++) {
+		hash = json_string_value(json_array_get(list, i));
+		if (hash == NULL || !id_parse(span_of(hash), out->recall[i]))
+			return TOCSIN_EMALFORMED;
+	}
+	out->nrecall = n;
+	return TOCSIN_OK;
+}
+
 enum tocsin_err
 incident_parse(struct incident *out, struct span json)
 {
@@ -104,6 +132,8 @@ incident_parse(struct incident *out, struct span json)
 	out->reason = string(ack, "reason", &good);
 	out->resolution = string(out->root, "resolution", &good);
 	err = good ? read_attachments(out) : TOCSIN_EMALFORMED;
+	if (err == TOCSIN_OK)
+		err = read_recall(out);
 	if (err != TOCSIN_OK)
 		incident_release(out);
 	return err;
@@ -114,6 +144,7 @@ incident_release(struct incident *i)
 {
 	json_decref(i->root);
 	free(i->attachment);
+	free(i->recall);
 	*i = (struct incident){ 0 };
 }
 
@@ -217,6 +248,28 @@ set_attachments(json_t *o, const struct incident_draft *d)
 }
 
 static int
+set_recall(json_t *o, const struct incident_draft *d)
+{
+	json_t *list;
+	size_t i;
+
+	if (d->recall_of == NULL)
+		return 0;
+	list = json_array();
+	for (i = 0; i < d->nrecall; i++) {
+		char part[ID_TEXT + 1];
+
+		id_print(part, d->recall[i]);
+		if (json_array_append_new(list, json_string(part)) != 0) {
+			json_decref(list);
+			return -1;
+		}
+	}
+	return json_object_set_new(o, "recall",
+	    json_pack("{s:s, s:o}", "message", d->recall_of, "parts", list));
+}
+
+static int
 set_original(json_t *o, const struct incident_draft *d)
 {
 	json_t *content, *pair;
@@ -261,7 +314,7 @@ incident_print(struct buf *out, const struct incident_draft *d)
 	    set_string(o, "pap", d->pap) != 0 || set_sectors(o, d) != 0 ||
 	    set_string(o, "resolution", d->resolution) != 0 ||
 	    set_answer(o, d) != 0 || set_attachments(o, d) != 0 ||
-	    set_original(o, d) != 0)
+	    set_recall(o, d) != 0 || set_original(o, d) != 0)
 		goto out;
 	err = join(o, d->json);
 	if (err != TOCSIN_OK)

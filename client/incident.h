@@ -35,6 +35,9 @@ struct incident {
 	const char *answer; /* of an ack: "accepted"; else NULL */
 	const char *reason;
 	const char *resolution; /* of a close; else NULL */
+	const char *recall_of;	/* of a recall of attachments, whose hashes */
+	uint8_t (*recall)[ID_LEN];
+	size_t nrecall;
 	struct incident_attachment *attachment;
 	size_t nattachment;
 };
@@ -57,6 +60,9 @@ struct incident_draft {
 	const char *answer;
 	const char *reason;
 	const char *resolution;
+	const char *recall_of; /* attachments of that message */
+	const uint8_t (*recall)[ID_LEN];
+	size_t nrecall;
 	const char *json; /* an object whose members join */
 	const char
 	    *original; /* of an escalation: the first message's content */

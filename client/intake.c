@@ -2,6 +2,7 @@
 #include "client/intake.h"
 
 #include "client/coming.h"
+#include "client/recall.h"
 #include "crypto/receipt.h"
 #include "crypto/ticket.h"
 
@@ -414,7 +415,22 @@ decide(struct work *w, struct desk_message *m)
 		return err;
 	m->refused = err;
 	m->own = err == TOCSIN_OK && is_ours(w);
+	if (err == TOCSIN_OK &&
+	    !span_is(w->ticket.from, w->in->parts->keys->member) &&
+	    recall_covers(w->tx, &w->ticket)) {
+		m->refused = TOCSIN_ERECALLED;
+		m->body = (struct span){ 0 };
+	}
 	return TOCSIN_OK;
+}
+
+/* It is in the desk; what it wants done is done in the same change. */
+static enum tocsin_err
+obey(struct work *w, const struct desk_message *m)
+{
+	if (m->refused != TOCSIN_OK || w->ticket.kind != TICKET_RECALL)
+		return TOCSIN_OK;
+	return recall_obey(w->tx, w->in->parts->keys, &w->ticket);
 }
 
 /*
@@ -428,7 +444,8 @@ known(struct work *w, struct desk_message *m)
 	struct desk_message old;
 	enum tocsin_err err = desk_get(w->tx, m->number, &old);
 
-	if (err == TOCSIN_OK && (old.own || old.refused == TOCSIN_OK)) {
+	if (err == TOCSIN_OK && (old.own || old.refused == TOCSIN_OK ||
+				    old.refused == TOCSIN_ERECALLED)) {
 		if (old.posted != 0)
 			return TOCSIN_OK;
 		old.seq = m->seq;
@@ -440,9 +457,10 @@ known(struct work *w, struct desk_message *m)
 	if (m->refused != TOCSIN_OK) /* not even parsed */
 		return TOCSIN_OK;
 	err = decide(w, m);
-	return err == TOCSIN_OK && m->refused == TOCSIN_OK
-		   ? desk_again(w->tx, m)
-		   : err;
+	if (err == TOCSIN_OK &&
+	    (m->refused == TOCSIN_OK || m->refused == TOCSIN_ERECALLED))
+		err = desk_again(w->tx, m);
+	return err == TOCSIN_OK ? obey(w, m) : err;
 }
 
 static enum tocsin_err
@@ -456,6 +474,8 @@ unknown(struct work *w, struct desk_message *m)
 		err = move_self(w);
 	if (err == TOCSIN_OK)
 		err = desk_put(w->tx, m);
+	if (err == TOCSIN_OK)
+		err = obey(w, m);
 	return err == TOCSIN_OK ? hold_ticket(w, m) : err;
 }
 
@@ -554,7 +574,7 @@ take_line(
 		.who = span_of(b->nation),
 		.by = span_of(b->name),
 		.reason = span_of(l->reason) };
-	char by[LABEL_MAX + LABEL_MAX + 2];
+	char by[LABEL_MAX + LABEL_MAX + 2], who[DEVICE_MAX + 1];
 	struct desk_message m;
 	enum tocsin_err err;
 	uint64_t number;
@@ -566,7 +586,8 @@ take_line(
 		return is_storage(err) ? err : TOCSIN_OK;
 	if (l->kind == RECEIPT_DELIVERED) {
 		snprintf(by, sizeof(by), "%s %s", b->name, l->device);
-		p.who = span_of(l->member);
+		snprintf(who, sizeof(who), "%s/%s", l->member, l->device);
+		p.who = span_of(who); /* of each device the first word */
 		p.by = span_of(by);
 	}
 	return desk_place_put(w->tx, l->id, &p);
@@ -856,8 +877,10 @@ ticket_again(struct work *w, struct desk_message *m)
 	err = decide(w, m);
 	if (err != TOCSIN_OK)
 		return err;
-	if (m->refused == TOCSIN_OK)
-		return desk_again(w->tx, m);
+	if (m->refused == TOCSIN_OK) {
+		err = desk_again(w->tx, m);
+		return err == TOCSIN_OK ? obey(w, m) : err;
+	}
 	err = m->refused != was ? desk_update(w->tx, m) : TOCSIN_OK;
 	return err == TOCSIN_OK ? hold_ticket(w, m) : err;
 }

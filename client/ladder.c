@@ -235,29 +235,16 @@ is_recalled(const struct fold *f, const struct ladder_message *m)
 	return false;
 }
 
-/* Whether `word`, a device's ack, says that it has erased m. */
-static bool
-tells_erased(const struct fold *f, const struct ladder_message *word,
-    const struct ladder_message *m)
-{
-	size_t i;
-
-	if (!is(word, "ack") || compare(word->answer, "erased") != 0)
-		return false;
-	for (i = 0; i < f->n; i++)
-		if (recalls(f->e[i].m, m) && has_word(word->ref, f->e[i].m->id))
-			return true;
-	return false;
-}
-
 static struct tocsin_holder *
-holder_of(struct fold *f, const char *message, const char *who, int64_t since)
+holder_of(struct fold *f, const struct ladder_message *recall,
+    const char *message, const char *who, int64_t since)
 {
 	struct tocsin_holder *grown;
 	size_t i;
 
 	for (i = 0; i < f->nholder; i++)
-		if (strcmp(f->holder[i].message, message) == 0 &&
+		if (f->holder[i].recall == recall->id &&
+		    strcmp(f->holder[i].message, message) == 0 &&
 		    strcmp(f->holder[i].who, who) == 0)
 			return &f->holder[i];
 	grown = realloc(f->holder, (f->nholder + 1) * sizeof(*grown));
@@ -267,9 +254,10 @@ holder_of(struct fold *f, const char *message, const char *who, int64_t since)
 	}
 	f->holder = grown;
 	grown += f->nholder++;
-	*grown = (struct tocsin_holder){
-		.message = message, .who = who, .since = since
-	};
+	*grown = (struct tocsin_holder){ .recall = recall->id,
+		.message = message,
+		.who = who,
+		.since = since };
 	return grown;
 }
 
@@ -285,11 +273,11 @@ tell_erased(struct tocsin_holder *h, int64_t time, const char *by,
 	h->receipt = receipt;
 }
 
-/* Who is known to have had it, and what it said since. */
+/* Brokers see whole messages only. */
 static void
-trace(struct fold *f, const struct ladder_message *m)
+trace_receipts(struct fold *f, const struct ladder_message *recall,
+    const struct ladder_message *m)
 {
-	const struct ladder_message *word;
 	const struct ladder_receipt *r;
 	struct tocsin_holder *h;
 	size_t i;
@@ -299,17 +287,29 @@ trace(struct fold *f, const struct ladder_message *m)
 		if (strcmp(r->id, m->id) != 0 ||
 		    (r->rung == TOCSIN_RUNG_REFUSED && !r->erased))
 			continue;
-		h = holder_of(f, m->id, r->who, r->time);
+		h = holder_of(f, recall, m->id, r->who, r->time);
 		if (h != NULL && r->time < h->since)
 			h->since = r->time;
-		if (r->erased)
+		if (r->erased && recall->recalls_of == NULL)
 			tell_erased(h, r->time, r->by, NULL, r->receipt);
 	}
+}
+
+/* Who is known to have had it, and what it said since. */
+static void
+trace(struct fold *f, const struct ladder_message *recall,
+    const struct ladder_message *m)
+{
+	const struct ladder_message *word;
+	size_t i;
+
+	trace_receipts(f, recall, m);
 	for (i = 0; i < f->n; i++) {
 		word = f->e[i].m;
-		if (tells_erased(f, word, m))
-			tell_erased(
-			    holder_of(f, m->id, word->device, word->time),
+		if (is(word, "ack") && compare(word->answer, "erased") == 0 &&
+		    has_word(word->ref, recall->id))
+			tell_erased(holder_of(f, recall, m->id, word->device,
+					word->time),
 			    word->time, word->device, word->id, NULL);
 	}
 }
@@ -318,19 +318,32 @@ static int
 by_holder(const void *a, const void *b)
 {
 	const struct tocsin_holder *x = a, *y = b;
-	int c = strcmp(x->message, y->message);
+	int c = strcmp(x->recall, y->recall);
 
+	if (c == 0)
+		c = strcmp(x->message, y->message);
 	return c != 0 ? c : strcmp(x->who, y->who);
+}
+
+/* Also of a part: that does not make the message recalled. */
+static bool
+touches(const struct ladder_message *recall, const struct ladder_message *m)
+{
+	return recalls(recall, m) ||
+	       (is(recall, "recall") && recall->recalls_of != NULL &&
+		   strcmp(recall->recalls_of, m->id) == 0 &&
+		   strcmp(recall->member, m->member) == 0);
 }
 
 static void
 find_holders(struct fold *f)
 {
-	size_t i;
+	size_t i, k;
 
-	for (i = 0; i < f->n; i++)
-		if (is_recalled(f, f->e[i].m))
-			trace(f, f->e[i].m);
+	for (k = 0; k < f->n; k++)
+		for (i = 0; is(f->e[k].m, "recall") && i < f->n; i++)
+			if (touches(f->e[k].m, f->e[i].m))
+				trace(f, f->e[k].m, f->e[i].m);
 	if (f->nholder > 0)
 		qsort(f->holder, f->nholder, sizeof(*f->holder), by_holder);
 }

@@ -34,6 +34,7 @@ struct ladder_message { /* one of a thread, opened */
 	const char *const *ref;	    /* ids that it refers to, the thread's too;
 				       NULL-terminated, or NULL */
 	const char *const *recalls; /* of a recall: ids; or NULL */
+	const char *recalls_of;	    /* or attachments of that one; or NULL */
 };
 
 /* What a broker said of a message. */

@@ -3,6 +3,7 @@
 #include "client/coming.h"
 #include "client/handle.h"
 #include "client/incident.h"
+#include "client/recall.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -279,6 +280,7 @@ message_of(struct tocsin *t, struct desk_tx *tx, uint64_t number,
 	struct opened *o = malloc(sizeof(*o));
 	struct message *m = calloc(1, sizeof(*m));
 	enum tocsin_err err = TOCSIN_EINTERNAL;
+	size_t i;
 
 	if (o == NULL || m == NULL) {
 		free(o);
@@ -288,6 +290,9 @@ message_of(struct tocsin *t, struct desk_tx *tx, uint64_t number,
 	err = open_message(t, tx, number, o);
 	if (err == TOCSIN_OK && !fill(m, t, tx, o))
 		err = fail(TOCSIN_EINTERNAL, "no memory");
+	for (i = 0; err == TOCSIN_OK && i < m->m.nparts; i++)
+		m->parts[i].recalled =
+		    recall_has_part(tx, m->incident.attachment[i].part);
 	opened_release(o);
 	free(o);
 	if (err != TOCSIN_OK)

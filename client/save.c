@@ -3,6 +3,7 @@
 #include "client/handle.h"
 #include "client/incident.h"
 #include "client/parts.h"
+#include "client/recall.h"
 #include "crypto/msg.h"
 
 #include <errno.h>
@@ -309,6 +310,17 @@ open_for(struct tocsin *t, const char *id, struct opened *o)
 	return err;
 }
 
+static bool
+is_recalled(struct tocsin *t, const struct incident_attachment *a)
+{
+	struct desk_tx *tx = NULL;
+	bool yes = desk_read(t->parts.desk, &tx) == TOCSIN_OK &&
+		   recall_has_part(tx, a->part);
+
+	desk_end(tx);
+	return yes;
+}
+
 enum tocsin_err
 tocsin_save(struct tocsin *t, const char *id, const char *name, const char *dir,
     const char *as, bool (*progress)(void *arg, uint64_t done, uint64_t total),
@@ -329,7 +341,10 @@ tocsin_save(struct tocsin *t, const char *id, const char *name, const char *dir,
 		    TOCSIN_EMALFORMED, "%s: its content is not readable", id);
 	if (err == TOCSIN_OK) {
 		a = find(&in, name);
-		if (a != NULL)
+		if (a != NULL && is_recalled(t, a))
+			err = fail(TOCSIN_ERECALLED, "%s: %s", name,
+			    tocsin_err_text(TOCSIN_ERECALLED));
+		else if (a != NULL)
 			err = save(&f, o, a, dir, as);
 		else
 			err = fail(TOCSIN_ENOTFOUND,

@@ -13,6 +13,7 @@ struct links {
 	uint64_t seq;
 	char id[TICKET_REFS_MAX + 1][ID_TEXT + 1];
 	const char *ref[TICKET_REFS_MAX + 2];
+	const char *recalls[TICKET_REFS_MAX + 1]; /* of a recall */
 };
 
 /* The thread's messages and receipts, as the ladder wants them. */
@@ -169,7 +170,8 @@ describe(struct evidence *e, size_t i)
 		.posted = m->received != 0,
 		.refused_here = m->own && m->refused != TOCSIN_OK,
 		.seq = e->links[i]->seq,
-		.ref = e->links[i]->ref };
+		.ref = e->links[i]->ref,
+		.recalls = e->links[i]->recalls };
 	out->member =
 	    keep(e, span_cut(span_of(m->from), 0,
 			slash != NULL ? (size_t)(slash - m->from) : SIZE_MAX));
@@ -181,6 +183,7 @@ describe(struct evidence *e, size_t i)
 		out->reason = e->incident[i].reason != NULL
 				  ? e->incident[i].reason
 				  : e->incident[i].resolution;
+		out->recalls_of = e->incident[i].recall_of;
 	}
 	if (out->refused_here)
 		out->reason = tocsin_err_name(m->refused);
@@ -210,6 +213,8 @@ read_links(struct links **out, const struct desk_message *row)
 	}
 	for (i = 0; i < n; i++)
 		l->ref[i] = l->id[i];
+	for (i = 0; n > 0 && t->kind == TICKET_RECALL && i < t->nref; i++)
+		l->recalls[i] = l->id[i];
 	free(t);
 	*out = l;
 	return TOCSIN_OK;
@@ -232,7 +237,14 @@ grow(struct evidence *e)
 	return true;
 }
 
-/* One more message; what was refused proves nothing, unless it is our own. */
+/* What was refused proves nothing, unless it is our own or was good before. */
+static bool
+counts(const struct tocsin_message *m)
+{
+	return m->refused == TOCSIN_OK || m->refused == TOCSIN_ERECALLED ||
+	       m->own;
+}
+
 static enum tocsin_err
 add_message(
     struct tocsin *t, struct desk_tx *tx, uint64_t n, struct evidence *e)
@@ -244,7 +256,7 @@ add_message(
 	if (!grow(e))
 		return TOCSIN_EINTERNAL;
 	err = take_message(t, tx, n, e, &m);
-	if (err != TOCSIN_OK || (m->refused != TOCSIN_OK && !m->own)) {
+	if (err != TOCSIN_OK || !counts(m)) {
 		put_back(e, m);
 		return err;
 	}

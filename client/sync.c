@@ -803,6 +803,8 @@ work(struct sync *s)
 	if (!have_link(s))
 		return false;
 	announce(s);
+	if (s->p.speak != NULL)
+		s->p.speak(s->p.arg);
 	more = outbox_post(&s->out, &stranger);
 	s->stranger |= stranger;
 	s->up_rest = IDLE_MS;

@@ -29,6 +29,9 @@ struct sync_parts {
 	pthread_mutex_t *lock; /* of *belief; taken before a transaction */
 	unsigned answer_ms;    /* for how long we wait; 0: 10 s */
 	unsigned park_ms;      /* how long a fetch waits; 0: 20 s */
+	/* What a desk has to say by itself; from the thread, or NULL. */
+	void (*speak)(void *arg);
+	void *arg;
 };
 
 struct sync;

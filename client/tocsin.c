@@ -88,6 +88,12 @@ open_keys(struct tocsin *t, const char *home, const char *passphrase)
 	    home, file);
 }
 
+static void
+speak(void *arg)
+{
+	confirm_recalls(arg);
+}
+
 enum tocsin_err
 tocsin_open(struct tocsin **out, const char *home, const char *passphrase)
 {
@@ -113,6 +119,8 @@ tocsin_open(struct tocsin **out, const char *home, const char *passphrase)
 			fail(err, "the desk's roster does not load: %s",
 			    tocsin_err_text(err));
 	}
+	t->parts.speak = speak;
+	t->parts.arg = t;
 	if (err == TOCSIN_OK && t->belief.roster != NULL) {
 		err = sync_start(&t->sync, &t->parts);
 		if (err != TOCSIN_OK)

@@ -102,6 +102,9 @@ struct tocsin_draft {
 				   deferred refused invalid in-progress */
 	const char *reason;	/* of one that refuses; needed there */
 	const char *resolution; /* of a close; NULL: none is given */
+	const char *const *recall; /* of a recall, whose `thread` is what is
+				      taken back: of its attachments only
+				      these, NULL-terminated; NULL: all */
 };
 
 /*
@@ -136,6 +139,7 @@ struct tocsin_part {
 	uint64_t sealed; /* what is fetched: padded and encrypted */
 	uint64_t here;	 /* so much of it is; 0 after it was saved */
 	int64_t saved;	 /* when tocsin_save() wrote it last; 0: never */
+	bool recalled;	 /* its sender has taken it back */
 };
 
 /*
@@ -304,7 +308,8 @@ struct tocsin_place {
 
 /* Who had what was recalled: a device, or a nation's broker by the nation. */
 struct tocsin_holder {
-	const char *message;
+	const char *recall;  /* id of the recall */
+	const char *message; /* of what it takes back, or a part of */
 	const char *who;
 	int64_t since;
 	int64_t erased; /* 0: it still has it */

@@ -75,6 +75,8 @@ static const struct reason reasons[TOCSIN_ERR_COUNT] = {
 	    "the body is not sealed to exactly the readers that the header names; do not trust the ticket, tell its sender" },
 	[TOCSIN_EERASED] = { "erased", 1,
 	    "this broker keeps it no longer; that it was there can still be proved, and a desk that has read it may have it" },
+	[TOCSIN_ERECALLED] = { "recalled", 1,
+	    "its sender has taken it back; it was erased here" },
 };
 /* clang-format on */
 

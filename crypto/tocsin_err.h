@@ -56,7 +56,8 @@ enum tocsin_err {
 	TOCSIN_EAMBIGUOUS = 29,	     /* a short id that names several tickets */
 	TOCSIN_EHEADERMISMATCH = 30, /* sealed for another header */
 	TOCSIN_ERECIPIENTMISMATCH = 31, /* sealed to others than it names */
-	TOCSIN_EERASED = 32, /* its time was over */
+	TOCSIN_EERASED = 32,   /* its time was over */
+	TOCSIN_ERECALLED = 33, /* its sender has taken it back */
 	TOCSIN_ERR_COUNT
 };
 

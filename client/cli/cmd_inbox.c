@@ -47,6 +47,8 @@ state_of(const struct listing *l, const struct row *r)
 
 	if (r->m->coming)
 		return "coming";
+	if (r->m->refused == TOCSIN_ERECALLED)
+		return "recalled";
 	if (r->m->refused != TOCSIN_OK)
 		return "refused";
 	if (r->m->own && r->m->received == 0)
@@ -134,7 +136,8 @@ print_beside(const struct listing *l, const struct row *r)
 static void
 print_row(const struct listing *l, const struct row *r)
 {
-	bool refused = r->m->refused != TOCSIN_OK && !r->m->coming;
+	bool refused = r->m->refused != TOCSIN_OK && !r->m->coming &&
+		       r->m->refused != TOCSIN_ERECALLED;
 
 	print_tlp(stdout, r->m->tlp);
 	printf(" %s%s%s  ", colour(BOLD), r->m->short_id, colour(PLAIN));

@@ -10,7 +10,7 @@
 struct reply {
 	struct cli *c;
 	struct tocsin_draft d;
-	struct list to, attach;
+	struct list to, attach, recall;
 	const char *ackby;
 };
 
@@ -31,6 +31,7 @@ reply(struct reply *r)
 		a[i].path = r->attach.word[i];
 	r->d.thread = r->c->words[0];
 	r->d.to = r->to.word;
+	r->d.recall = r->recall.word;
 	r->d.attachments = a;
 	r->d.nattachments = r->attach.n;
 	status = cli_open(r->c, &t);
@@ -58,6 +59,7 @@ reply(struct reply *r)
 #define TLP 16u	   /* --tlp */
 #define RESULT 32u /* --as */
 #define SAYS 64u   /* a text or an attachment is needed */
+#define PARTS 256u /* --attachment */
 #define WHOM 128u  /* --to is needed */
 
 static const struct saying {
@@ -71,6 +73,7 @@ static const struct saying {
 	{ "result", "result", TEXT | ATTACH | SAYS },
 	{ "escalate", "escalate", TEXT | TO | ACKBY | WHOM },
 	{ "share", "share", TEXT | TO | ACKBY | TLP | WHOM },
+	{ "recall", "recall", TEXT | PARTS },
 	{ "close", "close", TEXT | RESULT },
 	{ "reopen", "reopen", TEXT | ACKBY },
 };
@@ -98,6 +101,7 @@ options(struct opt *out, struct reply *r, unsigned takes)
 		{ ATTACH, { "--attach", OPT_LIST, &r->attach } },
 		{ ACKBY, { "--ackby", OPT_WORD, &r->ackby } },
 		{ TLP, { "--tlp", OPT_WORD, &r->d.tlp } },
+		{ PARTS, { "--attachment", OPT_LIST, &r->recall } },
 		{ RESULT, { "--as", OPT_WORD, &r->d.resolution } },
 	};
 	size_t i;
@@ -114,7 +118,7 @@ cmd_say(struct cli *c, int argc, char **argv)
 {
 	const struct saying *s = find(argv[0]);
 	struct reply r = { .c = c, .d.kind = s->kind };
-	struct opt opts[8];
+	struct opt opts[9];
 
 	options(opts, &r, s->takes);
 	if (!cli_options(c, argc, argv, opts, 1, 1))

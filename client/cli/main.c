@@ -66,6 +66,8 @@ const struct cmd cmds[] = {
 	{ "share", cmd_say,
 	    "ID --to M... [-m TEXT] [--tlp T] [--ackby 30m|TIME]",
 	    "give a ticket to further members" },
+	{ "recall", cmd_say, "ID [--attachment NAME]... [-m TEXT]",
+	    "take back what we have sent" },
 	{ "close", cmd_say, "ID [--as RESOLUTION] [-m TEXT]",
 	    "end a ticket" },
 	{ "reopen", cmd_say, "ID [-m TEXT] [--ackby 30m|TIME]",

@@ -103,7 +103,7 @@ shown_elsewhere(const char *name)
 {
 	static const char *const names[] = { "format", "subject", "text", "ack",
 		"attachments", "severity", "classification", "outlook", "pap",
-		"sectors", "indicators", "original", "resolution" };
+		"sectors", "indicators", "original", "resolution", "recall" };
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -278,6 +278,8 @@ print_parts(const struct tocsin_message *m)
 			safe_title(stdout, m->parts[i].media, 40);
 		}
 		view_part(state, &m->parts[i]);
+		if (m->parts[i].recalled)
+			printf("  %srecalled%s", colour(RED), colour(PLAIN));
 		printf("%s%s\n", m->own ? "" : "  ", m->own ? "" : state);
 	}
 }
@@ -320,6 +322,11 @@ print_refused(const struct tocsin_message *m)
 		print_coming(m);
 	if (m->coming || m->refused == TOCSIN_OK)
 		return m->coming;
+	if (m->refused == TOCSIN_ERECALLED) {
+		printf("  %srecalled%s: %s\n", colour(RED), colour(PLAIN),
+		    tocsin_err_text(m->refused));
+		return true;
+	}
 	printf("  %s%s%s [%s]: %s\n", colour(RED),
 	    m->own ? "the broker refused it" : "not opened", colour(PLAIN),
 	    tocsin_err_name(m->refused), tocsin_err_text(m->refused));
@@ -476,14 +483,15 @@ attachments(const struct tocsin_message *m)
 
 	for (i = 0; i < m->nparts; i++)
 		json_array_append_new(a,
-		    json_pack("{s:o, s:o, s:o, s:I, s:I, s:o}", "name",
+		    json_pack("{s:o, s:o, s:o, s:I, s:I, s:o, s:b}", "name",
 			view_string(known(m, m->parts[i].name)), "media",
 			view_string(known(m, m->parts[i].media)), "size",
 			m->coming ? json_null()
 				  : json_integer((json_int_t)m->parts[i].size),
 			"sealed", (json_int_t)m->parts[i].sealed, "here",
 			(json_int_t)m->parts[i].here, "saved",
-			view_time(m->parts[i].saved)));
+			view_time(m->parts[i].saved), "recalled",
+			m->parts[i].recalled));
 	return a;
 }
 

@@ -74,6 +74,7 @@ is "$(jq -r '.short_id | test("^[0-9a-z]{4}-[0-9a-z]{4}-[0-9a-z]{4}$")' <out)" \
 	true 'a short id has its shape'
 has_members note tocsin note "$id" -m more --json --wait 0
 has_members ack tocsin ack "$id" --accept --json --wait 0
+has_members recall tocsin recall "$id" --attachment 'a b.bin' --json --wait 0
 has_members close tocsin close "$id" --as resolved --json --wait 0
 has_members reopen tocsin reopen "$id" -m again --json --wait 0
 has_members show tocsin show "$id" --json

@@ -101,6 +101,10 @@ test_refused(void)
 	is_refused("{\"attachments\":[{\"name\":\"x\",\"size\":1,"
 		   "\"part\":\"AAAA\"}]}",
 	    "and with a whole hash");
+	is_refused("{\"recall\":{\"parts\":[]}}", "a recall says of what");
+	is_refused("{\"recall\":{\"message\":\"x\",\"parts\":[\"AAAA\"]}}",
+	    "and which parts, by whole hashes");
+	is_refused("{\"resolution\":[]}", "a resolution is a word");
 	is_refused("{\"text\":\"\xff\"}", "a text is UTF-8");
 	is_refused("{\"text\":\"a\\u0000b\"}", "without a NUL");
 	is_refused("{} {}", "one object, and no more");

@@ -15,17 +15,17 @@ static const char *const to_all[] = { "lacert@la", "mycert@my", "singcert@sg",
 
 static const struct ladder_message thread[] = {
 	{ "id1", "singcert@sg", "singcert@sg/desk1", "report", NULL, NULL, 100,
-	    125, to_my, true, false, 0, NULL, NULL },
+	    125, to_my, true, false, 0, NULL, NULL, NULL },
 	{ "id2", "mycert@my", "mycert@my/night", "ack", "opened", NULL, 130, 0,
-	    to_my, true, false, 0, NULL, NULL },
+	    to_my, true, false, 0, NULL, NULL, NULL },
 	{ "id3", "mycert@my", "mycert@my/night", "ack", "deferred", NULL, 140,
-	    0, to_my, true, false, 0, NULL, NULL },
+	    0, to_my, true, false, 0, NULL, NULL, NULL },
 	{ "id4", "singcert@sg", "singcert@sg/bot", "escalate", NULL, NULL, 150,
-	    0, to_all, true, false, 0, NULL, NULL },
+	    0, to_all, true, false, 0, NULL, NULL, NULL },
 	{ "id5", "mycert@my", "mycert@my/desk1", "ack", "accepted", NULL, 160,
-	    0, to_all, true, false, 0, NULL, NULL },
+	    0, to_all, true, false, 0, NULL, NULL, NULL },
 	{ "id6", "mycert@my", "mycert@my/night", "ack", "opened", NULL, 170, 0,
-	    to_all, true, false, 0, NULL, NULL },
+	    to_all, true, false, 0, NULL, NULL, NULL },
 };
 
 static const struct ladder_receipt receipts[] = {
