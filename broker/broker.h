@@ -62,6 +62,7 @@ struct broker_config {
 	int64_t keep_unread;		       /* seconds */
 	int64_t check;	       /* seconds to a round of patrol.h; 0: none */
 	uint32_t relay_window; /* bytes on the way to us, per peer */
+	int64_t hold_ms; /* for what is on its way to cure an item; 0: 30 s */
 	struct msg_accept accept;
 	size_t npeer;
 	struct peer_config peer[BROKER_PEERS];

@@ -29,6 +29,22 @@ name_sender(struct in_item *it)
 	it->who.member[t.from.n] = '\0';
 }
 
+/*
+ * It was held for as long as anything is, and its signature could not even be
+ * checked, for want of the key. Its nation is told all the same: nobody else
+ * can say that it has to be sent anew, and whoever made up a sender hears of it
+ * alone.
+ */
+static void
+name_held(struct in_item *it)
+{
+	if (it->who.known)
+		return;
+	name_sender(it);
+	it->who.known =
+	    it->who.known && in_from_nation(it->peer, span_of(it->who.member));
+}
+
 static enum tocsin_err
 pass_over(struct in_item *it, struct batch *batch, enum tocsin_err why)
 {
@@ -52,8 +68,11 @@ apply_entry(struct in_item *it, struct batch *batch)
 	enum tocsin_err err;
 	uint64_t seq;
 
-	if (it->pass)
+	if (it->pass) {
+		if (in_transient(it, it->pass))
+			name_held(it);
 		return pass_over(it, batch, it->pass);
+	}
 	err = intake_apply(it->in, batch, &seq);
 	if (err == TOCSIN_OK || err == TOCSIN_EDUPLICATE) {
 		it->reached = (struct lane_pos){ it->item, 0 };
@@ -61,7 +80,7 @@ apply_entry(struct in_item *it, struct batch *batch)
 	}
 	if (in_ours(err))
 		return err;
-	if (in_transient(it, err) && in_holds(it, RELAY_HOLD_MS, clock_ms()))
+	if (in_transient(it, err) && in_holds(it, in_hold_ms(it), clock_ms()))
 		return err;
 	name_sender(it);
 	return pass_over(it, batch, err);
@@ -118,7 +137,7 @@ apply_range(struct in_item *it, struct batch *batch, struct cursor *c)
 	if (err == TOCSIN_OK || in_ours(err))
 		return err;
 	if (err == TOCSIN_ENOTFOUND && !it->pass &&
-	    in_holds(it, RELAY_HOLD_MS, clock_ms()))
+	    in_holds(it, in_hold_ms(it), clock_ms()))
 		return err; /* the ticket that names it may come yet */
 	return pass_over(it, batch, err);
 }

@@ -102,6 +102,22 @@ in_retry_after(const struct in_item *it, enum tocsin_err err, int64_t now_ms)
 }
 
 bool
+in_from_nation(struct in_peer *p, struct span member)
+{
+	struct trust_who who = who_of(p);
+
+	return span_is(member_nation(member), who.nation);
+}
+
+int64_t
+in_hold_ms(const struct in_item *it)
+{
+	const struct broker_config *conf = &it->peer->in->b->conf;
+
+	return conf->hold_ms > 0 ? conf->hold_ms : RELAY_HOLD_MS;
+}
+
+bool
 in_holds(struct in_item *it, int64_t hold_ms, int64_t now_ms)
 {
 	if (it->give_up == 0)
@@ -201,7 +217,7 @@ in_judge(struct in_item *it, int64_t now_ms)
 				    : judge_entry(it, it->peer->in->b);
 	if (in_ours(err))
 		return err;
-	if (in_transient(it, err) && in_holds(it, RELAY_HOLD_MS, now_ms))
+	if (in_transient(it, err) && in_holds(it, in_hold_ms(it), now_ms))
 		return err;
 	if (overtakes(it, err) && !is_first(it))
 		return err; /* what it is about may be on its way to the disk */

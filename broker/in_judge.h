@@ -35,6 +35,12 @@ const struct msg_accept *in_accept(struct in_peer *p);
 bool in_ours(enum tocsin_err err);
 bool in_transient(const struct in_item *it, enum tocsin_err err);
 
+/* Whether a member is of the nation that the peer speaks for. */
+bool in_from_nation(struct in_peer *p, struct span member);
+
+/* RELAY_HOLD_MS, unless the broker was configured otherwise. */
+int64_t in_hold_ms(const struct in_item *it);
+
 /* May wait still: hold_ms from the first time that it had to. */
 bool in_holds(struct in_item *it, int64_t hold_ms, int64_t now_ms);
 

@@ -229,6 +229,35 @@ member_index(const char *name)
 
 /* ---- the tests ---- */
 
+/* Without its sender's keys a signature cannot be checked; it is told even so.
+ */
+static void
+test_given_up(struct peer *p)
+{
+	struct receipt_line line = { 0 };
+	struct fx_ticket t;
+
+	my->conf.hold_ms = 200;
+	fixture_ticket(
+	    &t, &fed, "singcert@sg/desk1", "mycert@my", 1, NULL, NULL, NULL);
+	send_ticket(p, LANE_ROUTINE, &t);
+	ok(comes_to(p, LANE_ROUTINE, 1, 0),
+	    "a ticket whose sender announced nothing is passed over in the "
+	    "end");
+	ok(!stored(t.id), "and not stored");
+	ok(receipt_line(t.id, &line) && line.kind == RECEIPT_REFUSED &&
+		receipt_reason(&line) == TOCSIN_EKEYSEXPIRED,
+	    "its sender is told: keys-expired");
+	fx_ticket_release(&t);
+	fixture_ticket(
+	    &t, &fed, "lacert@la/desk1", "mycert@my", 1, NULL, NULL, NULL);
+	send_ticket(p, LANE_ROUTINE, &t);
+	ok(comes_to(p, LANE_ROUTINE, 2, 0) && !receipt_line(t.id, &line),
+	    "but nothing is told of one that says to be of another nation");
+	fx_ticket_release(&t);
+	my->conf.hold_ms = 0;
+}
+
 static void
 test_hold(struct peer *p)
 {
@@ -239,15 +268,16 @@ test_hold(struct peer *p)
 	fixture_ticket(
 	    &t, &fed, "singcert@sg/desk1", "mycert@my", 1, NULL, NULL, NULL);
 	send_ticket(p, LANE_ROUTINE, &t);
-	ok(rig_reaches(my, BROKER_relay_frames_in, 1), "a frame has come");
+	ok(rig_reaches(my, BROKER_relay_frames_in, 3), "a frame has come");
 	ok(ask_wait(p, 300, &at) == TOCSIN_OK &&
-		p->relay.at.item[LANE_ROUTINE] == 0 && !at.missing,
+		p->relay.at.item[LANE_ROUTINE] + 1 == p->item[LANE_ROUTINE] &&
+		!at.missing,
 	    "a ticket whose sender announced nothing waits");
 	ok(!stored(t.id), "and is not stored");
 	send_entry(p, LANE_FLASH, RELAY_KEYS,
 	    buf_span(&fed.keys_file[member_index("singcert@sg")]),
 	    (struct span){ 0 });
-	ok(comes_to(p, LANE_ROUTINE, 1, 0),
+	ok(comes_to(p, LANE_ROUTINE, p->item[LANE_ROUTINE], 0),
 	    "with the announcement, it is taken");
 	ok(stored(t.id), "and in the mailbox");
 	ok(receipt_line(t.id, &line) && line.kind == RECEIPT_STORED,
@@ -603,6 +633,7 @@ main(void)
 	fixture_init(&fed, "sg my la");
 	my = rig_broker(&fed, "my", NULL, NULL);
 	peer_open(&p);
+	test_given_up(&p);
 	test_hold(&p);
 	test_refusals(&p);
 	test_gap(&p);
