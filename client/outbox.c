@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/outbox.h"
 
+#include "client/attempt.h"
 #include "client/puts.h"
 #include "crypto/msg.h"
 #include "crypto/ticket.h"
@@ -202,6 +203,8 @@ mark(struct desk_tx *tx, uint64_t number, struct span note,
 
 	if (err == TOCSIN_ENOTFOUND)
 		return TOCSIN_OK;
+	if (err == TOCSIN_OK)
+		err = attempt_drop(tx, number);
 	if (err == TOCSIN_OK && !taken)
 		err = drop_uploads(tx, note);
 	if (err == TOCSIN_OK)
@@ -219,6 +222,16 @@ mark(struct desk_tx *tx, uint64_t number, struct span note,
 	return desk_update(tx, &m);
 }
 
+/* Refused for now: for people who ask why it waits. */
+static enum tocsin_err
+note_attempt(struct desk_tx *tx, uint64_t number, enum tocsin_err code)
+{
+	const int64_t now = (int64_t)time(NULL);
+	const struct attempt a = { code, now, now + AGAIN_MAX / 1000 };
+
+	return attempt_put(tx, number, &a);
+}
+
 /* Write down what became of each. */
 static enum tocsin_err
 batch_mark(struct outbox *o, const struct batch *b, const struct msg_posted *p)
@@ -231,7 +244,9 @@ batch_mark(struct outbox *o, const struct batch *b, const struct msg_posted *p)
 	if (err != TOCSIN_OK)
 		return err;
 	for (i = 0; err == TOCSIN_OK && i < b->n; i++)
-		if (!sync_passes(p->item[i].code))
+		if (sync_passes(p->item[i].code))
+			err = note_attempt(tx, b->number[i], p->item[i].code);
+		else
 			err = mark(tx, b->number[i], b->env[i].note,
 			    p->item[i].code, p->item[i].seq);
 	if (err != TOCSIN_OK) {

@@ -104,6 +104,19 @@ late(const struct listing *l, const struct row *r)
 	return late_to_come(r);
 }
 
+/* What a broker of theirs did not take, and nobody will send again by itself.
+ */
+static void
+print_turned_away(const struct row *r)
+{
+	char why[512];
+	size_t i;
+
+	for (i = 0; r->mine && r->s != NULL && i < r->s->n; i++)
+		if (view_turned_away(why, &r->s->place[i]))
+			printf("    %s [%s]\n", why, r->s->place[i].reason);
+}
+
 /* What is still to be said of it: why it is not open, what else is coming. */
 static void
 print_beside(const struct listing *l, const struct row *r)
@@ -123,6 +136,7 @@ print_beside(const struct listing *l, const struct row *r)
 			printf("    %s %s from %s still to come, %s\n",
 			    m->precedence, m->kind, m->from, state);
 	}
+	print_turned_away(r);
 	if (r->m->refused == TOCSIN_OK ||
 	    (r->m->coming && r->m->refused == TOCSIN_EUNAVAILABLE))
 		return;

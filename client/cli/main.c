@@ -75,7 +75,7 @@ const struct cmd cmds[] = {
 	{ "status", cmd_status, "ID",
 	    "who has a ticket, and who has answered" },
 	{ "why", cmd_why, "CODE|ID",
-	    "explain a reason code, or why a message was refused" },
+	    "explain a reason code, or why a message is where it is" },
 	{ "words", cmd_words, "[LIST]",
 	    "list the words that a ticket can have, and what they mean" },
 	{ "init", cmd_init,

@@ -246,6 +246,38 @@ view_part(char out[64], const struct tocsin_part *p)
 	}
 }
 
+enum tocsin_err
+view_reason(const char *name)
+{
+	int i;
+
+	for (i = 0; i < TOCSIN_ERR_COUNT; i++)
+		if (strcmp(tocsin_err_name((enum tocsin_err)i), name) == 0)
+			return (enum tocsin_err)i;
+	return TOCSIN_ERR_COUNT;
+}
+
+/* The table speaks of "that member"; here it is we whose keys are meant. */
+bool
+view_turned_away(char out[512], const struct tocsin_place *p)
+{
+	enum tocsin_err err =
+	    p->reason != NULL ? view_reason(p->reason) : TOCSIN_ERR_COUNT;
+
+	if (p->rung != TOCSIN_RUNG_REFUSED || err == TOCSIN_ERR_COUNT ||
+	    p->by == NULL || strchr(p->by, '/') != NULL)
+		return false;
+	if (err == TOCSIN_EKEYSEXPIRED)
+		snprintf(out, 512,
+		    "%s: the broker %s has no keys of ours that are in force; "
+		    "run `tocsin keys publish`, then send it anew",
+		    p->member, p->by);
+	else
+		snprintf(out, 512, "%s: the broker %s refused it: %s",
+		    p->member, p->by, tocsin_err_text(err));
+	return true;
+}
+
 bool
 view_may_pass(const struct tocsin_message *m)
 {

@@ -25,6 +25,15 @@ struct json_t *view_message_json(const struct tocsin_message *m);
 void view_coming(char out[64], const struct tocsin_message *m);
 void view_part(char out[64], const struct tocsin_part *p);
 
+/* The reason of that name, or TOCSIN_ERR_COUNT. */
+enum tocsin_err view_reason(const char *name);
+
+/*
+ * Of a place that a broker refused: its reason and what to do, as a sentence.
+ * False if it was not, or not by a broker.
+ */
+bool view_turned_away(char out[512], const struct tocsin_place *p);
+
 /* Whether a refusal may pass by itself (PROTOCOL.md 7.6). */
 bool view_may_pass(const struct tocsin_message *m);
 

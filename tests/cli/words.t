@@ -44,6 +44,8 @@ says 2 usage 'no number from' t inbox --wait -1
 says 2 usage 'bash, zsh and fish' t completion csh
 says 2 usage 'nearest is severity' t words sevrity
 says 2 usage 'nearest code is quota' t why quotta
+is "$(tocsin why 16)" "$(tocsin why busy)" 'a reason has a number, too'
+says 2 usage 'from 0 to' t why 999
 says 2 usage 'one of --accept' t ack 7k2m
 says 2 usage 'one of --accept' t ack 7k2m --accept --defer
 says 2 usage 'needs a text' t note 7k2m

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/sync.h"
+#include "client/attempt.h"
 #include "client/backoff.h"
 #include "tests/lib/fakebroker.h"
 #include "tests/lib/home.h"
@@ -287,10 +288,25 @@ test_post(void)
 	end();
 }
 
+static bool
+was_tried(const struct sent *sent, struct attempt *out)
+{
+	struct desk_tx *tx = NULL;
+	uint64_t n;
+	bool was;
+
+	was = desk_read(h.desk, &tx) == TOCSIN_OK &&
+	      desk_find(tx, sent->id, &n) == TOCSIN_OK &&
+	      attempt_get(tx, n, out);
+	desk_end(tx);
+	return was;
+}
+
 static void
 test_codes(void)
 {
 	struct sent bad, later, good, last;
+	struct attempt last_try;
 
 	begin();
 	bad = queue();
@@ -308,12 +324,17 @@ test_codes(void)
 	    "what is refused for now keeps nothing else back");
 	is_int(waits_in_vain(TOCSIN_EKEYSEXPIRED), TOCSIN_EKEYSEXPIRED,
 	    "who waits for it hears the reason");
+	ok(was_tried(&later, &last_try) &&
+		last_try.reason == TOCSIN_EKEYSEXPIRED && last_try.at > 0 &&
+		last_try.next > last_try.at,
+	    "and anybody may ask for it, and for the time of the next try");
 	fb_code(b, later.id, TOCSIN_OK);
 	is_int(sync_wait(s, PATIENCE_MS), TOCSIN_OK,
 	    "it is taken when the reason is gone");
 	ok(row(&later).refused == TOCSIN_OK && row(&later).posted != 0 &&
 		fb_count(b, FB_TAKEN) == 3,
 	    "and nothing was doubled");
+	ok(!was_tried(&later, &last_try), "nothing is said of it any more");
 	end();
 }
 

@@ -42,6 +42,10 @@ good=$(post $us mycert@my --tlp AMBER --subject 'Nothing special' \
 ok 'what is accepted arrives' wait_until 20 listed mycert-night "$good"
 ok 'a ticket with a label that is refused does not: its sender is told' \
 	wait_until 20 refused "$label" policy-denied
+ok 'in its inbox too, and what to do' eval 'at singcert-desk1 inbox --offline |
+	grep -q "mycert@my: the broker my refused it: .*\[policy-denied\]"'
+ok 'and it may ask' eval 'at singcert-desk1 why "$label" |
+	grep -q "the broker my refused it: .*\[policy-denied\]"'
 ok 'nor one of a kind' wait_until 20 refused "$kind" kind-not-allowed
 ok 'nor one that is too large' wait_until 20 refused "$long" too-large
 is "$(at mycert-night inbox --json | json subject | sort | tr '\n' ',')" \

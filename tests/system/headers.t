@@ -89,6 +89,8 @@ ok 'that nothing is verified or opened yet' \
 ok 'the attachment is not fetched' \
 	grep -q 'attached .*not fetched' "$fed/show"
 ok 'nothing of its content' eval '! grep -q secret "$fed/show" "$fed/inbox"'
+ok 'why says where it is' eval 'at mycert-night why "$large" --wait 1 |
+	grep -q "its body is still to come: [0-9]* of [0-9]* KiB"'
 refuses 'still to come' 'it cannot be answered yet' \
 	at mycert-night ack "$large" --accept --wait 1
 ok 'a pipe gets no progress' eval '! grep -q "KiB" "$fed/one.err" "$fed/inbox.err"'
@@ -141,6 +143,11 @@ wait_until 30 has "$fed/handled2" "$large"
 is "$(jq -r .subject "$fed/handled")" 'Large and secret' 'once, and all of it'
 is "$(jq -c 'select(.number != null) | .coming' "$fed/one")" null \
 	'so does who watches'
+ok 'why says that it is here' eval 'at mycert-night why "$large" |
+	grep -q "^it is here since "'
+ok 'and to its sender, that it was delivered' \
+	eval 'at singcert-desk1 why "$large" --json |
+	jq -r .state | tr "\n" " " | grep -q "^posted .*delivered"'
 is "$(at mycert-night inbox --json | jq -c '[.state, .coming]')" \
 	'["delivered",null]' 'it is a ticket like others then'
 ok 'nothing is left of it in the spool' [ "$(here)" = 0 ]
