@@ -113,9 +113,10 @@ skip_all() # REASON
 	exit 0
 }
 
-done_testing()
+done_testing() # [FIGURE]
 {
 	echo "1..$tap_n"
+	[ -z "${1:-}" ] || echo "# $1"
 	exit "$tap_failed"
 }
 

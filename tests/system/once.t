@@ -259,4 +259,5 @@ done <"$fed/all"
 reap TERM "$pid"
 is "$(answered)" "$(grep -c . "$fed/all") ack update" \
 	"and one that answers has answered each once (seed $seed)"
-done_testing
+done_testing "once: seed $seed, $kills kills of each kind, $bad attempts twice, \
+$again again and said so"

@@ -170,12 +170,11 @@ for nation in $nations; do
 		grep -c .)))
 done
 
-echo "# $(sum_acked) posts acknowledged, $cuts cuts, $kills kills, slowest" \
-	"start $slowest ms, nobody waited longer than $still ms"
-echo "# healed: all there after $took ms"
 [ "$(sum_acked)" -gt 0 ] && [ "$lost" = 0 ]
 tap $? "every member has every ticket to it, $lost are missing"
 is "$twice" 0 'and each once'
 [ "$took" -le 30000 ]
 tap $? "30 seconds after the network healed, $took ms"
-done_testing
+done_testing "partition: seed $seed, $brokers brokers, $seconds s, $cuts cuts, \
+$kills kills, slowest start $slowest ms, nobody waited longer than $still ms; \
+$(sum_acked) posts acknowledged, $lost lost, $twice twice, all there after $took ms"

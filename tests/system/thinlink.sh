@@ -243,4 +243,6 @@ tap $? "a ticket takes 1.25 times its envelope, $((forth * 100 / envelope)) %"
 is "$(sed -n 's/.*"\(flash [0-9]*\)\.".*/\1/p' "$fed/seen" | sort | uniq -d)" \
 	'' 'no flash comes twice'
 tap 0 "$n flashes and $mib MiB came whole, through $cuts cuts"
-done_testing
+done_testing "thinlink: seed $seed, LINK=$link, $cuts cuts; flash p95 $p95 ms, \
+$use % of the link used, $each bytes repeated after a cut, $((forth * 100 / envelope)) % \
+of an envelope on the wire"
