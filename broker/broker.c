@@ -162,7 +162,8 @@ start(struct broker *b, enum tocsin_err *err)
 	if (*err)
 		return *err == TOCSIN_EROSTERUNKNOWN
 			   ? "no roster is installed"
-			   : "what the store holds of rosters cannot be read";
+			   : "what the store holds of rosters cannot be "
+			     "read; try tocsind verify --repair";
 	*err = net_open(&b->net, b, &b->conf.net);
 	if (*err)
 		return "the sockets cannot be opened";

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* tocsind verify: everything that is in the store, running or not. */
 #include "broker/cmd.h"
+#include "broker/file.h"
+#include "broker/repair.h"
 #include "broker/setup.h"
 #include "broker/verify.h"
 
@@ -8,11 +10,12 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { CONFIG, STORE };
+enum { CONFIG, STORE, REPAIR };
 
 const struct cmd_option verify_options[] = {
 	{ "config", "file", "default: " CONFIG_DEFAULT_FILE },
 	{ "store", "folder", "another store than the broker's: a backup" },
+	{ "repair", NULL, "make anew what follows from the log" },
 	{ 0 },
 };
 
@@ -27,6 +30,24 @@ print_clean(const struct store_walked *w)
 	    w->entries, w->rows, w->parts, root);
 }
 
+/* What the peers gave and asked is told by them; see repair.h. */
+static int
+repair(const struct config *c, const struct setup *setup)
+{
+	const char *why = NULL;
+	unsigned n = 0;
+	enum tocsin_err err = repair_store(&setup->broker, &n, &why);
+
+	folder_give(setup->store, c->state);
+	if (err == TOCSIN_EBUSY && n == 0)
+		return cmd_fail(err, "%s runs; end it first", c->name);
+	if (err)
+		return cmd_fail(err, "%s: %s", setup->store,
+		    why ? why : tocsin_err_text(err));
+	printf("%u repair%s\n", n, n == 1 ? "" : "s");
+	return 0;
+}
+
 int
 cmd_verify(const char **opt, int argc, char **argv)
 {
@@ -39,6 +60,9 @@ cmd_verify(const char **opt, int argc, char **argv)
 
 	(void)argc;
 	(void)argv;
+	if (dir && opt[REPAIR])
+		return cmd_fail(TOCSIN_EUSAGE,
+		    "the broker's own store is repaired, without --store");
 	if (!dir) {
 		status = cmd_config(&c, opt[CONFIG]);
 		if (status)
@@ -48,6 +72,9 @@ cmd_verify(const char **opt, int argc, char **argv)
 	}
 	if (access(dir, F_OK) != 0)
 		return cmd_fail_at(TOCSIN_ENOTFOUND, dir);
+	status = opt[REPAIR] ? repair(&c, &setup) : 0;
+	if (status)
+		return status;
 	n = verify_store(dir, &walked);
 	if (n == 0)
 		print_clean(&walked);

@@ -91,4 +91,11 @@ MUST_USE enum tocsin_err intake_send_part_again(
 MUST_USE enum tocsin_err intake_install(
     struct broker *b, enum store_kind kind, struct span file);
 
+/*
+ * For repair.h: what a ticket of the log left behind in values. Its place in
+ * the chain of its device, if `chain`; and that it waits for parts.
+ */
+MUST_USE enum tocsin_err intake_again(
+    struct batch *batch, const struct store_entry *e, bool chain);
+
 #endif

@@ -709,3 +709,55 @@ intake_apply_ticket(struct intake *in, struct batch *batch, uint64_t *seq)
 		    batch->receipts, in->member, in->id, *seq - 1);
 	return intake_written(err);
 }
+
+/* ---- from the log ---- */
+
+/* A conflict was one when it came, too: then the place is another's. */
+static enum tocsin_err
+chain_again(struct intake *in, struct batch *batch)
+{
+	struct chain c;
+	enum tocsin_err err = chain_load(&c, in, batch->view);
+
+	if (!err)
+		err = chain_take(&c, in);
+	if (!err)
+		err = chain_save(&c, in, batch);
+	return err == TOCSIN_ECHAINCONFLICT ? TOCSIN_OK : err;
+}
+
+static enum tocsin_err
+want_again(struct batch *batch, const uint8_t hash[32], uint64_t seq)
+{
+	struct store_part part;
+	enum tocsin_err err = store_part_stat(batch->view, hash, &part);
+
+	if (err || part.complete || wants_has(batch, hash, seq))
+		return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
+	return wants_add(batch, hash, seq);
+}
+
+enum tocsin_err
+intake_again(struct batch *batch, const struct store_entry *e, bool chain)
+{
+	struct intake *in;
+	struct ticket t;
+	struct note n;
+	size_t i;
+	enum tocsin_err err = ticket_parse(&t, &n, e->note);
+
+	if (err || e->via.n > 0)
+		return err;
+	in = calloc(1, sizeof(*in));
+	if (!in)
+		return TOCSIN_EBUSY;
+	in->member = t.from;
+	memcpy(in->id, t.id, ID_LEN);
+	header_fill(&in->t, &t, &n, e->detached);
+	if (chain)
+		err = chain_again(in, batch);
+	for (i = 0; !err && i < t.npart; i++)
+		err = want_again(batch, t.part[i].hash, e->seq);
+	free(in);
+	return err;
+}

@@ -36,6 +36,7 @@ struct mend {
 	struct broker *b;
 	pthread_t thread;
 	bool running;
+	uint64_t lives; /* how often the store was restored or repaired */
 
 	pthread_mutex_t lock; /* what follows */
 	pthread_cond_t wake;
@@ -715,7 +716,7 @@ pulled_apply(struct job *job, struct batch *batch)
 	struct pulled *p = (struct pulled *)job;
 
 	return value_put_u64(
-	    batch->tx, batch->b->epochs.n, "pulled/%s", p->peer);
+	    batch->tx, batch->b->mend->lives, "pulled/%s", p->peer);
 }
 
 static enum tocsin_err
@@ -752,7 +753,7 @@ is_pulled(const struct broker *b, const char *peer)
 		err = value_get_u64(rx, &epoch, "pulled/%s", peer);
 	if (rx)
 		store_read_end(rx);
-	return !err && epoch == b->epochs.n;
+	return !err && epoch == b->mend->lives;
 }
 
 static int64_t
@@ -762,7 +763,7 @@ pull_restored(struct mend *m, struct trust *t)
 	int64_t wait = LOOK_MS;
 	size_t i;
 
-	for (i = 0; i < r->nbroker && m->b->epochs.n > 0; i++) {
+	for (i = 0; i < r->nbroker && m->lives > 0; i++) {
 		struct way w = { m, m->b, t, .peer = &r->broker[i] };
 
 		if (mend_stopping(m) || !can_ask(m->b, r, w.peer) ||
@@ -788,6 +789,20 @@ pause_ms(struct mend *m, int64_t ms)
 	while (!m->stop && pthread_cond_timedwait(&m->wake, &m->lock, &t) == 0)
 		;
 	pthread_mutex_unlock(&m->lock);
+}
+
+static uint64_t
+count_lives(const struct broker *b)
+{
+	struct store_rx *rx;
+	uint64_t repaired = 0;
+
+	if (store_read(b->store, &rx) != TOCSIN_OK)
+		return b->epochs.n;
+	if (value_get_u64(rx, &repaired, "repaired") != TOCSIN_OK)
+		repaired = 0;
+	store_read_end(rx);
+	return b->epochs.n + repaired;
 }
 
 static void *
@@ -819,6 +834,7 @@ mend_start(struct mend **out, struct broker *b)
 	if (!m)
 		return TOCSIN_EINTERNAL;
 	m->b = b;
+	m->lives = count_lives(b);
 	pthread_mutex_init(&m->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

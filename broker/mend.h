@@ -9,18 +9,18 @@
  *			and a part of which a range is (store_parts_damaged):
  *			ranges that came from a peer take the place of the
  *			damaged ones, if with them the part has its hash
- *	restored	after `tocsind restore` each peer is asked once for the
- *			ids of all that it exchanged with our nation
- *			(entry.list), and what is missing is fetched and taken
- *			in as if it had been relayed; then the parts that
- *			are not whole. What our nation sent goes on to the
+ *	restored	after `tocsind restore`, or `verify --repair`, each peer
+ *			is asked once for the ids of all that it exchanged with
+ *			our nation (entry.list), and what is missing is fetched
+ *			and taken in as if it had been relayed; then the parts
+ *			that are not whole. What our nation sent goes on to the
  *			others that it is for
  *
  * A peer that nobody can dial is asked with what it fetches (pull.h).
  *
  * One thread, with links of its own, which asks one thing at a time and nothing
- * while all is well. Values: pulled/PEER is the epoch (epochs.h) in which the
- * peer's ids were gone through.
+ * while all is well. Values: pulled/PEER is the number of restores and repairs
+ * when the peer's ids were gone through last, `repaired` that of repairs.
  *
  * A peer answers only for what its own rules let our nation have; what it gives
  * is believed as far as its hash is the id that was asked for.

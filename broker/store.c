@@ -772,7 +772,7 @@ record_decode(struct store_entry *out, struct span record)
 	return true;
 }
 
-static void
+void
 record_check(uint8_t check[CHECK_LEN], struct span record)
 {
 	bytes_check(check, span_of("record"), record);
@@ -868,7 +868,7 @@ join(struct store_rx *rx, struct span a, struct span b, struct span *out)
 	return TOCSIN_OK;
 }
 
-static enum tocsin_err
+enum tocsin_err
 record_find(
     struct store_rx *rx, const struct entry_row *row, struct span *record)
 {

@@ -47,6 +47,7 @@ struct store_options {
 	uint64_t map_size; /* bytes; the file is allocated up to `prealloc` */
 	uint64_t prealloc;
 	unsigned readers; /* snapshots open at once */
+	bool harmed;	  /* for store_repair(): its end may be damaged */
 };
 
 struct store;
@@ -328,6 +329,29 @@ struct store_place {
 enum tocsin_err MUST_USE store_check(struct store *s, struct store_place *at,
     size_t *bytes, void (*finding)(void *arg, const struct store_finding *f),
     void *arg);
+
+/*
+ * Mending what is beside the records, in two steps of a store that nobody else
+ * has open. store_repair() leaves out rows that are damaged and puts back what
+ * the store knows itself: ids, places and the tree. One damaged row of an
+ * outbox empties all of them, with their counters. What rows mean, mailboxes,
+ * values and the naming of parts, is the caller's to put back then; after that
+ * store_repair_parts() finds their bytes again for parts that lost their row.
+ *
+ * done() is told what was done. keep() is asked about a value that is damaged:
+ * if the name is one that must not be left out nothing is done, EUNSUPPORTED.
+ */
+struct store_repair {
+	void (*done)(void *arg, const struct store_finding *f);
+	bool (*keep)(void *arg, struct span name);
+	void *arg;
+	bool parts;  /* set: rows of parts were left out */
+	bool outbox; /* set: the outboxes were emptied */
+};
+enum tocsin_err MUST_USE store_repair(
+    struct store_tx *tx, struct store_repair *how);
+enum tocsin_err MUST_USE store_repair_parts(
+    struct store_tx *tx, struct store_repair *how);
 
 /* Called with what the engine says before it ends the process; for all stores
  * that are opened afterwards. It must not return. */

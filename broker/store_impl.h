@@ -213,6 +213,11 @@ size_t entry_fixed(uint64_t seq);
 void record_encode(struct buf *b, uint64_t seq, const struct store_entry *e);
 bool record_decode(struct store_entry *out, struct span record);
 
+/* Where a row says that its record is, and the check that it has there. */
+enum tocsin_err record_find(
+    struct store_rx *rx, const struct entry_row *row, struct span *record);
+void record_check(uint8_t check[CHECK_LEN], struct span record);
+
 /* store_amend.c: the record that stands in for a damaged one; NOTFOUND. */
 enum tocsin_err amended_get(
     struct store_rx *rx, uint64_t seq, struct store_entry *out);

@@ -675,8 +675,8 @@ check_ends(struct store *s, const char **why)
 		err = tree.get(tree.arg, merkle_nodes(head) - 1, hash);
 	if (err)
 		err = fault(why, TOCSIN_EBODYMISMATCH,
-		    "the newest entry of the store is damaged; restore it from "
-		    "a backup");
+		    "the newest entry of the store is damaged; try tocsind "
+		    "verify --repair, else restore a backup");
 out:
 	store_read_end(rx);
 	return err;
@@ -762,7 +762,7 @@ store_open(struct store **out, const char *dir, const struct store_options *opt,
 	if (!err)
 		err = preallocate(s, opt->prealloc, fresh, why);
 	if (!err)
-		err = check_ends(s, why);
+		err = opt->harmed ? TOCSIN_OK : check_ends(s, why);
 	if (err) {
 		store_close(s);
 		return err;

@@ -34,7 +34,7 @@ struct walk {
 	"a running broker fetches it again from the peer that has it; " \
 	"if it was posted here, it is in a backup only"
 #define RESTORE "restore the newest backup: tocsind restore"
-#define COMPACT "tocsind compact leaves it behind"
+#define REPAIR "end the broker, then tocsind verify --repair"
 
 static void
 tell(struct walk *w, const struct store_finding *f)
@@ -75,7 +75,7 @@ verify_id(struct walk *w, const struct store_entry *e)
 		if (store_find(w->rx, e->id, &seq) != TOCSIN_OK ||
 		    seq != e->seq)
 			report(w, e->seq, "the entry is not found by its id",
-			    RESTORE);
+			    REPAIR);
 		return;
 	}
 	if (note_parse(&note, e->note, RECORD_MAX) != TOCSIN_OK) {
@@ -87,7 +87,7 @@ verify_id(struct walk *w, const struct store_entry *e)
 		report(w, e->seq, "the entry's id is not that of its text",
 		    RESTORE);
 	if (store_find(w->rx, e->id, &seq) != TOCSIN_OK || seq != e->seq)
-		report(w, e->seq, "the entry is not found by its id", RESTORE);
+		report(w, e->seq, "the entry is not found by its id", REPAIR);
 }
 
 /* A tree that is rebuilt from the ids reads its own nodes from the disk. */
@@ -119,8 +119,8 @@ verify_leaf(struct walk *w, const struct store_entry *e)
 
 	w->tree_differs = false;
 	if (merkle_append(&t, &size, e->id) != TOCSIN_OK || w->tree_differs)
-		report(w, e->seq, "the tree does not follow from the ids",
-		    RESTORE);
+		report(
+		    w, e->seq, "the tree does not follow from the ids", REPAIR);
 }
 
 /* How many bytes that was, about. */
@@ -225,10 +225,10 @@ verify_mail(struct walk *w, enum table t, struct span key, struct span value)
 	uint64_t seq = last_u64(key);
 
 	if (!row_open(t, key, &value))
-		report(w, 0, "a row of a mailbox is damaged", RESTORE);
+		report(w, 0, "a row of a mailbox is damaged", REPAIR);
 	else if (seq == 0 || seq > w->head)
 		report(w, seq, "a mailbox names an entry that is not there",
-		    RESTORE);
+		    REPAIR);
 }
 
 static void
@@ -237,13 +237,13 @@ verify_out(struct walk *w, enum table t, struct span key, struct span value)
 	uint64_t seq = 0;
 
 	if (!row_open(t, key, &value) || value.n < sizeof(seq)) {
-		report(w, 0, "a row of an outbox is damaged", RESTORE);
+		report(w, 0, "a row of an outbox is damaged", REPAIR);
 		return;
 	}
 	memcpy(&seq, value.p, sizeof(seq));
 	if (seq > w->head)
 		report(w, seq, "an outbox names an entry that is not there",
-		    RESTORE);
+		    REPAIR);
 }
 
 static void
@@ -262,7 +262,8 @@ static void
 verify_small(struct walk *w, enum table t, struct span key, struct span value)
 {
 	if (!row_open(t, key, &value))
-		report(w, 0, "a small row is damaged", RESTORE);
+		report(w, 0, "a small row is damaged",
+		    t == T_META ? RESTORE : REPAIR);
 }
 
 /* ---- parts ---- */
@@ -298,14 +299,14 @@ verify_part(struct walk *w, enum table t, struct span key, struct span value)
 	(void)value;
 	(void)t;
 	if (key.n != 32 || part_row_get(w->rx, key.p, &row) != TOCSIN_OK) {
-		report(w, 0, "the row of a part is damaged", RESTORE);
+		report(w, 0, "the row of a part is damaged", REPAIR);
 		return;
 	}
 	w->parts++;
 	w->chunks += chunks_of(&row);
 	if (row.first_seq > w->head)
 		report(w, row.first_seq,
-		    "a part is named by an entry that is not there", RESTORE);
+		    "a part is named by an entry that is not there", REPAIR);
 	if (hash_chunks(w, &row, &sha) != TOCSIN_OK) {
 		report_lost(
 		    w, row.first_seq, key.p, "a range of a part is damaged");
@@ -328,7 +329,7 @@ verify_garbage(struct walk *w, enum table t, struct span key, struct span value)
 
 	if (!row_open(t, key, &value) || value.n != sizeof(chunks)) {
 		report(
-		    w, 0, "what is left of a dropped part is damaged", COMPACT);
+		    w, 0, "what is left of a dropped part is damaged", REPAIR);
 		return;
 	}
 	memcpy(&chunks, value.p, sizeof(chunks));
@@ -357,10 +358,9 @@ verify_counts(struct walk *w)
 		report(w, 0, "the log has not as many entries as its head says",
 		    RESTORE);
 	if (each_row(w, T_IDS, verify_small) != w->head)
-		report(w, 0, "there are not as many ids as entries", RESTORE);
+		report(w, 0, "there are not as many ids as entries", REPAIR);
 	if (each_row(w, T_CHUNKS, NULL) != w->chunks)
-		report(
-		    w, 0, "there are ranges that belong to no part", COMPACT);
+		report(w, 0, "there are ranges that belong to no part", REPAIR);
 }
 
 static const struct {
@@ -462,7 +462,7 @@ step_part(struct walk *w, struct store_place *at, const uint8_t hash[32],
 	struct part_row row;
 
 	if (part_row_get(w->rx, hash, &row) != TOCSIN_OK) {
-		report(w, 0, "the row of a part is damaged", RESTORE);
+		report(w, 0, "the row of a part is damaged", REPAIR);
 		return true;
 	}
 	for (; at->offset < row.have; at->offset += CHUNK_MAX) {

@@ -15,6 +15,7 @@
 #define QUIET_S 300 /* the child is stuck after so long without an entry */
 
 #define RESTORE "restore the newest backup: tocsind restore"
+#define REPAIR "end the broker, then tocsind verify --repair"
 
 struct walk {
 	struct store_rx *rx;
@@ -41,6 +42,13 @@ found(struct walk *w, uint64_t seq, const char *what)
 {
 	print(w, &(struct store_finding){
 		     .seq = seq, .what = what, .todo = RESTORE });
+}
+
+/* A value: it follows from the log. */
+static void
+found_value(struct walk *w, const char *what)
+{
+	print(w, &(struct store_finding){ .what = what, .todo = REPAIR });
 }
 
 /* ---- tickets ---- */
@@ -107,7 +115,7 @@ check_place(
 
 	if (!read_u64(value, &seq) || store_get(w->rx, seq, &e) != TOCSIN_OK ||
 	    e.kind != kind)
-		found(w, 0, what);
+		found_value(w, what);
 }
 
 static void
@@ -118,7 +126,7 @@ check_current(struct walk *w, struct span value)
 	if (!read_u64(value, &serial) ||
 	    value_get_u64(w->rx, &seq, "roster/%" PRIu64, serial) || seq == 0 ||
 	    seq > w->head)
-		found(w, 0, "the current roster is not in the log");
+		found_value(w, "the current roster is not in the log");
 }
 
 static void
@@ -146,7 +154,7 @@ check_cursor(struct walk *w, struct span name, struct span value)
 
 	(void)name;
 	if (!read_u64(value, &seq) || seq > w->head)
-		found(w, 0, "the cursor of a device is beyond the log");
+		found_value(w, "the cursor of a device is beyond the log");
 }
 
 /* The head of a chain is an entry with the number that it says. */
@@ -168,7 +176,8 @@ check_chain(struct walk *w, struct span name, struct span value)
 	if (err == TOCSIN_EBODYMISMATCH || (!err && e.erased))
 		return; /* it was told, or can't be */
 	if (err || ticket_parse(&t, &n, e.note) != TOCSIN_OK || t.seq != last)
-		found(w, 0, "the head of a device's chain is not in the log");
+		found_value(
+		    w, "the head of a device's chain is not in the log");
 }
 
 static const struct {

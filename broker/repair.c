@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: ISC */
+#include "broker/repair.h"
+
+#include "broker/clock.h"
+#include "broker/intake.h"
+#include "broker/value.h"
+#include "crypto/receipt.h"
+#include "crypto/ticket.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* As long as this one a name could be it, with a flipped bit. */
+#define PRECIOUS "epochs"
+
+struct work {
+	const struct broker_config *c;
+	struct store *store;
+	struct store_repair how;
+	struct batch batch;
+	struct store_rx *rx; /* without what is damaged; does not change */
+	uint64_t serial;     /* of the newest roster */
+	unsigned done;
+	bool kept;
+};
+
+static void
+told(void *arg, const struct store_finding *f)
+{
+	struct work *w = arg;
+
+	w->done++;
+	if (f->seq > 0)
+		printf("repaired: entry %" PRIu64 ": %s\n", f->seq, f->what);
+	else
+		printf("repaired: %s\n", f->what);
+}
+
+static void
+tell(struct work *w, uint64_t seq, const char *what)
+{
+	told(w, &(struct store_finding){ .seq = seq, .what = what });
+}
+
+static bool
+is_precious(void *arg, struct span name)
+{
+	struct work *w = arg;
+
+	w->kept |= name.n == strlen(PRECIOUS);
+	return name.n == strlen(PRECIOUS);
+}
+
+/* ---- of each entry ---- */
+
+static enum tocsin_err
+mail(struct work *w, struct span member, uint64_t seq)
+{
+	if (store_mail_has(w->rx, member, seq))
+		return TOCSIN_OK;
+	tell(w, seq, "it is in a mailbox again");
+	return store_mail(w->batch.tx, member, seq);
+}
+
+static enum tocsin_err
+redo_roster(struct work *w, const struct store_entry *e)
+{
+	struct roster *r = NULL;
+	uint64_t at = 0;
+	enum tocsin_err err = roster_parse(&r, e->note);
+
+	if (!err)
+		err = value_get_u64(w->rx, &at, "roster/%" PRIu64, r->serial);
+	if (!err && r->serial > w->serial)
+		w->serial = r->serial;
+	if (!err && at != e->seq) {
+		tell(w, e->seq, "the roster is found again");
+		err = value_put_u64(
+		    w->batch.tx, e->seq, "roster/%" PRIu64, r->serial);
+	}
+	if (!err && r->serial == 1)
+		err = value_put(w->batch.tx, SPAN(r->id), "genesis");
+	roster_free(r);
+	return err ? err : mail(w, span_of("*"), e->seq);
+}
+
+/* The last that was taken counts. */
+static enum tocsin_err
+redo_keys(struct work *w, const struct store_entry *e)
+{
+	struct keys *k = NULL;
+	uint64_t at = 0;
+	enum tocsin_err err = keys_parse(&k, e->note);
+
+	if (!err)
+		err = value_get_u64(w->batch.view, &at, "keys/%s", k->member);
+	if (!err && at < e->seq) {
+		tell(w, e->seq, "the announcement is found again");
+		err = value_put_u64(w->batch.tx, e->seq, "keys/%s", k->member);
+	}
+	keys_free(k);
+	return err ? err : mail(w, span_of("*"), e->seq);
+}
+
+/* What we told a sender, the device has. */
+static enum tocsin_err
+redo_cursor(struct work *w, const struct receipt_line *l)
+{
+	uint64_t at = 0, seq;
+	enum tocsin_err err;
+
+	if (l->kind != RECEIPT_DELIVERED ||
+	    store_find(w->rx, l->id, &seq) != TOCSIN_OK)
+		return TOCSIN_OK;
+	err = value_get_u64(
+	    w->batch.view, &at, "cursor/%s/%s", l->member, l->device);
+	if (err || at >= seq)
+		return err;
+	tell(w, seq, "a device has come as far as it");
+	return value_put_u64(
+	    w->batch.tx, seq, "cursor/%s/%s", l->member, l->device);
+}
+
+static enum tocsin_err
+redo_receipt(struct work *w, const struct store_entry *e)
+{
+	struct receipt *r = malloc(sizeof(*r));
+	struct note n;
+	size_t i;
+	enum tocsin_err err = r ? TOCSIN_OK : TOCSIN_EBUSY;
+
+	if (!err)
+		err = note_parse(&n, e->note, TEXT_MAX);
+	if (!err)
+		err = receipt_parse(r, n.text);
+	for (i = 0; !err && e->via.n == 0 && i < r->nline; i++)
+		err = redo_cursor(w, &r->line[i]);
+	free(r);
+	if (!err && span_is(member_nation(e->member), w->c->nation))
+		err = mail(w, e->member, e->seq);
+	return err;
+}
+
+static enum tocsin_err
+redo_parts(struct work *w, const struct store_entry *e, const struct ticket *t)
+{
+	enum tocsin_err err = TOCSIN_OK;
+	size_t i;
+
+	for (i = 0; !err && i < t->npart; i++)
+		err = store_part_expect(
+		    w->batch.tx, t->part[i].hash, t->part[i].size, e->seq);
+	if (!err && e->detached)
+		err = store_part_expect(
+		    w->batch.tx, t->body_hash, t->body_size, e->seq);
+	return err;
+}
+
+static enum tocsin_err
+redo_ticket(struct work *w, const struct store_entry *e)
+{
+	struct ticket t;
+	struct note n;
+	struct span chain;
+	size_t i;
+	enum tocsin_err err = ticket_parse(&t, &n, e->note);
+
+	for (i = 0; !err && i < t.nto; i++)
+		if (span_is(member_nation(t.to[i].member), w->c->nation))
+			err = mail(w, t.to[i].member, e->seq);
+	if (!err && w->how.parts)
+		err = redo_parts(w, e, &t);
+	if (err)
+		return err;
+	err = value_get(w->rx, &chain, "chain/%.*s/%.*s", (int)t.from.n,
+	    (const char *)t.from.p, (int)t.device.n, (const char *)t.device.p);
+	if (err == TOCSIN_ENOTFOUND && e->via.n == 0)
+		tell(w, e->seq, "it has its place in its device's chain again");
+	return intake_again(&w->batch, e, err == TOCSIN_ENOTFOUND);
+}
+
+/* One that is damaged is the mender's, and what it meant is told by verify. */
+static enum tocsin_err
+redo_entry(struct work *w, uint64_t seq)
+{
+	struct store_entry e;
+	enum tocsin_err err = store_get(w->rx, seq, &e);
+
+	if (err || e.erased)
+		return err == TOCSIN_EBODYMISMATCH ? TOCSIN_OK : err;
+	switch (e.kind) {
+	case STORE_ROSTER:
+		return redo_roster(w, &e);
+	case STORE_KEYS:
+		return redo_keys(w, &e);
+	case STORE_RECEIPT:
+		return redo_receipt(w, &e);
+	case STORE_TICKET:
+		return redo_ticket(w, &e);
+	}
+	return TOCSIN_OK;
+}
+
+/* ---- all ---- */
+
+static enum tocsin_err
+redo_current(struct work *w)
+{
+	uint64_t serial = 0;
+	enum tocsin_err err = value_get_u64(w->rx, &serial, "roster/current");
+
+	if (err || serial == w->serial || w->serial == 0)
+		return err;
+	tell(w, 0, "the roster in force is known again");
+	return value_put_u64(w->batch.tx, w->serial, "roster/current");
+}
+
+/* With no tally a peer is asked what it lacks (relay_tally.c). */
+static enum tocsin_err
+forget_tallies(struct work *w)
+{
+	static const char prefix[] = "tally/";
+	struct span name = { 0 }, value;
+	enum tocsin_err err;
+
+	while (!(err = store_value_next(w->rx, name, &name, &value)))
+		if (span_is(span_cut(name, 0, strlen(prefix)), prefix)) {
+			err = store_value_put(
+			    w->batch.tx, name, (struct span){ 0 });
+			if (err)
+				return err;
+		}
+	return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
+}
+
+/* mend.h goes through the peers' lists for what is not whole then. */
+static enum tocsin_err
+count_repair(struct work *w)
+{
+	uint64_t n = 0;
+	enum tocsin_err err = value_get_u64(w->rx, &n, "repaired");
+
+	return err ? err : value_put_u64(w->batch.tx, n + 1, "repaired");
+}
+
+static enum tocsin_err
+redo(struct work *w)
+{
+	uint64_t seq, head = store_head(w->rx);
+	enum tocsin_err err = TOCSIN_OK;
+
+	for (seq = 1; !err && seq <= head; seq++) {
+		err = redo_entry(w, seq);
+		if (seq % 1024 == 0) { /* what was joined is freed */
+			store_read_end(w->rx);
+			w->rx = NULL;
+			if (!err)
+				err = store_read(w->store, &w->rx);
+		}
+	}
+	if (!err)
+		err = redo_current(w);
+	if (!err && w->how.outbox)
+		err = forget_tallies(w);
+	if (!err)
+		err = store_repair_parts(w->batch.tx, &w->how);
+	if (!err && w->done > 0)
+		err = count_repair(w);
+	return err;
+}
+
+/* A transaction: `step` between its begin and its commit. */
+static enum tocsin_err
+change(struct work *w, enum tocsin_err (*step)(struct work *w))
+{
+	struct store_tx *tx = NULL;
+	enum tocsin_err err = store_begin(w->store, &tx);
+
+	if (!err)
+		err = store_read(w->store, &w->rx);
+	w->batch.tx = tx;
+	w->batch.view = tx ? store_tx_view(tx) : NULL;
+	w->batch.now = clock_now();
+	if (!err)
+		err = step(w);
+	if (!err)
+		err = store_commit(tx);
+	else
+		store_abort(tx);
+	if (w->rx)
+		store_read_end(w->rx);
+	w->rx = NULL;
+	return err;
+}
+
+static enum tocsin_err
+rows(struct work *w)
+{
+	return store_repair(w->batch.tx, &w->how);
+}
+
+enum tocsin_err
+repair_store(const struct broker_config *c, unsigned *done, const char **why)
+{
+	struct work w = { .c = c, .how = { told, is_precious } };
+	struct store_options opt = c->store;
+	struct store *s = NULL;
+	enum tocsin_err err;
+
+	*done = 0;
+	*why = NULL;
+	opt.harmed = true;
+	opt.prealloc = 0;
+	err = store_open(&s, c->store_dir, &opt, why);
+	if (err)
+		return err;
+	w.how.arg = &w;
+	w.store = s;
+	err = change(&w, rows);
+	if (!err)
+		err = change(&w, redo);
+	store_close(s);
+	if (w.kept)
+		*why = "what is damaged cannot be made anew; restore the "
+		       "newest backup: tocsind restore";
+	*done = w.done;
+	return err;
+}
