@@ -149,5 +149,5 @@ main(void)
 	unlink(home);
 	*strrchr(home, '/') = '\0';
 	rmdir(home);
-	tap_done();
+	return tap_done();
 }

@@ -89,5 +89,5 @@ main(void)
 	test_cut();
 	test_anew();
 	test_quiet();
-	tap_done();
+	return tap_done();
 }
