@@ -227,18 +227,23 @@ struct meta_page {
 #define META_FLAG 0x08 /* of a page */
 #define ROOT_NONE UINT64_MAX
 
-/* Whether a meta page can be one: nothing in it points beyond its end. */
+static bool
+meta_is_one(const struct meta_page *m)
+{
+	uint16_t flags;
+
+	memcpy(&flags, m->header + 10, sizeof(flags));
+	return m->magic == META_MAGIC && (flags & META_FLAG) &&
+	       m->db[0].pad >= 512 && m->db[0].pad <= 65536 &&
+	       (m->db[0].pad & (m->db[0].pad - 1)) == 0;
+}
+
+/* Whether it can be used: nothing in it points beyond its end. */
 static bool
 meta_ok(const struct meta_page *m)
 {
-	uint16_t flags;
 	size_t i;
 
-	memcpy(&flags, m->header + 10, sizeof(flags));
-	if (m->magic != META_MAGIC || !(flags & META_FLAG) ||
-	    m->db[0].pad < 512 || m->db[0].pad > 65536 ||
-	    (m->db[0].pad & (m->db[0].pad - 1)) != 0)
-		return false;
 	if (m->last_page < 1 || m->last_page >= UINT64_C(1) << 48)
 		return false;
 	for (i = 0; i < 2; i++)
@@ -250,28 +255,40 @@ meta_ok(const struct meta_page *m)
 }
 
 static enum tocsin_err
+no_store(const char **why)
+{
+	return fault(why, TOCSIN_EBODYMISMATCH,
+	    STORE_DATA " does not begin as a store does; restore it from a "
+		       "backup");
+}
+
+static enum tocsin_err
 read_meta(int fd, off_t at, struct meta_page *m, const char **why)
 {
 	ssize_t n = pread(fd, m, sizeof(*m), at);
 
 	if (n < 0)
 		return store_fault_errno(why, STORE_DATA);
-	if ((size_t)n < sizeof(*m) || !meta_ok(m))
-		return fault(why, TOCSIN_EBODYMISMATCH,
-		    STORE_DATA " does not begin as a store does; restore it "
-			       "from a backup");
+	if ((size_t)n < sizeof(*m) || !meta_is_one(m))
+		return no_store(why);
 	if (m->version != META_VERSION)
 		return fault(why, TOCSIN_EUNSUPPORTED,
 		    STORE_DATA " is of another version of LMDB");
 	return TOCSIN_OK;
 }
 
+/*
+ * Of two meta pages the engine takes the newer one. The other may be anything:
+ * when the write of one fails, the engine puts an older number over it, and
+ * leaves what it says.
+ */
 static enum tocsin_err
 check_file(struct store *s, const char **why)
 {
 	struct meta_page a, b;
+	const struct meta_page *newer;
 	struct stat st = { 0 };
-	uint64_t last, need;
+	uint64_t need;
 	enum tocsin_err err;
 	int fd;
 
@@ -285,8 +302,12 @@ check_file(struct store *s, const char **why)
 		err = read_meta(fd, (off_t)a.db[0].pad, &b, why);
 	if (err)
 		goto out;
-	last = a.last_page > b.last_page ? a.last_page : b.last_page;
-	need = (last + 1) * a.db[0].pad;
+	newer = a.txn < b.txn ? &b : &a;
+	if (!meta_ok(newer)) {
+		err = no_store(why);
+		goto out;
+	}
+	need = (newer->last_page + 1) * a.db[0].pad;
 	if ((uint64_t)st.st_size < need)
 		err = fault(why, TOCSIN_EBODYMISMATCH,
 		    STORE_DATA " is cut: %llu bytes, %llu are needed; restore "
