@@ -18,7 +18,14 @@
 
 #define BATCH 16
 #define AGAIN_MAX 60000 /* ms, between two tries of what is refused for now */
+#define FULL_MAX 8000	/* while the broker has no room */
 #define LOOK_MS 500	/* for answers, at least so often */
+
+uint32_t
+outbox_again_max(enum tocsin_err err)
+{
+	return err == TOCSIN_ENOSPACE ? FULL_MAX : AGAIN_MAX;
+}
 
 bool
 outbox_hurdle(enum tocsin_err err)
@@ -301,7 +308,8 @@ batch_over(struct outbox *o, const struct batch *b, const struct msg_posted *p)
 	for (i = 0; i < b->n; i++)
 		if (sync_passes(p->item[i].code)) {
 			if (!o->passed_over)
-				backoff_more(&o->again, 0, AGAIN_MAX);
+				backoff_more(&o->again, 0,
+				    outbox_again_max(p->item[i].code));
 			o->passed_over = true;
 			o->trouble = p->item[i].code;
 		}
@@ -337,7 +345,7 @@ post_batch(struct outbox *o, struct batch *b, bool *stranger)
 		batch_over(o, b, p);
 	} else {
 		o->trouble = err;
-		backoff_more(&o->posting, retry, AGAIN_MAX);
+		backoff_more(&o->posting, retry, outbox_again_max(err));
 	}
 	free(p);
 	return err == TOCSIN_OK;

@@ -50,6 +50,12 @@ int64_t outbox_rest(const struct outbox *o, int64_t ms);
 /* In the way of all that is asked, not of one message or part. */
 bool outbox_hurdle(enum tocsin_err err);
 
+/*
+ * How long what was refused for that waits, about, until it is tried again.
+ * Room is made by a person, who looks on.
+ */
+uint32_t outbox_again_max(enum tocsin_err err);
+
 /* Whether a message that waits to be posted names this part. */
 enum tocsin_err MUST_USE outbox_names(
     struct desk_tx *tx, const uint8_t hash[32], bool *named);

@@ -49,6 +49,8 @@ struct sync {
 
 	/* The thread's own. */
 	struct turn turn;
+	bool tells; /* the next is known */
+	enum tocsin_err told_others;
 	struct outbox out;
 	struct upload *up;
 	int64_t up_rest; /* when it is to be looked after again */
@@ -793,6 +795,46 @@ judge_again(struct sync *s)
 
 /* ---- the thread ---- */
 
+/*
+ * What keeps us from sending, for the other processes of this home, which leave
+ * it to us (turn.h) and are asked as well. On disk only when it has changed;
+ * nothing depends on it.
+ */
+#define TROUBLE "outbox/trouble"
+
+static enum tocsin_err
+told_by_others(struct sync *s)
+{
+	struct desk_tx *tx = NULL;
+	uint64_t code = 0;
+
+	if (desk_read(s->p.desk, &tx) == TOCSIN_OK)
+		code = desk_u64_get(tx, TROUBLE);
+	desk_end(tx);
+	return code < TOCSIN_ERR_COUNT ? (enum tocsin_err)code
+				       : TOCSIN_EINTERNAL;
+}
+
+static void
+tell_others(struct sync *s)
+{
+	enum tocsin_err now =
+	    s->out.trouble ? s->out.trouble : upload_trouble(s->up);
+	struct desk_tx *tx;
+
+	if (!s->turn.ours || s->turn.fd < 0)
+		return;
+	if (!s->tells)
+		s->told_others = told_by_others(s);
+	s->tells = true;
+	if (now == s->told_others || desk_write(s->p.desk, &tx) != TOCSIN_OK)
+		return;
+	if (desk_u64_put(tx, TROUBLE, now) != TOCSIN_OK)
+		desk_end(tx);
+	else if (desk_commit(tx) == TOCSIN_OK)
+		s->told_others = now;
+}
+
 /* True if there is more to do at once. */
 static bool
 work(struct sync *s)
@@ -811,6 +853,7 @@ work(struct sync *s)
 	upload_tend(s->up, &s->up_rest); /* after its message */
 	more |= fetch(s);
 	set_trouble(s, POST, s->out.trouble);
+	tell_others(s);
 	return more;
 }
 
@@ -955,9 +998,12 @@ last_message(struct sync *s)
 	return n;
 }
 
-/* Why it is not done: the first job that could not do its part. */
+/*
+ * Why it is not done: the first job that could not do its part, or what another
+ * process was told that sends for us.
+ */
 static enum tocsin_err
-what_failed(struct sync *s)
+what_failed(struct sync *s, bool sent)
 {
 	enum tocsin_err err = TOCSIN_OK;
 	int job;
@@ -968,6 +1014,8 @@ what_failed(struct sync *s)
 	pthread_mutex_unlock(&s->lock);
 	if (err == TOCSIN_OK)
 		err = upload_trouble(s->up);
+	if (err == TOCSIN_OK && !sent && !s->turn.ours)
+		err = told_by_others(s);
 	return err == TOCSIN_OK ? TOCSIN_ETIMEOUT : err;
 }
 
@@ -1000,7 +1048,7 @@ sync_wait(struct sync *s, int timeout_ms)
 		if (fresh && sent_all(s, last))
 			return TOCSIN_OK;
 		if (left <= 0)
-			return what_failed(s);
+			return what_failed(s, sent_all(s, last));
 		desk_wait(s->p.desk, seen, (int)left);
 	}
 }

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define AGAIN_MAX 60000 /* ms, between two tries of what is refused for now */
 #define IDLE_MS 1000
 
 struct upload {
@@ -149,7 +148,7 @@ failed(struct upload *u, enum tocsin_err err, uint32_t retry)
 	if (outbox_hurdle(err)) {
 		/* The same part, once more. */
 		begin_part(u, u->put.total);
-		backoff_more(&u->again, retry, AGAIN_MAX);
+		backoff_more(&u->again, retry, outbox_again_max(err));
 		return false;
 	}
 	u->active = false;
@@ -166,7 +165,7 @@ pass_over(struct upload *u)
 {
 	memset(u->part, 0, sizeof(u->part));
 	if (u->failed != TOCSIN_OK)
-		backoff_more(&u->again, 0, AGAIN_MAX);
+		backoff_more(&u->again, 0, outbox_again_max(u->failed));
 	else
 		backoff_reset(&u->again);
 	set_trouble(u, u->failed);
@@ -296,7 +295,7 @@ upload_tend(struct upload *u, int64_t *rest_ms)
 	if (pthread_create(&u->thread, NULL, run, u) != 0) {
 		u->running = u->started = false;
 		set_trouble(u, TOCSIN_EINTERNAL);
-		backoff_more(&u->again, 0, AGAIN_MAX);
+		backoff_more(&u->again, 0, outbox_again_max(TOCSIN_EINTERNAL));
 	}
 }
 
