@@ -93,6 +93,7 @@ struct broker {
 	int64_t retain_ms; /* when to look for what is old next */
 	int64_t mark_ms;   /* when the mark is written next */
 	int64_t sweep_ms;  /* when old staged bodies are dropped next */
+	atomic_bool full;  /* no room for tickets; the writer's word */
 	atomic_uint_fast64_t count[BROKER_COUNTER_COUNT];
 };
 

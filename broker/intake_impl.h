@@ -18,6 +18,7 @@ struct intake_header {
 	uint64_t body_size;
 	uint8_t body_hash[32];
 	bool detached;		  /* the body is a part */
+	bool answer;		  /* answers.h */
 	struct ticket_part *part; /* these three lie behind the intake */
 	size_t npart;
 	struct span *local; /* members of ours that it is for */

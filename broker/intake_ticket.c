@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include "broker/answers.h"
 #include "broker/broker.h"
 #include "broker/intake_impl.h"
 #include "broker/log.h"
@@ -105,6 +106,18 @@ check_detached(const struct ticket *t, const struct broker *b)
 	return err;
 }
 
+/*
+ * The lanes are the precedences. An answer is small, and its lane must not be
+ * one that a peer without room has stopped.
+ */
+static unsigned
+lane_of(const struct ticket *t, bool answer)
+{
+	unsigned lane = (unsigned)t->precedence;
+
+	return answer && lane > LANE_IMMEDIATE ? LANE_IMMEDIATE : lane;
+}
+
 static void
 header_fill(struct intake_header *h, const struct ticket *t,
     const struct note *note, bool detached)
@@ -114,7 +127,8 @@ header_fill(struct intake_header *h, const struct ticket *t,
 	h->seq = t->seq;
 	if (t->has_prev)
 		memcpy(h->prev, t->prev, ID_LEN);
-	h->lane = t->precedence; /* the lanes are the precedences */
+	h->answer = !detached && answers_is(t, note->whole.n + t->body_size);
+	h->lane = lane_of(t, h->answer);
 	h->body_size = t->body_size;
 	memcpy(h->body_hash, t->body_hash, 32);
 	h->detached = detached;
@@ -526,7 +540,8 @@ intake_send_again(struct batch *batch, uint64_t seq, struct span but)
 	err = buf_ok(&note) ? ticket_parse(&t, &n, buf_span(&note))
 			    : TOCSIN_EBUSY;
 	if (!err)
-		err = entry_again(batch, seq, (unsigned)t.precedence, but);
+		err = entry_again(batch, seq,
+		    lane_of(&t, answers_is(&t, note.n + t.body_size)), but);
 	for (i = 0; i < t.npart && !err; i++)
 		err = part_again(batch, t.part[i].hash, seq, but);
 	buf_release(&note);
@@ -604,6 +619,14 @@ write_entry(struct intake *in, struct batch *batch, uint64_t *seq)
 	if (!e.detached)
 		e.body = in->body;
 	err = store_append(batch->tx, &e, seq);
+	if (err == TOCSIN_ENOSPACE) {
+		batch->full = true;
+		e.answer = in->t.answer && !e.detached &&
+			   answers_take(batch->answers, in->member,
+			       in->note.n + in->body.n);
+		if (e.answer)
+			err = store_append(batch->tx, &e, seq);
+	}
 	if (err || !e.detached)
 		return err;
 	err = store_part_expect(

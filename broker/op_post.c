@@ -10,11 +10,17 @@
 
 #define RETRY_MS 100
 
-/* The envelopes of one request on their way through the writer. */
+/*
+ * The envelopes of one request on their way through the writer: all in one
+ * job, or, if there was no room for that, one after another, since one of them
+ * may be an answer, which has a reserve.
+ */
 struct post {
 	struct job job;
 	struct request *r;
 	size_t n;
+	bool singly;
+	size_t at; /* then, the one that the job is about */
 	struct {
 		struct intake *in; /* NULL: refused when it was judged */
 		enum tocsin_err code;
@@ -76,9 +82,9 @@ static enum tocsin_err
 post_apply(struct job *job, struct batch *batch)
 {
 	struct post *p = (struct post *)job;
-	size_t i;
+	size_t i = p->singly ? p->at : 0, end = p->singly ? p->at + 1 : p->n;
 
-	for (i = 0; i < p->n; i++) {
+	for (; i < end; i++) {
 		enum tocsin_err err;
 
 		if (!p->item[i].in)
@@ -92,18 +98,58 @@ post_apply(struct job *job, struct batch *batch)
 }
 
 static void
-post_done(struct job *job, enum tocsin_err err)
+all_failed(struct post *p, size_t from, enum tocsin_err err)
 {
-	struct post *p = (struct post *)job;
 	size_t i;
 
-	for (i = 0; err && i < p->n; i++) {
+	for (i = from; i < p->n; i++) {
 		if (p->item[i].in) {
 			p->item[i].code = err;
 			p->item[i].seq = 0;
 		}
 	}
 	answer(p);
+}
+
+/* The next one by itself; in the writer's thread. */
+static void
+next_alone(struct post *p)
+{
+	enum tocsin_err err;
+
+	while (p->at < p->n && !p->item[p->at].in)
+		p->at++;
+	if (p->at == p->n) {
+		answer(p);
+		return;
+	}
+	p->job.weight = intake_weight(p->item[p->at].in);
+	p->job.posts = 1;
+	err = writer_submit(p->r->b->writer, &p->job);
+	if (err)
+		all_failed(p, p->at, TOCSIN_ENOSPACE);
+}
+
+static void
+post_done(struct job *job, enum tocsin_err err)
+{
+	struct post *p = (struct post *)job;
+
+	if (p->singly && err) {
+		p->item[p->at].code = err;
+		p->item[p->at].seq = 0;
+	}
+	if (p->singly) {
+		p->at++;
+		next_alone(p);
+	} else if (err == TOCSIN_ENOSPACE && p->job.posts > 1) {
+		p->singly = true;
+		next_alone(p);
+	} else if (err) {
+		all_failed(p, 0, err);
+	} else {
+		answer(p);
+	}
 }
 
 static void
@@ -148,6 +194,8 @@ judge_all(struct request *r, const struct msg_post *m)
 		return;
 	}
 	p->job = (struct job){ .apply = post_apply, .done = post_done };
+	p->singly = false;
+	p->at = 0;
 	p->r = r;
 	p->n = m->n;
 	for (i = 0; i < m->n; i++)

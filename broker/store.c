@@ -428,10 +428,10 @@ store_usage(struct store *s, uint64_t *used, uint64_t *limit)
 
 /*
  * The engine copies what it changes, so even deleting takes a few pages first.
- * A twentieth of the store, 16 MiB at most, is kept for that; rosters, keys and
- * receipts may use half of it. It is kept on the disk too: file_solid() has
- * allocated it before a ticket is taken. Counting free pages takes a walk, so
- * it is done only near the end, once a transaction.
+ * A twentieth of the store, 16 MiB at most, is kept for that; answers may use a
+ * fourth of it, rosters, keys and receipts half. It is kept on the disk too:
+ * file_solid() has allocated it before a ticket is taken. Counting free pages
+ * takes a walk, so it is done only near the end, once a transaction.
  */
 #define RESERVE_PAGES 4096
 #define COPIED_PAGES 24
@@ -450,17 +450,29 @@ pages_possible(struct store *s, uint64_t pages)
 	return s->solid / s->page;
 }
 
+static uint64_t
+reserve_pages(const struct store *s)
+{
+	uint64_t twentieth = s->limit / s->page / 20;
+
+	return twentieth < RESERVE_PAGES ? twentieth : RESERVE_PAGES;
+}
+
+uint64_t
+store_reserve(const struct store *s)
+{
+	return reserve_pages(s) * (ROOM_TICKET - ROOM_ANSWER) / 4 * s->page;
+}
+
 enum tocsin_err
-tx_room(struct store_tx *tx, uint64_t pages, bool control)
+tx_room(struct store_tx *tx, uint64_t pages, enum room who)
 {
 	struct store *s = tx->view.s;
-	uint64_t all = s->limit / s->page, used = pages_in_file(s);
-	uint64_t want = all / 20 < RESERVE_PAGES ? all / 20 : RESERVE_PAGES;
-	uint64_t more = 0;
+	uint64_t used = pages_in_file(s), all, want, more = 0;
 	struct store_rx *rx;
 	enum tocsin_err err;
 
-	want = (control ? want / 2 : want) + COPIED_PAGES + tx->pages + pages;
+	want = reserve_pages(s) * who / 4 + COPIED_PAGES + tx->pages + pages;
 	all = pages_possible(s, used + want);
 	if (used < all && all - used > want + NEAR_PAGES)
 		return TOCSIN_OK;
@@ -546,6 +558,19 @@ struct store_rx *
 store_tx_view(struct store_tx *tx)
 {
 	return &tx->view;
+}
+
+bool
+store_has_room(struct store *s, uint64_t bytes)
+{
+	struct store_tx *tx;
+	enum tocsin_err err = store_begin(s, &tx);
+
+	if (err)
+		return false;
+	err = tx_room(tx, 4 + bytes / s->page, ROOM_TICKET);
+	store_abort(tx);
+	return err == TOCSIN_OK;
 }
 
 /* How much of an entry's row comes before its check: itself, and the nodes. */
@@ -642,6 +667,21 @@ tx_finish(struct store_tx *tx)
 	return err;
 }
 
+/*
+ * After a meta page could not be written, for whatever reason, it is not known
+ * which one is on disk; the engine does nothing any more, and says so when it
+ * is asked to begin.
+ */
+static bool
+engine_gave_up(struct store *s)
+{
+	MDB_txn *txn = NULL;
+	int rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn);
+
+	mdb_txn_abort(txn);
+	return rc == MDB_PANIC;
+}
+
 enum tocsin_err
 store_commit(struct store_tx *tx)
 {
@@ -653,6 +693,8 @@ store_commit(struct store_tx *tx)
 		return err;
 	}
 	err = store_from_mdb(s, ENGINE(mdb_txn_commit(tx->view.txn)));
+	if (err && engine_gave_up(s))
+		err = TOCSIN_EINTERNAL;
 	if (err == TOCSIN_EINTERNAL)
 		s->broken = true;
 	tx_clear(tx);
@@ -822,7 +864,9 @@ store_append(struct store_tx *tx, const struct store_entry *e, uint64_t *seq)
 		return err ? err : TOCSIN_EDUPLICATE;
 	err = tx_room(tx,
 	    4 + (tx->segment.n + e->note.n + e->body.n) / tx->view.s->page,
-	    e->kind != STORE_TICKET);
+	    e->kind != STORE_TICKET ? ROOM_CONTROL
+	    : e->answer		    ? ROOM_ANSWER
+				    : ROOM_TICKET);
 	if (err)
 		return err;
 

@@ -70,6 +70,7 @@ struct store_entry {
 	struct span body;
 	bool detached;
 	bool erased; /* its content is gone: note and body are empty */
+	bool answer; /* appending: may use what is kept for answers */
 };
 
 /* What a peer must get: an entry, or a part; all zeros, what is no more. */
@@ -139,6 +140,11 @@ void store_abort(struct store_tx *tx);
 /*
  * Append an entry and its leaf. TOCSIN_EDUPLICATE: the id is there already;
  * *seq tells where, and nothing was written.
+ *
+ * Not all of the room is for tickets. A reserve is left for what has to go on
+ * when there is none: first answers, which may use store_reserve() bytes of it,
+ * then receipts, rosters, announcements and values, then erasing. ENOSPACE for
+ * want of room alone leaves the transaction as it was.
  */
 enum tocsin_err MUST_USE store_append(
     struct store_tx *tx, const struct store_entry *e, uint64_t *seq);
@@ -359,6 +365,13 @@ void store_on_fatal(void (*fatal)(const char *what));
 
 /* Safe in a handler of signals. */
 bool store_inside(void);
+
+/* What answers may use of the reserve, in bytes. */
+uint64_t store_reserve(const struct store *s);
+
+/* True if a ticket of `bytes` could be appended. In the writer's thread, with
+ * no transaction open. */
+bool store_has_room(struct store *s, uint64_t bytes);
 
 /* Name and version of what is below, for --version. */
 const char *store_engine(void);

@@ -130,8 +130,9 @@ store_mend(struct store_tx *tx, const struct store_entry *e)
 		return err ? err : TOCSIN_EDUPLICATE;
 	err = leaf_is(&tx->view, e->seq, e->id);
 	if (!err)
-		err = tx_room(
-		    tx, 4 + (e->note.n + e->body.n) / tx->view.s->page, true);
+		err =
+		    tx_room(tx, 4 + (e->note.n + e->body.n) / tx->view.s->page,
+			ROOM_CONTROL);
 	if (err)
 		return err;
 	record_encode(&record, e->seq, e);

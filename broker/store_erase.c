@@ -186,8 +186,8 @@ store_erase(struct store_tx *tx, uint64_t seq)
 	err = place_get(&row, &tx->view, seq);
 	if (err)
 		return err;
-	err = tx_room(
-	    tx, 8 + segment_size(tx, row.segment) / tx->view.s->page, true);
+	err = tx_room(tx, 8 + segment_size(tx, row.segment) / tx->view.s->page,
+	    ROOM_CONTROL);
 	if (!err)
 		err = put_stub(tx, &e);
 	if (!err)

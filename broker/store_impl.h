@@ -161,8 +161,15 @@ enum tocsin_err store_from_mdb(const struct store *s, int rc);
 /* The transaction can only be aborted from now on; returns err. */
 enum tocsin_err tx_refuse(struct store_tx *tx, enum tocsin_err err);
 
-/* ENOSPACE if so many pages more would eat what freeing needs. */
-enum tocsin_err tx_room(struct store_tx *tx, uint64_t pages, bool control);
+/* Who asks, and so how much of the reserve is left alone: fourths of it. */
+enum room {
+	ROOM_TICKET = 4,
+	ROOM_ANSWER = 3,
+	ROOM_CONTROL = 2,
+};
+
+/* ENOSPACE if so many pages more would eat what others need. */
+enum tocsin_err tx_room(struct store_tx *tx, uint64_t pages, enum room who);
 
 /* The file is at least this long from now on; see store_open.c. */
 enum tocsin_err file_reach(struct store *s, uint64_t bytes);

@@ -258,7 +258,7 @@ part_new(struct store_tx *tx, const uint8_t hash[32], uint64_t total,
 	struct part_row row;
 	enum tocsin_err err;
 
-	err = tx_room(tx, CHUNK_PAGES, false);
+	err = tx_room(tx, CHUNK_PAGES, ROOM_TICKET);
 	if (err)
 		return err;
 	memset(&row, 0, sizeof(row)); /* padding too: it is written */
@@ -340,7 +340,7 @@ store_part_write(struct store_tx *tx, const uint8_t hash[32], uint64_t offset,
 		return TOCSIN_ETOOLARGE;
 	if (bytes.n == 0)
 		return TOCSIN_OK;
-	err = tx_room(tx, (2 + bytes.n / CHUNK_MAX) * CHUNK_PAGES, false);
+	err = tx_room(tx, (2 + bytes.n / CHUNK_MAX) * CHUNK_PAGES, ROOM_TICKET);
 	if (!err)
 		err = part_fill(tx, &row, bytes);
 	if (err)
@@ -526,6 +526,6 @@ store_part_mend(struct store_tx *tx, const uint8_t hash[32], uint64_t offset,
 		return TOCSIN_EDUPLICATE;
 	if (err == TOCSIN_EINTERNAL)
 		return err;
-	err = tx_room(tx, CHUNK_PAGES, true);
+	err = tx_room(tx, CHUNK_PAGES, ROOM_CONTROL);
 	return err ? err : chunk_put(tx, row.no, offset / CHUNK_MAX, 0, bytes);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "broker/writer.h"
 
+#include "broker/answers.h"
 #include "broker/broker.h"
 #include "broker/clock.h"
 #include "broker/log.h"
@@ -11,6 +12,10 @@
 #include <unistd.h>
 
 #define LISTENERS 4
+
+/* So much must fit before a full store is said to have room again. */
+#define ROOM_BYTES (1024 * 1024)
+#define ROOM_LOOK_MS 1000
 
 struct writer {
 	struct broker *b;
@@ -32,6 +37,8 @@ struct writer {
 	size_t nlistener; /* those before it don't change */
 
 	struct batch batch; /* the writer's thread alone */
+	bool no_room;	    /* for something, in this run */
+	int64_t room_ms;    /* when to look for some, while full */
 	struct {
 		writer_fn *fn;
 		void *arg;
@@ -58,6 +65,7 @@ batch_begin(struct writer *w)
 	batch->view = store_tx_view(batch->tx);
 	batch->now = clock_now();
 	batch->trust = trust_get(w->b->trust);
+	batch->full = false;
 	batch->trust_changed = false;
 	names_clear(&batch->members);
 	names_clear(&batch->peers);
@@ -69,6 +77,7 @@ batch_abort(struct writer *w)
 {
 	store_abort(w->batch.tx);
 	receipts_drop(w->batch.receipts);
+	answers_drop(w->batch.answers);
 	trust_put(w->batch.trust);
 	w->batch.tx = NULL;
 	w->batch.trust = NULL;
@@ -100,9 +109,12 @@ batch_try(struct writer *w, struct job *jobs)
 {
 	enum tocsin_err err = batch_begin(w);
 
+	if (err == TOCSIN_EINTERNAL)
+		give_up(err);
 	if (err)
 		return err;
 	err = apply_all(w, jobs);
+	w->no_room |= w->batch.full || err == TOCSIN_ENOSPACE;
 	if (err) {
 		batch_abort(w);
 		return err;
@@ -123,6 +135,7 @@ tell(struct writer *w, struct job *jobs)
 	struct job *next;
 	size_t i, n;
 
+	answers_keep(w->batch.answers);
 	if (w->batch.trust_changed)
 		trust_publish(w->b->trust, w->batch.trust);
 	else
@@ -141,12 +154,13 @@ tell(struct writer *w, struct job *jobs)
 
 /* One that fails for us, not for what it brought: nobody else would see it. */
 static void
-refuse(struct job *job, enum tocsin_err err)
+refuse(struct writer *w, struct job *job, enum tocsin_err err)
 {
 	static struct log_limit limit = LOG_LIMIT(10, 60000);
 
 	if (err == TOCSIN_EINTERNAL)
 		log_limited(&limit, LOG_ERROR, "write-failed", LOG_ERR(err));
+	w->no_room |= err == TOCSIN_ENOSPACE;
 	job->done(job, err);
 }
 
@@ -162,7 +176,7 @@ run_singly(struct writer *w, struct job *jobs)
 		jobs->next = NULL;
 		err = batch_try(w, jobs);
 		if (err) {
-			refuse(jobs, err);
+			refuse(w, jobs, err);
 			continue;
 		}
 		broker_count(w->b, BROKER_commits);
@@ -183,8 +197,40 @@ run(struct writer *w, struct job *jobs)
 		log_limited(&limit, LOG_WARN, "batch-again", LOG_ERR(err));
 		run_singly(w, jobs);
 	} else {
-		refuse(jobs, err);
+		refuse(w, jobs, err);
 	}
+}
+
+/* ---- room ---- */
+
+static void
+say_room(struct writer *w, enum log_level level, const char *event)
+{
+	static struct log_limit limit = LOG_LIMIT(20, 60000);
+	uint64_t used, most;
+
+	store_usage(w->b->store, &used, &most);
+	log_limited(
+	    &limit, level, event, LOG_U("used", used), LOG_U("limit", most));
+}
+
+/* After a run of jobs, and once a second while the store is full. */
+static void
+look_for_room(struct writer *w)
+{
+	if (w->no_room && !w->b->full) {
+		w->b->full = true;
+		say_room(w, LOG_ERROR, "store-full");
+	}
+	if (!w->b->full || (!w->no_room && clock_ms() < w->room_ms))
+		return;
+	if (!w->no_room && store_has_room(w->b->store, ROOM_BYTES)) {
+		w->b->full = false;
+		answers_forget(w->batch.answers);
+		say_room(w, LOG_WARN, "store-room");
+	}
+	w->no_room = false;
+	w->room_ms = clock_ms() + ROOM_LOOK_MS;
 }
 
 /* ---- the queue ---- */
@@ -229,12 +275,16 @@ move_later(struct writer *w)
 static void
 wait_for_jobs(struct writer *w)
 {
-	struct timespec t = { .tv_sec = w->later_ms / 1000,
-		.tv_nsec = w->later_ms % 1000 * 1000000 };
+	int64_t until = w->later ? w->later_ms : INT64_MAX;
+	struct timespec t;
 
-	if (!w->later)
+	if (w->b->full && w->room_ms < until)
+		until = w->room_ms;
+	t.tv_sec = until / 1000;
+	t.tv_nsec = until % 1000 * 1000000;
+	if (until == INT64_MAX)
 		pthread_cond_wait(&w->more, &w->lock);
-	else if (clock_ms() >= w->later_ms)
+	else if (w->later && clock_ms() >= w->later_ms)
 		move_later(w);
 	else
 		pthread_cond_timedwait(&w->more, &w->lock, &t);
@@ -269,6 +319,11 @@ writer_main(void *arg)
 		}
 		if (!w->head) {
 			wait_for_jobs(w);
+			if (!w->head && w->b->full) {
+				pthread_mutex_unlock(&w->lock);
+				look_for_room(w);
+				pthread_mutex_lock(&w->lock);
+			}
 			continue;
 		}
 		worked = true;
@@ -277,6 +332,7 @@ writer_main(void *arg)
 		w->commits++;
 		pthread_mutex_unlock(&w->lock);
 		run(w, jobs);
+		look_for_room(w);
 		pthread_mutex_lock(&w->lock);
 	}
 	move_later(w);
@@ -428,12 +484,13 @@ writer_start(
 	w->tail = &w->head;
 	w->batch.b = b;
 	w->batch.receipts = receipts_new();
+	w->batch.answers = answers_new(store_reserve(b->store));
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&w->more, &attr);
 	pthread_condattr_destroy(&attr);
-	if (!w->batch.receipts ||
+	if (!w->batch.receipts || !w->batch.answers ||
 	    pthread_create(&w->thread, NULL, writer_main, w) != 0) {
 		writer_free(w);
 		return TOCSIN_EINTERNAL;
@@ -463,6 +520,7 @@ writer_free(struct writer *w)
 	if (w->running)
 		writer_stop(w);
 	receipts_free(w->batch.receipts);
+	answers_free(w->batch.answers);
 	names_release(&w->batch.members);
 	names_release(&w->batch.peers);
 	pthread_cond_destroy(&w->more);

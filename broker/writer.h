@@ -22,6 +22,9 @@
  *
  * A commit that fails otherwise than for space leaves unknown what is on disk:
  * the process ends at once and is restarted, since the log is the truth.
+ *
+ * When something found no room the broker is full, b->full. The writer looks
+ * for room once a second then, so nobody has to ask for it to be noticed.
  */
 #ifndef TOCSIN_BROKER_WRITER_H
 #define TOCSIN_BROKER_WRITER_H
@@ -29,6 +32,7 @@
 #include "broker/names.h"
 #include "broker/store.h"
 
+struct answers;
 struct broker;
 struct receipts;
 struct trust;
@@ -42,6 +46,8 @@ struct batch {
 	int64_t now;	       /* seconds of UTC */
 	struct trust *trust;   /* with what this batch changed; see trust.h */
 	struct receipts *receipts;
+	struct answers *answers;
+	bool full; /* something of it found no room but in the reserve */
 	bool trust_changed;
 	struct names members; /* whose mailbox grew; "*" is everybody's */
 	struct names peers;   /* whose outbox grew */

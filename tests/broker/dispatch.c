@@ -372,12 +372,72 @@ test_contexts(void)
 	buf_release(&rest);
 }
 
+static void
+answering(struct ticket *t, void *arg)
+{
+	t->kind = *(const enum ticket_kind *)arg;
+}
+
+/* As one request, the second of them an ack. */
+static void
+post_two(struct desk *d, const struct fx_ticket t[2], struct msg_posted *took)
+{
+	struct msg_envelope env[2];
+	struct buf request = { 0 }, rest = { 0 };
+	int i;
+
+	for (i = 0; i < 2; i++)
+		env[i] = (struct msg_envelope){ buf_span(&t[i].note),
+			buf_span(&t[i].body) };
+	took->n = 0;
+	msg_post_encode(&request, env, 2);
+	if (desk_ask(d, buf_span(&request), &rest) == TOCSIN_OK &&
+	    msg_posted_decode(took, buf_span(&rest)) != TOCSIN_OK)
+		took->n = 0;
+	buf_release(&request);
+	buf_release(&rest);
+}
+
+/* `n` were posted by the device, the last of them is `prev`. */
+static void
+test_answers(struct desk *d, uint64_t n, const uint8_t refused[ID_LEN])
+{
+	enum ticket_kind kind[2] = { TICKET_REPORT, TICKET_ACK };
+	struct fx_ticket t[2];
+	struct msg_posted took;
+	enum tocsin_err err = TOCSIN_OK;
+	uint8_t prev[ID_LEN];
+	uint64_t i;
+
+	for (i = 0; i < 2; i++)
+		fixture_ticket(&t[i], &fed, "mycert@my/escalator",
+		    "singcert@sg", n + i, i ? t[0].id : refused, answering,
+		    &kind[i]);
+	post_two(d, t, &took);
+	ok(took.n == 2 && took.item[0].code == TOCSIN_ENOSPACE &&
+		took.item[1].code == TOCSIN_OK,
+	    "of two in one request the answer is taken, which has a reserve");
+	memcpy(prev, t[1].id, ID_LEN);
+	for (i = 0; i < 2; i++)
+		fx_ticket_release(&t[i]);
+	for (i = 0; i < 200 && !err; i++) {
+		fixture_ticket(&t[0], &fed, "mycert@my/escalator",
+		    "singcert@sg", n + 2 + i, prev, answering, &kind[1]);
+		memcpy(prev, t[0].id, ID_LEN);
+		err = desk_post(d, &t[0], NULL);
+		fx_ticket_release(&t[0]);
+	}
+	is_int(err, TOCSIN_ENOSPACE, "there is an end to answers, too (%d)",
+	    (int)i);
+	ok(sg->full, "the broker says that it is full");
+}
+
 /* A store that is full refuses, and serves what it has. */
 static void
 test_full(void)
 {
 	enum tocsin_err err = TOCSIN_OK;
-	uint8_t prev[ID_LEN];
+	uint8_t prev[ID_LEN] = { 0 }, last[ID_LEN] = { 0 };
 	struct fx_ticket t;
 	struct desk d;
 	int i, pages, detached;
@@ -386,6 +446,7 @@ test_full(void)
 	for (i = 0; i < 2000 && !err; i++) {
 		fixture_ticket(&t, &fed, "mycert@my/escalator", "singcert@sg",
 		    (uint64_t)i + 1, i ? prev : NULL, NULL, NULL);
+		memcpy(last, prev, ID_LEN); /* of the one before */
 		memcpy(prev, t.id, ID_LEN);
 		err = desk_post(&d, &t, NULL);
 		fx_ticket_release(&t);
@@ -393,6 +454,7 @@ test_full(void)
 	is_int(err, TOCSIN_ENOSPACE, "a full store says so");
 	ok(read_pages(&d, MSG_MAX, &pages, &detached) >= i - 1,
 	    "and still gives what it took");
+	test_answers(&d, (uint64_t)i, last);
 	desk_close(&d);
 }
 

@@ -466,6 +466,57 @@ test_kill(void)
 	    (unsigned long long)acked);
 }
 
+/* How many more of a kind are taken, each in a commit of its own. */
+static unsigned
+still_taken(struct store *s, uint64_t number, enum store_kind kind, bool answer)
+{
+	enum tocsin_err err = TOCSIN_OK;
+	struct store_tx *tx;
+	struct made m;
+	uint64_t seq;
+	unsigned n = 0;
+
+	for (; err == TOCSIN_OK && n < 500; n += err == TOCSIN_OK) {
+		tx = begin(s);
+		(void)entry(&m, number + n, 500);
+		m.e.kind = kind;
+		m.e.answer = answer;
+		err = store_append(tx, &m.e, &seq);
+		if (err == TOCSIN_OK)
+			err = store_commit(tx);
+		else
+			store_abort(tx);
+	}
+	return err == TOCSIN_ENOSPACE ? n : 0;
+}
+
+/* Who may have what, when there is no room for a ticket. */
+static void
+test_reserve(struct store *s, uint64_t n)
+{
+	struct store_tx *tx = begin(s);
+	struct made m;
+	uint64_t seq;
+	unsigned answers;
+
+	if (store_append(tx, entry(&m, n + 1, 2500), &seq) != TOCSIN_ENOSPACE)
+		abort();
+	(void)entry(&m, n + 2, 500);
+	m.e.answer = true;
+	ok(store_append(tx, &m.e, &seq) == TOCSIN_OK &&
+		store_commit(tx) == TOCSIN_OK,
+	    "after a ticket is refused, its transaction takes an answer");
+	answers = still_taken(s, n + 3, STORE_TICKET, true);
+	ok(answers > 0 && answers < 500,
+	    "answers go on for a while (%u), and not for ever", answers);
+	is_int(still_taken(s, n + 600, STORE_TICKET, false), 0,
+	    "no ticket is taken meanwhile");
+	ok(still_taken(s, n + 1200, STORE_RECEIPT, false) > 0,
+	    "receipts go on when no answer is taken any more");
+	is_int(still_taken(s, n + 1800, STORE_TICKET, true), 0,
+	    "and answers leave that to them");
+}
+
 static void
 test_full(void)
 {
@@ -505,6 +556,11 @@ test_full(void)
 	ok(store_out_trim(tx, span_of("my"), 3, n) == TOCSIN_OK &&
 		store_commit(tx) == TOCSIN_OK,
 	    "what was relayed can still be forgotten");
+	store_close(s);
+	if (store_open(&s, folder("full"), &small, NULL) != TOCSIN_OK)
+		abort();
+	n += still_taken(s, n + 1, STORE_TICKET, false);
+	test_reserve(s, n);
 	store_close(s);
 }
 
