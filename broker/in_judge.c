@@ -205,10 +205,20 @@ is_first(const struct in_item *it)
 }
 
 enum tocsin_err
+in_judge_early(struct in_item *it)
+{
+	intake_free(it->in);
+	it->in = NULL;
+	return judge_entry(it, it->peer->in->b);
+}
+
+enum tocsin_err
 in_judge(struct in_item *it, int64_t now_ms)
 {
 	enum tocsin_err err = it->pass;
 
+	if (it->early && !err)
+		err = it->pass = TOCSIN_EDUPLICATE;
 	if (err)
 		return TOCSIN_OK;
 	intake_free(it->in);

@@ -26,6 +26,9 @@ MUST_USE enum tocsin_err in_judge(struct in_item *it, int64_t now_ms);
 int64_t in_retry_after(
     const struct in_item *it, enum tocsin_err err, int64_t now_ms);
 
+/* An entry before its turn (in_early.h): as it stands now, nothing is held. */
+MUST_USE enum tocsin_err in_judge_early(struct in_item *it);
+
 /*
  * What we take of that peer: what the configuration says of those abroad, and
  * all of another broker of our nation, which has judged it as we would have.

@@ -3,6 +3,7 @@
 
 #include "broker/clock.h"
 #include "broker/in_apply.h"
+#include "broker/in_early.h"
 #include "broker/in_judge.h"
 #include "broker/log.h"
 #include "broker/relay.h"
@@ -178,7 +179,7 @@ item_done(struct job *job, enum tocsin_err err)
 	struct in_item *it = (struct in_item *)job;
 	struct in_peer *p = it->peer;
 	struct broker *b = p->in->b;
-	bool now = false, later = false;
+	bool now = false, later = false, went_on = false;
 	struct name link;
 
 	if (!err && it->lane != LANE_BULK)
@@ -187,8 +188,10 @@ item_done(struct job *job, enum tocsin_err err)
 	link = in_link_name(p);
 	if (err) {
 		it->state = ITEM_WAITS;
+		it->no_room = err == TOCSIN_ENOSPACE;
 		it->retry_at = in_retry_after(it, err, clock_ms());
 	} else {
+		went_on = it->no_room;
 		if (it->reached.item > p->rx.lane[it->lane].durable.item)
 			memcpy(p->rx.lane[it->lane].tally, it->tally,
 			    sizeof(it->tally));
@@ -204,6 +207,8 @@ item_done(struct job *job, enum tocsin_err err)
 		return;
 	}
 	in_tell(p, now, later, &link);
+	if (went_on) /* those behind it waited */
+		relay_poke(b->relay);
 	if (it->passed && it->passed != TOCSIN_EDUPLICATE) {
 		broker_count(b, BROKER_relay_items_refused);
 		log_pass(it, it->passed);
@@ -263,14 +268,26 @@ in_lane_take(struct in_peer *p, const struct relay_piece *piece)
 	return true;
 }
 
+/*
+ * The first that the writer does not have. One that has found no room goes
+ * alone, since those behind it would only be sent in vain.
+ */
+static struct in_item *
+lane_front(struct in_lane *l)
+{
+	struct in_item *it = l->first;
+
+	while (it && it->state == ITEM_SENT && !it->no_room)
+		it = it->next;
+	return it && it->state == ITEM_WAITS ? it : NULL;
+}
+
 /* The first item of the lane that can go on now, taken; NULL: none. */
 static struct in_item *
 lane_next(struct in_lane *l, int64_t now_ms)
 {
-	struct in_item *it = l->first;
+	struct in_item *it = lane_front(l);
 
-	while (it && it->state == ITEM_SENT)
-		it = it->next;
 	if (!it || it->retry_at > now_ms)
 		return NULL;
 	it->state = ITEM_JUDGED;
@@ -320,6 +337,9 @@ in_lane_run(struct in_peer *p, unsigned lane)
 		return;
 	}
 	l->busy = true;
+	pthread_mutex_unlock(&p->lock);
+	in_early_run(p, lane);
+	pthread_mutex_lock(&p->lock);
 	while ((it = lane_next(l, clock_ms()))) {
 		pthread_mutex_unlock(&p->lock);
 		if (!lane_send(p, it, clock_ms()))
@@ -339,10 +359,8 @@ in_lane_due(struct in_peer *p, unsigned lane)
 	int64_t at = INT64_MAX;
 
 	pthread_mutex_lock(&p->lock);
-	it = p->lane[lane].first;
-	while (it && it->state == ITEM_SENT)
-		it = it->next;
-	if (it && it->state == ITEM_WAITS)
+	it = lane_front(&p->lane[lane]);
+	if (it)
 		at = it->retry_at;
 	pthread_mutex_unlock(&p->lock);
 	return at;

@@ -431,6 +431,7 @@ show(struct relay_peer *p, int64_t now)
 	copy_z(s->peer, sizeof(s->peer), p->name);
 	copy_z(s->nation, sizeof(s->nation), p->nation);
 	s->up = p->state == PEER_UP;
+	s->full = s->up && p->full;
 	s->in_flight = s->up ? p->tx.bytes : 0;
 	s->window = s->up ? p->tx.pace.window : 0;
 	s->rate = p->tx.pace.rate;

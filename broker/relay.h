@@ -64,6 +64,7 @@ struct relay_status {
 	char peer[LABEL_MAX + 1];
 	char nation[NATION_MAX + 1];
 	bool up;		/* a relay link is open */
+	bool full;		/* it says that it has no room for tickets */
 	uint64_t waiting;	/* items in the outbox; counted up to 100000 */
 	uint64_t waiting_bytes; /* of the first 10000 */
 	int64_t oldest_s;	/* since the oldest of them was taken in */

@@ -139,6 +139,7 @@ struct relay_peer {
 	uint8_t key[32];
 	uint64_t counter;	  /* of the next frame */
 	struct msg_accept accept; /* what it takes */
+	bool full;		  /* no tickets, for want of room */
 	struct lane_tx tx;
 	struct cap cap;	  /* what the operator allows */
 	unsigned quantum; /* frames that it may still have in this round */

@@ -292,6 +292,7 @@ look(struct request *r, const struct msg_relay_wait *m, bool force,
 		p->news = m->bytes;
 		if (force || lane_rx_news(&p->rx, m->bytes, now_ms)) {
 			*at = lane_rx_tell(&p->rx, now_ms);
+			at->full = r->b->full;
 			seen = LOOK_NEWS;
 		}
 	}

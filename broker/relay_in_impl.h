@@ -10,8 +10,9 @@
  *	that or relay's thread	in_judge(), in the order of the lane
  *	writer's thread		in_item_apply(), then the item's end
  *
- * So an item is touched by one thread at a time, and its `state`, `retry_at`
- * and `next` under the peer's lock. Lock order: the list of peers, a peer.
+ * So an item is touched by one thread at a time, and its `state`, `no_room`,
+ * `retry_at` and `next` under the peer's lock. Lock order: the list of peers, a
+ *peer.
  */
 #ifndef TOCSIN_BROKER_RELAY_IN_IMPL_H
 #define TOCSIN_BROKER_RELAY_IN_IMPL_H
@@ -44,6 +45,9 @@ struct in_item {
 	struct buf bytes;
 
 	enum item_state state;
+	bool no_room;	  /* when it was tried last; see in_early.h */
+	bool early;	  /* it is stored, and its turn is still to come */
+	bool ordinary;	  /* it was looked at: nothing to be early with */
 	int64_t retry_at; /* ms; 0: now */
 	int64_t give_up;  /* 0: it did not have to wait yet */
 	struct intake *in;

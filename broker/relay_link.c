@@ -235,6 +235,19 @@ link_up(struct relay *r, struct relay_peer *p, struct span fields, int64_t now)
 	return TOCSIN_OK;
 }
 
+/* What is for it waits here; nothing else is to be done about it. */
+static void
+note_full(struct relay_peer *p, bool full)
+{
+	static struct log_limit limit = LOG_LIMIT(20, 60000);
+
+	if (full != p->full)
+		log_limited(&limit, full ? LOG_WARN : LOG_INFO,
+		    full ? "relay-peer-full" : "relay-peer-room",
+		    LOG_Z("peer", p->name));
+	p->full = full;
+}
+
 static enum tocsin_err
 on_cursors(
     struct relay *r, struct relay_peer *p, struct span fields, int64_t now)
@@ -244,6 +257,7 @@ on_cursors(
 
 	if (err)
 		return err;
+	note_full(p, m.full);
 	if (m.missing)
 		broker_count(r->b, BROKER_relay_repeats);
 	lane_tx_ack(&p->tx, &m, now);

@@ -104,6 +104,7 @@ json_peers(struct buf *out, const struct status *st, const struct broker *b)
 
 		buf_addf(out,
 		    "%s{\"peer\":\"%s\",\"nation\":\"%s\",\"up\":%s,"
+		    "\"full\":%s,"
 		    "\"waiting\":%" PRIu64 ",\"waiting_bytes\":%" PRIu64
 		    ",\"oldest_s\":%" PRId64 ",\"in_flight\":%" PRIu64
 		    ",\"agreed\":%" PRIu64 ",\"agreed_ms\":%" PRId64
@@ -113,10 +114,10 @@ json_peers(struct buf *out, const struct status *st, const struct broker *b)
 		    ",\"repeated_bytes\":%" PRIu64 ",\"unused_bytes\":%" PRIu64
 		    ",\"heard_ms\":%" PRId64,
 		    i ? "," : "", p->peer, p->nation, p->up ? "true" : "false",
-		    p->waiting, p->waiting_bytes, p->oldest_s, p->in_flight,
-		    p->agreed, p->agreed_ms, p->window, p->rate, p->rtt_ms,
-		    p->repeats, p->frames_out, p->bytes_out, p->repeated,
-		    p->unused, p->heard_ms);
+		    p->full ? "true" : "false", p->waiting, p->waiting_bytes,
+		    p->oldest_s, p->in_flight, p->agreed, p->agreed_ms,
+		    p->window, p->rate, p->rtt_ms, p->repeats, p->frames_out,
+		    p->bytes_out, p->repeated, p->unused, p->heard_ms);
 		if (kept_of(st, b, p, &kept, &limit))
 			buf_addf(out,
 			    ",\"kept_bytes\":%" PRIu64 ",\"quota\":%" PRIu64,
@@ -218,14 +219,14 @@ json_broker(struct buf *out, struct broker *b)
 	gather(&st, b);
 	json_roster(out, b, trust_roster(st.trust));
 	buf_addf(out,
-	    ",\"entries\":%" PRIu64
-	    ",\"damaged\":%zu,\"parts_damaged\":%zu,\"store_used\":%" PRIu64
-	    ",\"store_limit\":%" PRIu64 ",\"sessions\":%" PRIu64
-	    ",\"half_open\":%" PRIu64 ",\"parked\":%u,\"queued\":%" PRIu64
-	    ",\"commits\":%" PRIu64,
-	    st.entries, st.damaged, st.parts_damaged, st.used, st.limit,
-	    st.sessions.open, st.sessions.half_open, st.parked,
-	    st.writer.queued, st.writer.commits);
+	    ",\"entries\":%" PRIu64 ",\"full\":%s,\"damaged\":%zu,\"parts_"
+	    "damaged\":%zu,\"store_used\":%" PRIu64 ",\"store_limit\":%" PRIu64
+	    ",\"sessions\":%" PRIu64 ",\"half_open\":%" PRIu64
+	    ",\"parked\":%u,\"queued\":%" PRIu64 ",\"commits\":%" PRIu64,
+	    st.entries, b->full ? "true" : "false", st.damaged,
+	    st.parts_damaged, st.used, st.limit, st.sessions.open,
+	    st.sessions.half_open, st.parked, st.writer.queued,
+	    st.writer.commits);
 	json_check(out, &st.check);
 	json_peers(out, &st, b);
 	json_near(out, &st, b);
@@ -326,8 +327,9 @@ text_peers(struct buf *out, const struct status *st, const struct broker *b)
 	for (i = 0; i < st->npeer; i++) {
 		const struct relay_status *p = &st->peer[i];
 
-		buf_addf(out, "peer %-14s %s, %" PRIu64 " waiting", p->peer,
-		    p->up ? "up" : "down", p->waiting);
+		buf_addf(out, "peer %-14s %s, %s%" PRIu64 " waiting", p->peer,
+		    p->up ? "up" : "down",
+		    p->full ? "their disk is full, " : "", p->waiting);
 		text_lag(out, p);
 		if (p->heard_ms >= 0)
 			buf_addf(out, ", heard %" PRId64 " s ago",
@@ -374,8 +376,9 @@ text_broker(struct buf *out, struct broker *b)
 		    "damaged             %zu entries, %zu parts; see tocsind "
 		    "verify\n",
 		    st.damaged, st.parts_damaged);
-	buf_addf(out, "store               %" PRIu64 " of %" PRIu64 " MiB\n",
-	    st.used >> 20, st.limit >> 20);
+	buf_addf(out, "store               %" PRIu64 " of %" PRIu64 " MiB%s\n",
+	    st.used >> 20, st.limit >> 20,
+	    b->full ? ", FULL: tickets are refused" : "");
 	text_checked(out, &st);
 	buf_addf(out,
 	    "sessions            %" PRIu64 ", %u requests parked, %" PRIu64

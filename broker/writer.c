@@ -204,14 +204,15 @@ run(struct writer *w, struct job *jobs)
 /* ---- room ---- */
 
 static void
-say_room(struct writer *w, enum log_level level, const char *event)
+say_room(struct writer *w, bool full)
 {
 	static struct log_limit limit = LOG_LIMIT(20, 60000);
 	uint64_t used, most;
 
 	store_usage(w->b->store, &used, &most);
-	log_limited(
-	    &limit, level, event, LOG_U("used", used), LOG_U("limit", most));
+	log_limited(&limit, full ? LOG_ERROR : LOG_WARN,
+	    full ? "store-full" : "store-room", LOG_U("used", used),
+	    LOG_U("limit", most));
 }
 
 /* After a run of jobs, and once a second while the store is full. */
@@ -220,14 +221,14 @@ look_for_room(struct writer *w)
 {
 	if (w->no_room && !w->b->full) {
 		w->b->full = true;
-		say_room(w, LOG_ERROR, "store-full");
+		say_room(w, true);
 	}
 	if (!w->b->full || (!w->no_room && clock_ms() < w->room_ms))
 		return;
 	if (!w->no_room && store_has_room(w->b->store, ROOM_BYTES)) {
 		w->b->full = false;
 		answers_forget(w->batch.answers);
-		say_room(w, LOG_WARN, "store-room");
+		say_room(w, false);
 	}
 	w->no_room = false;
 	w->room_ms = clock_ms() + ROOM_LOOK_MS;

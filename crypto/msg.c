@@ -581,13 +581,15 @@ msg_relay_wait_decode(struct msg_relay_wait *out, struct span body)
 }
 
 /* Of lanes that did not move nothing is said. */
+#define NO_ROOM 0x80 /* in `missing` */
+
 void
 msg_relay_at_encode(struct buf *out, const struct msg_relay_at *m)
 {
 	size_t i;
 
 	buf_u8(out, m->moved);
-	buf_u8(out, m->missing);
+	buf_u8(out, (uint8_t)(m->missing | (m->full ? NO_ROOM : 0)));
 	for (i = 0; i < MSG_LANES; i++)
 		if (m->moved & 1u << i) {
 			add_cursor(out, &m->at, i);
@@ -609,6 +611,8 @@ msg_relay_at_decode(struct msg_relay_at *out, struct span rest)
 	memset(out, 0, sizeof(*out));
 	out->moved = rd_u8(&r);
 	out->missing = rd_u8(&r);
+	out->full = out->missing & NO_ROOM;
+	out->missing &= (uint8_t)~NO_ROOM;
 	if ((out->moved | out->missing) >> MSG_LANES)
 		return TOCSIN_EMALFORMED;
 	for (i = 0; i < MSG_LANES; i++)

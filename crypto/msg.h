@@ -273,11 +273,13 @@ struct msg_relay_wait {
 /*
  * A set of lanes is a bit for each, 1 << lane. `at` is where those have come
  * that moved. In those of `missing` something was lost: the sender goes back to
- * `from`, unless it did since the round in which that was seen.
+ * `from`, unless it did since the round in which that was seen. `full`: there
+ * is no room for tickets.
  */
 struct msg_relay_at {
 	uint8_t moved;
 	uint8_t missing;
+	bool full; /* bit 7 of `missing` on the wire */
 	struct msg_cursors at;
 	uint8_t tally[MSG_LANES][16];
 	uint32_t round[MSG_LANES];

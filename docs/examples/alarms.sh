@@ -30,6 +30,7 @@ alarms=$(printf '%s\n' "$status" | jq -r '
 	when(.ready and (.roster_expires | fromdate) < now + 14 * 86400;
 		"the roster expires on \(.roster_expires)"),
 	when(.damaged > 0; "\(.damaged) entries are damaged"),
+	when(.full; "there is no room: posts are refused"),
 	when(.ready and .store_used > .store_limit * 0.8;
 		"the store has used more than 80 % of map"),
 	when(.half_open > 1000; "\(.half_open) links are half open"),
@@ -37,6 +38,7 @@ alarms=$(printf '%s\n' "$status" | jq -r '
 	when(.door.no_fds > 0; "the door has no descriptors left"),
 	(.up_ms as $ms | peers((.up | not) and $ms > 600000 and
 		(.heard_ms < 0 or .heard_ms > 600000); "is down")),
+	peers(.full; "has no room: its operator should know"),
 	peers(.oldest_s > 600;
 		"lacks \(.waiting) items, the oldest for \(.oldest_s) s"),
 	peers(.up and .heard_ms > 30000; "is silent for \(.heard_ms) ms")' 2>&1) || {

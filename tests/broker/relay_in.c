@@ -417,15 +417,21 @@ add_part(struct ticket *t, void *arg)
 }
 
 static void
-restart(struct peer *p)
+restart_as(struct peer *p, void (*edit)(struct broker_config *c, void *arg))
 {
 	struct peer was = *p;
 
 	peer_close(p);
 	broker_free(my);
-	my = rig_broker(&fed, "my", NULL, NULL);
+	my = rig_broker(&fed, "my", edit, NULL);
 	peer_open(p);
 	memcpy(p->item, was.item, sizeof(p->item));
+}
+
+static void
+restart(struct peer *p)
+{
+	restart_as(p, NULL);
 }
 
 static void
@@ -555,6 +561,101 @@ test_other_item(struct peer *p)
 	buf_release(&item);
 }
 
+/* ---- no room ---- */
+
+static void
+small_map(struct broker_config *c, void *arg)
+{
+	(void)arg;
+	c->store.map_size = 8 << 20;
+	c->store.prealloc = 1 << 20;
+}
+
+static void
+acknowledging(struct ticket *t, void *arg)
+{
+	(void)arg;
+	t->kind = TICKET_ACK;
+}
+
+/* Tickets until one finds no room: it is in *out, and stops its lane. */
+static void
+fill_store(struct peer *p, struct fx_ticket *out)
+{
+	struct msg_relay_at at;
+	uint64_t seq;
+
+	fed.text_bytes = 30000;
+	for (seq = 100; seq < 1000; seq++) {
+		fixture_ticket(out, &fed, "singcert@sg/desk1", "mycert@my", seq,
+		    fed.genesis, NULL, NULL);
+		send_ticket(p, LANE_ROUTINE, out);
+		while (!my->full &&
+		       p->relay.at.item[LANE_ROUTINE] < p->item[LANE_ROUTINE])
+			MUST(ask_wait(p, 100, &at) == TOCSIN_OK);
+		if (my->full)
+			break;
+		fx_ticket_release(out);
+	}
+	fed.text_bytes = 0;
+	MUST(my->full);
+}
+
+static uint64_t
+place_of(const uint8_t id[ID_LEN])
+{
+	struct store_rx *rx;
+	uint64_t seq = 0;
+
+	MUST(store_read(my->store, &rx) == TOCSIN_OK);
+	if (store_find(rx, id, &seq) != TOCSIN_OK)
+		seq = 0;
+	store_read_end(rx);
+	return seq;
+}
+
+static void
+test_no_room(struct peer *p)
+{
+	struct fx_ticket big, ack, more;
+	struct msg_relay_at at;
+	unsigned tries;
+	uint64_t early;
+
+	restart_as(p, small_map);
+	fill_store(p, &big);
+	ok(ask_wait(p, 0, &at) == TOCSIN_OK && at.full,
+	    "a peer is told that there is no room");
+	fixture_ticket(&more, &fed, "singcert@sg/desk1", "mycert@my", 1001,
+	    fed.genesis, NULL, NULL);
+	fixture_ticket(&ack, &fed, "singcert@sg/desk1", "mycert@my", 1002,
+	    fed.genesis, acknowledging, NULL);
+	send_ticket(p, LANE_ROUTINE, &more);
+	send_ticket(p, LANE_ROUTINE, &ack);
+	for (tries = 0; tries < 200 && !stored(ack.id); tries++)
+		MUST(ask_wait(p, 50, &at) == TOCSIN_OK);
+	ok(stored(ack.id), "an answer passes those that have no room");
+	ok(!stored(big.id) && !stored(more.id), "which wait");
+	is_int((long long)p->relay.at.item[LANE_ROUTINE],
+	    (long long)p->item[LANE_ROUTINE] - 3, "and so does the cursor");
+	early = place_of(ack.id);
+	restart(p);
+	p->item[LANE_ROUTINE] -= 3;
+	send_ticket(p, LANE_ROUTINE, &big);
+	send_ticket(p, LANE_ROUTINE, &more);
+	send_ticket(p, LANE_ROUTINE, &ack);
+	ok(comes_to(p, LANE_ROUTINE, p->item[LANE_ROUTINE], 0) &&
+		stored(big.id) && stored(more.id),
+	    "with room all of it is taken");
+	ok(place_of(ack.id) == early && early > 0,
+	    "and the answer is there once");
+	ok(ask_wait(p, 0, &at) == TOCSIN_OK && !at.full,
+	    "the peer is told of the room");
+	fx_ticket_release(&big);
+	fx_ticket_release(&more);
+	fx_ticket_release(&ack);
+}
+
 /* ---- links ---- */
 
 static void
@@ -641,6 +742,7 @@ main(void)
 	test_part(&p);
 	test_beginning(&p);
 	test_other_item(&p);
+	test_no_room(&p);
 	test_links(&p);
 	test_moved(&p);
 	peer_close(&p);
