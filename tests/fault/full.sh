@@ -3,15 +3,16 @@
 #
 # full.sh - disks fill up under load, and have room again: make full N=30
 #
-# A broker and two homes of posters each have a small disk of their own. N times,
-# at a random moment under load, one of them is filled by somebody else, to the
-# last block or nearly, and room is made again; nothing is restarted. The last
+# Two brokers and two homes of posters each have a small disk of their own. N
+# times, at a random moment under load, one of them is filled by somebody else, to
+# the last block or nearly, and room is made again; nothing is restarted. The last
 # time it is not a disk but the broker's map that is full, and is made larger.
 #
 #	a broker	refuses posts with no-space, and whoever posts is told
-#			so and has the ticket in the outbox, also an answer to
-#			what is there, which is still fetched; the other side
-#			gets the receipt for it
+#			so and has the ticket in the outbox; what is there is
+#			still fetched, and the other side gets the receipt for
+#			it; answers go both ways; both operators see it; and
+#			who posts at the other broker notices nothing
 #	a desk		`tocsin post` fails and says no-space, or keeps its word;
 #			what is there can be read
 #
@@ -37,6 +38,8 @@ fed_begin
 storm_home=$fed/homes/singcert-desk1 hand_home=$fed/homes/csa-pc
 disk_new "$fed/sg" 2G
 ln -s ../sg.log "$fed/sg/log" # a report must be readable
+disk_new "$fed/my" 2G
+ln -s ../my.log "$fed/my/log"
 disk_new "$storm_home" 1G
 disk_new "$hand_home" 1G
 fed_authorities aa bb cc
@@ -124,19 +127,41 @@ progressed()
 
 # ---- a broker ----
 
-# What was there before is served and acknowledged, posts are not taken; with
-# room all that waited goes on by itself.
-served_while_full() # TICKET
+says_full() # BROKER WORD
+{
+	[ "$(counter "$1" full)" = "$2" ]
+}
+
+told_full() # BROKER PEER WORD
+{
+	tocsind status --json --config "$(conf "$1")" |
+		grep -q '"peer":"'"$2"'"[^}]*"full":'"$3"
+}
+
+# What was there before is served and answered, posts are not taken; with room
+# all that waited goes on by itself.
+served_while_full() # BROKER OTHER
 {
 	wait_until $SOON hand_refused "$here" "$there_member" \
 		--attach "$fed/large" || wrong 'nobody is told that it is full'
 	refused=$((refused + 1))
 	late=$id
-	wait_until $SOON listed "$here" "$1" || wrong 'what is there is not read'
-	at "$here" ack "$1" --accept --wait 1 >"$fed/out" 2>"$fed/err" ||
-		wrong 'an answer is not kept for later'
-	wait_until $SOON there_knows "$1" 'delivered|accepted' ||
+	wait_until $SOON says_full "$1" true || wrong 'it does not say so itself'
+	wait_until $SOON told_full "$2" "$1" true ||
+		wrong 'the other operator does not see it'
+	wait_until $SOON listed "$here" "$known" ||
+		wrong 'what is there is not read'
+	wait_until $SOON there_knows "$known" 'delivered|accepted' ||
 		wrong 'the other side gets no receipt'
+	at "$here" ack "$known" --accept --wait 1 >"$fed/out" 2>"$fed/err" ||
+		wrong 'an answer is not kept'
+	wait_until $SOON there_knows "$known" accepted ||
+		wrong 'an answer does not get out'
+	at "$there" ack "$asked" --accept --wait 1 >"$fed/out" 2>"$fed/err" ||
+		wrong 'the other side cannot answer'
+	wait_until $SOON here_knows "$asked" accepted ||
+		wrong 'an answer does not get in'
+	says_full "$1" true || wrong 'it was not full all the time'
 }
 
 # The desk asks again each time, and so tells what it has.
@@ -147,21 +172,33 @@ there_knows() # TICKET RUNGS
 	stands_at_least "$there" "$1" "$here_member" "$2"
 }
 
-ticket_for_here()
+here_knows() # TICKET RUNGS
 {
+	at "$there" inbox --wait 1
+	at "$here" inbox --wait 1
+	stands_at_least "$here" "$1" "$there_member" "$2"
+}
+
+# One each way.
+tickets_before()
+{
+	hand "$here" "$there_member" || bail "no ticket: $(cat "$fed/err")"
+	asked=$id
+	wait_until $SOON listed "$there" "$asked" || bail 'a ticket does not come'
 	hand "$there" "$here_member" || bail "no ticket: $(cat "$fed/err")"
 	known=$id
 	wait_until $SOON stands_at_least "$there" "$known" "$here_member" \
 		'relayed|delivered' || bail 'a ticket is not relayed'
 }
 
-goes_on()
+goes_on() # BROKER OTHER
 {
 	was=$(grep -c . "$acked")
 	wait_until $SOON progressed || wrong 'posting does not go on'
 	wait_until $SOON left "$late" || wrong 'what waited does not leave'
-	wait_until $SOON there_knows "$known" accepted ||
-		wrong 'the answer that waited does not arrive'
+	wait_until $SOON says_full "$1" false || wrong 'it still says so'
+	wait_until $SOON told_full "$2" "$1" false ||
+		wrong 'the other operator is not told'
 }
 
 left() # ID: the outbox of the side that was refused
@@ -171,13 +208,50 @@ left() # ID: the outbox of the side that was refused
 			'relayed|delivered|accepted'
 }
 
+from_sg()
+{
+	here=csa-pc here_member=csa@sg there=mycert-night
+	there_member=mycert@my
+}
+
 full_broker()
 {
-	ticket_for_here
+	from_sg
+	tickets_before
 	fill "$fed/sg"
-	served_while_full "$known"
+	served_while_full sg my
 	room "$fed/sg"
-	goes_on
+	goes_on sg my
+}
+
+# ---- the broker that the load goes to ----
+
+# Those at home notice nothing.
+home_goes_on()
+{
+	was=$(grep -c . "$acked")
+	wait_until $SOON progressed || wrong 'the peer stops who posts at home'
+	hand csa-pc mycert@my --wait 5 || wrong 'the peer stops a post by hand'
+	abroad=$id
+}
+
+came() # ID
+{
+	grep -qF "$1" "$journal"
+}
+
+full_peer()
+{
+	here=mycert-night here_member=mycert@my there=csa-pc
+	there_member=csa@sg
+	tickets_before
+	fill "$fed/my"
+	home_goes_on
+	served_while_full my sg
+	home_goes_on
+	room "$fed/my"
+	goes_on my sg
+	wait_until $SOON came "$abroad" || wrong 'a ticket stays away'
 }
 
 # ---- a map ----
@@ -194,14 +268,23 @@ restart_with_map() # MEGABYTES
 	fed_start sg
 }
 
+read_up()
+{
+	[ "$(grep -c . "$journal")" -ge $(($(grep -c . "$acked") - 300)) ]
+}
+
 full_map()
 {
-	ticket_for_here
+	from_sg
+	tickets_before
+	# Receipts for what is still being read would use the reserve, too.
+	wait_until 120 read_up || wrong 'the reader does not keep up'
 	used=$(($(counter sg store_used) / 1048576))
-	restart_with_map $((used < 13 ? 16 : used + 3))
-	served_while_full "$known"
+	# The reserve is a twentieth of it.
+	restart_with_map $((used < 12 ? 16 : used + used / 16 + 3))
+	served_while_full sg my
 	restart_with_map 1024
-	goes_on
+	goes_on sg my
 }
 
 # ---- a desk ----
@@ -252,11 +335,11 @@ storm=$pid
 spawn drain "$fed/homes/mycert-night" drain "$journal" 2>>"$fed/drain"
 drain=$pid
 began=$(now_ms)
-draw 2
+draw 4
 turn=$draw
 while [ $k -lt "$times" ]; do
 	k=$((k + 1))
-	turn=$(((turn + 1) % 3))
+	turn=${TURN:-$(((turn + 1) % 4))} # TURN=3: that one alone
 	draw 300
 	sleep "0.$(printf %03d "$draw")"
 	[ $k != "$times" ] || turn=map
@@ -264,6 +347,7 @@ while [ $k -lt "$times" ]; do
 	0) what=broker && full_broker ;;
 	1) what=desk && full_hand ;;
 	2) what=handle && full_storm ;;
+	3) what=peer && full_peer ;;
 	map) what=map && full_map ;;
 	esac
 	for pid in $storm $drain $(fed_pid sg) $(fed_pid my); do

@@ -156,7 +156,7 @@ done
 is "$(cat "$fed/status.blocks")" 0 'each block does what it is to do' ||
 	tail -n 30 "$fed/told" | sed 's/^/# /' >&2
 ok 'to the last' has "$fed/told" 'to the end'
-ok 'the roster of section 5 is in force' knows_roster sg 2
+ok 'the roster of section 5 is in force' wait_until 10 knows_roster sg 2
 is "$(find "$fed/sg" -maxdepth 1 -name 'store.before-*' | grep -c .)" 1 \
 	'the store that was there before the restore is kept'
 last=$(post singcert-desk1 mycert@my --tlp GREEN --subject 'after it all')
