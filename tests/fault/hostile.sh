@@ -23,15 +23,11 @@ set -u
 . "$TOP/tests/lib/federation.sh"
 # shellcheck source=tests/lib/random.sh
 . "$TOP/tests/lib/random.sh"
-# shellcheck source=tests/lib/measure.sh
-. "$TOP/tests/lib/measure.sh"
+# shellcheck source=tests/lib/kinds.sh
+. "$TOP/tests/lib/kinds.sh"
 
 each=${N:-100000}
 samples=${SAMPLES:-$((each / 1000))} # honest posts that a kind lasts at least
-p99_most=${P99:-0}
-MEMORY_MOST=65536 # KiB
-SETTLE=15	  # seconds until the broker is as before
-SLACK=12	  # descriptors that honest ones have more or less
 seed_begin hostile
 
 fed_begin
@@ -79,39 +75,6 @@ fed_roster --revoke "$(vkey_of off)" --reason stolen
 must tocsind roster install --config "$(conf sg)" "$roster" >/dev/null
 wait_until 20 knows_roster my 2 || bail 'the roster does not arrive'
 
-served=$fed/served said=$fed/rogue all=$fed/all
-bad=0 rights=0
-: >"$served"
-: >"$all"
-: >"$fed/figures"
-
-wrong() # WORDS
-{
-	bad=$((bad + 1))
-	echo "# wrong: $kind: $*"
-}
-
-enough()
-{
-	[ "$(done_by_now post)" -ge "$posts_to_be" ]
-}
-
-at_base()
-{
-	[ "$(descriptors "$broker_pid" "$door_pid")" -le $((fds_before + SLACK)) ]
-}
-
-# ---- one kind ----
-
-begin() # KIND
-{
-	kind=$1
-	at=$(grep -c . "$served")
-	failed_before=$(done_by_now failed)
-	posts_to_be=$(($(done_by_now post) + samples))
-	: >"$said"
-}
-
 # In the background; $rogue is its process, what it reads comes from $hints.
 start() # HOME [COUNT]
 {
@@ -121,48 +84,9 @@ start() # HOME [COUNT]
 	pids="$pids $rogue"
 }
 
-finish()
-{
-	memory_peak=$(memory "$broker_pid" "$door_pid")
-	wait "$rogue" || wrong 'it says so'
-	wait_until 60 enough || wrong 'the honest do not get on'
-	wait_until $SETTLE at_base || wrong 'descriptors stay'
-	memory_now=$(memory "$broker_pid" "$door_pid")
-	[ "$memory_now" -lt "$memory_peak" ] || memory_peak=$memory_now
-	report
-}
-
-report()
-{
-	failed=$(($(done_by_now failed) - failed_before))
-	more=$((memory_peak - memory_before))
-	right=$(grep -c '^right' "$said")
-	rights=$((rights + right))
-	post=$(percentiles post "$at")
-	connect=$(percentiles connect "$at")
-	printf '# %-10s right %s post %s connect %s failed %s memory %s fds %s\n' \
-		"$kind" "$right" "$post" "$connect" "$failed" "$more" \
-		$(($(descriptors "$broker_pid" "$door_pid") - fds_before))
-	echo "${post#*/} ${connect#*/} $failed $more" >>"$fed/figures"
-	grep -v -E '^(right|taken|never|perhaps|part|ready)' "$said" | sed 's/^/# /'
-	! grep -q '^wrong' "$said" || wrong 'an answer'
-	[ "$right" -gt 0 ] || wrong 'it did nothing'
-	[ "$failed" = 0 ] || wrong "$(tail -n "+$((at + 1))" "$served" |
-		grep ^failed | sort | uniq -c | head -n 3)"
-	cat "$said" >>"$all"
-	# What a sanitizer keeps of freed memory is not ours.
-	case $MODE in
-	debug | tsan) ;;
-	*) [ "$more" -lt $MEMORY_MOST ] || wrong 'memory' ;;
-	esac
-	[ "$p99_most" = 0 ] || awk -v p="${post#*/}" -v c="${connect#*/}" \
-		-v most="$p99_most" 'BEGIN { exit !(p < most && c < most) }' ||
-		wrong "slower than $p99_most ms"
-}
-
 try() # KIND HOME [COUNT]
 {
-	[ -z "${KINDS:-}" ] || has_word "$1" || return 0
+	wanted "$1" || return 0
 	hints=${hints:-/dev/null}
 	begin "$1"
 	start "$2" "${3:-1}"
@@ -170,26 +94,11 @@ try() # KIND HOME [COUNT]
 	hints=/dev/null
 }
 
-has_word()
-{
-	case " $KINDS " in *" $1 "*) true ;; *) false ;; esac
-}
-
 # ---- the run ----
 
-broker_pid=$(fed_pid sg)
-wait_until 10 door_of "$broker_pid" || bail 'no door'
-door_pid=$(door_of "$broker_pid")
 spawn drain "$fed/homes/mycert-night" drain "$fed/abroad" 2>>"$fed/said"
 spawn drain "$fed/homes/othercert-desk1" drain "$fed/beside" 2>>"$fed/said"
-spawn honest "$fed/homes/singcert-desk1" mycert@my "$(fed_port sg)" \
-	>>"$served" 2>>"$fed/said"
-honest=$pid
-kind=- posts_to_be=20
-wait_until 60 enough ||
-	bail "the honest do not get on: $(tail -n 3 "$served")"
-memory_before=$(memory "$broker_pid" "$door_pid")
-fds_before=$(descriptors "$broker_pid" "$door_pid")
+kinds_begin singcert-desk1 mycert@my
 
 for kind in oversize forged signature replay fork times recipients label \
 	announce parts expired; do
@@ -206,7 +115,7 @@ hints=$fed/hints
 try cursors roguecert-desk1
 
 # Somebody else's part, of which half is here.
-if [ -z "${KINDS:-}" ] || has_word spoil; then
+if wanted spoil; then
 	mkfifo "$fed/go"
 	rogue "$fed/homes/othercert-desk1" "$(fed_port sg)" mycert@my half 1 \
 		>"$fed/half" 2>&1 <"$fed/go" &
@@ -228,7 +137,7 @@ try requests roguecert-desk1 "$each"
 try sessions roguecert-desk1 $((each / 20))
 
 # Parks that nobody waits for.
-if [ -z "${KINDS:-}" ] || has_word parks; then
+if wanted parks; then
 	mkfifo "$fed/stay"
 	begin parks
 	hints=$fed/stay
@@ -242,7 +151,7 @@ if [ -z "${KINDS:-}" ] || has_word parks; then
 fi
 
 # Its key is taken off while it posts.
-if [ -z "${KINDS:-}" ] || has_word revoked; then
+if wanted revoked; then
 	begin revoked
 	start roguecert-late
 	wait_until 20 grep -q '^ready' "$said" || wrong 'it stands still'
@@ -279,12 +188,7 @@ grep ^taken "$fed/half" 2>/dev/null | cut -d ' ' -f 2 | sort >"$fed/others"
 beside=$(ids_of "$fed/beside" | comm -12 - "$fed/its" |
 	comm -23 - "$fed/others" | grep -c .)
 
-# shellcheck disable=SC2046
-set -- $(awk '{ for (i = 1; i <= NF; i++) if ($i + 0 > w[i] + 0) w[i] = $i }
-	END { for (i = 1; i <= 4; i++) printf "%s ", w[i] + 0 }' "$fed/figures")
-printf 'hostile: seed %s, %s right answers; the worst: post p99 %s ms, ' \
-	"$seed" "$rights" "$1"
-printf 'connect p99 %s ms, %s failed, %s KiB; ' "$2" "$3" "$4"
+kinds_figure hostile
 printf '%s honest posts and %s of its own: %s lost, %s read twice, ' \
 	"$(grep -c . "$fed/promised")" "$(grep -c . "$fed/taken")" "$lost" "$twice"
 printf '%s of %s refused ones leaked, %s came to a desk beside\n' \

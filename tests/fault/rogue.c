@@ -19,16 +19,11 @@
  * Ends with 1 if something was wrong.
  */
 #include "broker/sp.h"
-#include "client/belief.h"
-#include "client/keystore.h"
-#include "crypto/padding.h"
-#include "crypto/part.h"
-#include "crypto/tar.h"
+#include "tests/fault/forge.h"
 #include "tests/fault/rawlink.h"
 
 #include <inttypes.h>
 #include <sodium.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,34 +33,15 @@
 #define SOON_S 2
 #define PATIENCE_S 30
 
-static void __attribute__((noreturn, format(printf, 1, 2)))
-die(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	exit(1);
-}
-
 /* ---- who it is ---- */
 
 static struct {
-	const char *home;
+	struct forger f;
 	const char *other;
 	unsigned long count;
-	struct keystore *keys;
-	struct desk *desk;
-	struct belief belief;
 	struct buf prologue;
 	struct rawlink_who who;
 	struct rawlink link;
-	struct {
-		uint64_t seq;
-		uint8_t id[ID_LEN];
-	} chain;
 	bool at_the_end; /* others may see its keys end before it does */
 	bool wrong;
 } me;
@@ -73,60 +49,18 @@ static struct {
 static void
 learn(uint16_t port)
 {
-	const struct roster_broker *b;
-	struct desk_tx *tx;
-	char path[640];
+	const struct roster_broker *b = roster_broker_of(
+	    me.f.belief.roster, member_nation(span_of(me.f.keys->member)), 0);
 
-	keystore_path(path, me.home, "desk");
-	if (keystore_open(me.home, NULL, &me.keys) != TOCSIN_OK ||
-	    desk_open(&me.desk, path) != TOCSIN_OK ||
-	    desk_read(me.desk, &tx) != TOCSIN_OK ||
-	    belief_load(&me.belief, tx) != TOCSIN_OK ||
-	    me.belief.roster == NULL)
-		die("%s: no home with a roster", me.home);
-	desk_end(tx);
-	b = roster_broker_of(
-	    me.belief.roster, member_nation(span_of(me.keys->member)), 0);
 	if (b == NULL)
 		die("no broker of our nation");
-	noise_prologue(&me.prologue, span_of(me.keys->federation),
-	    span_of(b->name), me.belief.genesis);
+	noise_prologue(&me.prologue, span_of(me.f.keys->federation),
+	    span_of(b->name), me.f.belief.genesis);
 	me.who = (struct rawlink_who){ .port = port,
-		.sk = secret_span(me.keys->noise).p,
+		.sk = secret_span(me.f.keys->noise).p,
 		.peer = b->noise,
 		.prologue = buf_span(&me.prologue) };
 	me.link.fd = -1;
-}
-
-static FILE *
-chain_file(const char *mode)
-{
-	char path[640];
-
-	keystore_path(path, me.home, "rogue-chain");
-	return fopen(path, mode);
-}
-
-static void
-chain_load(void)
-{
-	FILE *f = chain_file("r");
-
-	if (f == NULL)
-		return;
-	if (fread(&me.chain, sizeof(me.chain), 1, f) != 1)
-		die("%s: rogue-chain cannot be read", me.home);
-	fclose(f);
-}
-
-static void
-chain_save(void)
-{
-	FILE *f = chain_file("w");
-
-	if (f == NULL || fwrite(&me.chain, sizeof(me.chain), 1, f) != 1 ||
-	    fclose(f) != 0)
-		die("%s: rogue-chain cannot be written", me.home);
 }
 
 /* ---- what is said of it ---- */
@@ -179,153 +113,22 @@ ask(struct buf *request, struct buf *fields)
 
 /* ---- tickets ---- */
 
-/* What is made, and may be spoilt before it is signed and posted. */
-struct made {
-	struct ticket t;
-	uint8_t pk[TICKET_TO_MAX][32];
-	size_t npk; /* stanzas */
-	uint8_t sk[64];
-	char signer[KEYNAME_MAX + 1];
-	struct buf note, body;
-	uint8_t id[ID_LEN];
-};
-
-static int64_t
-now(void)
-{
-	return (int64_t)time(NULL);
-}
-
-static void
-add_to(struct made *m, const char *member)
-{
-	const struct keys *k = belief_keys(&me.belief, span_of(member));
-	const struct keys_recipient *r =
-	    k == NULL ? NULL : keys_recipient(k, now());
-	uint8_t sk[32];
-
-	m->t.to[m->t.nto].member = span_of(member);
-	m->t.to[m->t.nto].epoch = span_of(r ? r->epoch : "none");
-	if (r)
-		memcpy(m->pk[m->npk], r->pk, 32);
-	else
-		age_keygen(sk, m->pk[m->npk]);
-	m->t.nto++;
-	m->npk++;
-}
-
 static void
 add_both(struct made *m)
 {
-	bool first = strcmp(me.other, me.keys->member) < 0;
+	bool first = strcmp(me.other, me.f.keys->member) < 0;
 
-	add_to(m, first ? me.other : me.keys->member);
-	add_to(m, first ? me.keys->member : me.other);
-}
-
-/* The next of our chain, to the other and ourselves, with nothing wrong. */
-static struct made *
-draft(void)
-{
-	const struct roster *r = me.belief.roster;
-	struct made *m = calloc(1, sizeof(*m));
-
-	if (m == NULL)
-		die("no memory");
-	snprintf(m->t.federation, sizeof(m->t.federation), "%s", r->federation);
-	m->t.roster_serial = r->serial;
-	memcpy(m->t.roster_id, r->id, ID_LEN);
-	m->t.from = span_of(me.keys->member);
-	m->t.device = span_of(me.keys->label);
-	m->t.seq = me.chain.seq + 1;
-	m->t.has_prev = m->t.seq > 1;
-	memcpy(m->t.prev, me.chain.id, ID_LEN);
-	m->t.kind = TICKET_REPORT;
-	m->t.precedence = TICKET_FLASH;
-	m->t.tlp = TICKET_RED;
-	m->t.time = now();
-	memcpy(m->sk, secret_span(me.keys->sign).p, 64);
-	snprintf(m->signer, sizeof(m->signer), "%s", me.keys->device);
-	return m;
+	made_to(m, &me.f, first ? me.other : me.f.keys->member);
+	made_to(m, &me.f, first ? me.f.keys->member : me.other);
 }
 
 static struct made *
 good(void)
 {
-	struct made *m = draft();
+	struct made *m = made_draft(&me.f);
 
 	add_both(m);
 	return m;
-}
-
-static void
-free_made(struct made *m)
-{
-	buf_release(&m->note);
-	buf_release(&m->body);
-	free(m);
-}
-
-/* The header's text but its last line, which is the body's. */
-static void
-inner(struct buf *b, const struct ticket *t)
-{
-	ticket_print(b, t);
-	do
-		buf_cut(b, b->n - 1);
-	while (b->p[b->n - 1] != '\n');
-}
-
-/* A body that its readers open, as long as the header stays. */
-static void
-seal_body(struct made *m)
-{
-	struct buf text = { 0 }, plain = { 0 }, identity = { 0 };
-	uint8_t sk[32];
-
-	inner(&text, &m->t);
-	part_identity(sk, &identity);
-	tar_add(&plain, "header", buf_span(&text));
-	tar_add(
-	    &plain, "ticket.json", span_of("{\"subject\":\"From a rogue\"}\n"));
-	if (m->t.npart > 0)
-		tar_add(&plain, "parts.age", buf_span(&identity));
-	tar_end(&plain, (size_t)padme(plain.n + TAR_END, TICKET_PAD_FLOOR));
-	buf_release(&m->body);
-	if (!buf_ok(&plain) || age_seal(&m->body, (const uint8_t(*)[32])m->pk,
-				   m->npk, buf_span(&plain)) != TOCSIN_OK)
-		die("no body");
-	m->t.body_size = m->body.n;
-	crypto_hash_sha256(m->t.body_hash, m->body.p, m->body.n);
-	buf_release(&text);
-	buf_release(&plain);
-	buf_release(&identity);
-}
-
-static void
-sign_text(struct made *m, struct span text)
-{
-	buf_release(&m->note);
-	note_id(m->id, text);
-	if (note_sign(&m->note, text, span_of(m->signer), m->sk) != TOCSIN_OK)
-		die("no signature");
-}
-
-static void
-sign_header(struct made *m)
-{
-	struct buf text = { 0 };
-
-	ticket_print(&text, &m->t);
-	sign_text(m, buf_span(&text));
-	buf_release(&text);
-}
-
-static void
-make(struct made *m)
-{
-	seal_body(m);
-	sign_header(m);
 }
 
 /* One envelope; the request's refusal, or the envelope's. */
@@ -348,9 +151,9 @@ post_it(struct made *m, uint64_t *seq)
 	buf_release(&fields);
 	if (err == TOCSIN_OK) {
 		say_id(me.at_the_end ? "perhaps" : "taken", m->id);
-		me.chain.seq = m->t.seq;
-		memcpy(me.chain.id, m->id, ID_LEN);
-		chain_save();
+		me.f.chain.seq = m->t.seq;
+		memcpy(me.f.chain.id, m->id, ID_LEN);
+		forger_save(&me.f);
 	} else if (err != TOCSIN_EDUPLICATE) {
 		say_id("never", m->id);
 	}
@@ -362,13 +165,13 @@ static void
 offer(const char *what, struct made *m, enum tocsin_err want)
 {
 	expect(what, post_it(m, NULL), want);
-	free_made(m);
+	made_free(m);
 }
 
 static void
 make_and_offer(const char *what, struct made *m, enum tocsin_err want)
 {
-	make(m);
+	made_make(m);
 	offer(what, m, want);
 }
 
@@ -387,11 +190,11 @@ long_note(void)
 	struct made *m = good();
 	struct buf text = { 0 };
 
-	seal_body(m);
+	made_seal(m);
 	ticket_print(&text, &m->t);
 	while (text.n <= TEXT_MAX)
 		buf_addf(&text, "%s", "label long-and-longer\n");
-	sign_text(m, buf_span(&text));
+	made_sign_text(m, buf_span(&text));
 	buf_release(&text);
 	offer("a-note-too-long", m, TOCSIN_ETOOLARGE);
 }
@@ -438,9 +241,9 @@ do_oversize(void)
 	frame_too_long();
 	long_note();
 	m = good();
-	seal_body(m);
+	made_seal(m);
 	m->t.body_size = TICKET_BODY_MAX + 1;
-	sign_header(m);
+	made_sign(m);
 	offer("a-body-too-large", m, TOCSIN_ETOOLARGE);
 	m = good();
 	m->t.npart = 1;
@@ -465,11 +268,11 @@ do_forged(void)
 	m = good();
 	m->t.from = span_of(me.other);
 	snprintf(
-	    m->signer, sizeof(m->signer), "%s/%s", me.other, me.keys->label);
+	    m->signer, sizeof(m->signer), "%s/%s", me.other, me.f.keys->label);
 	make_and_offer("anothers-member-and-name", m, TOCSIN_ENOTENROLLED);
 	m = good();
 	m->t.device = span_of("nobody");
-	snprintf(m->signer, sizeof(m->signer), "%s/nobody", me.keys->member);
+	snprintf(m->signer, sizeof(m->signer), "%s/nobody", me.f.keys->member);
 	make_and_offer("anothers-device", m, TOCSIN_ENOTENROLLED);
 	still_good();
 }
@@ -483,20 +286,20 @@ do_signature(void)
 	crypto_sign_keypair(pk, m->sk);
 	make_and_offer("another-key", m, TOCSIN_EBADSIGNATURE);
 	m = good();
-	make(m);
+	made_make(m);
 	m->note.p[m->note.n - 8] ^= 1; /* of the signature */
 	offer("a-bent-signature", m, TOCSIN_EBADSIGNATURE);
 	m = good();
-	make(m);
+	made_make(m);
 	memcpy(memmem(m->note.p, m->note.n, "tlp RED", 7), "tlp XXX", 7);
 	offer("a-bent-header", m, TOCSIN_EMALFORMED);
 	m = good();
-	make(m);
+	made_make(m);
 	memcpy(
 	    memmem(m->note.p, m->note.n, "kind report", 11), "kind result", 11);
 	offer("another-header", m, TOCSIN_EBADSIGNATURE);
 	m = good();
-	make(m);
+	made_make(m);
 	m->body.p[m->body.n - 1] ^= 1;
 	offer("a-bent-body", m, TOCSIN_EBODYMISMATCH);
 	still_good();
@@ -559,7 +362,7 @@ do_replay(void)
 	struct buf text = { 0 }, first = { 0 }, second = { 0 };
 	uint64_t at = 0, again = 0, number;
 
-	make(m);
+	made_make(m);
 	expect("a-good-one", post_it(m, &at), TOCSIN_OK);
 	expect("the-same-bytes", post_it(m, &again), TOCSIN_EDUPLICATE);
 	expect("at-the-same-place", at == again ? TOCSIN_OK : TOCSIN_EMALFORMED,
@@ -568,7 +371,7 @@ do_replay(void)
 	expect("another-signature", post_it(m, NULL), TOCSIN_EDUPLICATE);
 	n = good();
 	n->t = m->t;
-	seal_body(n);
+	made_seal(n);
 	buf_cut(&n->note, 0);
 	buf_add(&n->note, buf_span(&m->note));
 	expect(
@@ -585,8 +388,8 @@ do_replay(void)
 		? TOCSIN_OK
 		: TOCSIN_EMALFORMED,
 	    TOCSIN_OK);
-	free_made(m);
-	free_made(n);
+	made_free(m);
+	made_free(n);
 	buf_release(&text);
 	buf_release(&first);
 	buf_release(&second);
@@ -644,7 +447,7 @@ do_times(void)
 {
 	struct made *m = good();
 
-	m->t.time = now() + 660;
+	m->t.time = forge_now() + 660;
 	make_and_offer("eleven-minutes-ahead", m, TOCSIN_ECLOCKSKEW);
 	m = good();
 	m->t.time = INT64_C(253402300799);
@@ -661,14 +464,14 @@ do_times(void)
 static void
 do_recipients(void)
 {
-	struct made *m = draft();
+	struct made *m = made_draft(&me.f);
 	uint8_t sk[32];
 
-	add_to(m, me.other);
+	made_to(m, &me.f, me.other);
 	make_and_offer("without-ourselves", m, TOCSIN_ENOTRECIPIENT);
-	m = draft();
-	add_to(m, me.keys->member);
-	add_to(m, "zzcert@zz");
+	m = made_draft(&me.f);
+	made_to(m, &me.f, me.f.keys->member);
+	made_to(m, &me.f, "zzcert@zz");
 	make_and_offer("a-member-of-nowhere", m, TOCSIN_ENOTENROLLED);
 	m = good();
 	age_keygen(sk, m->pk[m->npk++]);
@@ -676,7 +479,7 @@ do_recipients(void)
 	m = good();
 	m->npk--;
 	make_and_offer("a-stanza-too-few", m, TOCSIN_EMALFORMED);
-	m = draft();
+	m = made_draft(&me.f);
 	age_keygen(sk, m->pk[m->npk++]);
 	make_and_offer("to-nobody", m, TOCSIN_EMALFORMED);
 	m = good();
@@ -711,10 +514,10 @@ do_label(void)
 
 	m->t.nlabel = 1;
 	m->t.label[0] = span_of("personal-data");
-	make(m);
+	made_make(m);
 	expect("taken-here", post_it(m, NULL), TOCSIN_OK);
 	say_id("never", m->id); /* there */
-	free_made(m);
+	made_free(m);
 }
 
 /* ---- keys that end ---- */
@@ -723,16 +526,16 @@ do_label(void)
 static enum tocsin_err
 post_until_refused(void)
 {
-	int64_t end = now() + PATIENCE_S;
+	int64_t end = forge_now() + PATIENCE_S;
 	enum tocsin_err err = TOCSIN_OK;
 
 	me.at_the_end = true;
-	while (!err && now() < end) {
+	while (!err && forge_now() < end) {
 		struct made *m = good();
 
-		make(m);
+		made_make(m);
 		err = post_it(m, NULL);
-		free_made(m);
+		made_free(m);
 		usleep(20000);
 	}
 	me.at_the_end = false;
@@ -767,7 +570,7 @@ static struct keys *
 next_keys(void)
 {
 	const struct keys *cur =
-	    belief_keys(&me.belief, span_of(me.keys->member));
+	    belief_keys(&me.f.belief, span_of(me.f.keys->member));
 	struct keys *k = malloc(sizeof(*k));
 
 	if (cur == NULL || k == NULL)
@@ -776,7 +579,7 @@ next_keys(void)
 	k->serial++;
 	k->has_previous = true;
 	memcpy(k->previous, cur->id, ID_LEN);
-	k->issued = now();
+	k->issued = forge_now();
 	return k;
 }
 
@@ -803,34 +606,34 @@ do_announce(void)
 	const uint8_t *rsk;
 	uint8_t own[32];
 
-	if (keystore_root(me.keys, NULL, NULL, &sk, &root) != TOCSIN_OK)
+	if (keystore_root(me.f.keys, NULL, NULL, &sk, &root) != TOCSIN_OK)
 		die("no root key");
 	rsk = secret_span(sk).p;
 	expect("not-by-the-root-key",
-	    announce(k, me.keys->member, secret_span(me.keys->sign).p),
+	    announce(k, me.f.keys->member, secret_span(me.f.keys->sign).p),
 	    TOCSIN_EBADSIGNATURE);
 	memcpy(own, k->device[0].noise, 32);
 	memcpy(k->device[0].noise, me.who.peer, 32);
-	expect("the-brokers-link-key", announce(k, me.keys->member, rsk),
+	expect("the-brokers-link-key", announce(k, me.f.keys->member, rsk),
 	    TOCSIN_EMALFORMED);
 	memcpy(k->device[0].noise, own, 32);
 	k->serial = 1;
 	k->has_previous = false;
-	expect("an-old-serial", announce(k, me.keys->member, rsk),
+	expect("an-old-serial", announce(k, me.f.keys->member, rsk),
 	    TOCSIN_EDUPLICATE);
 	free(k);
 	k = next_keys();
 	k->previous[0] ^= 1;
-	expect("after-another-one", announce(k, me.keys->member, rsk),
+	expect("after-another-one", announce(k, me.f.keys->member, rsk),
 	    TOCSIN_ECHAINCONFLICT);
 	k->previous[0] ^= 1;
-	k->issued = now() + 660;
+	k->issued = forge_now() + 660;
 	k->expires = k->issued + 86400;
-	expect("from-the-future", announce(k, me.keys->member, rsk),
+	expect("from-the-future", announce(k, me.f.keys->member, rsk),
 	    TOCSIN_ECLOCKSKEW);
-	k->issued = now() - 86400;
-	k->expires = now() - 1;
-	expect("one-that-is-over", announce(k, me.keys->member, rsk),
+	k->issued = forge_now() - 86400;
+	k->expires = forge_now() - 1;
+	expect("one-that-is-over", announce(k, me.f.keys->member, rsk),
 	    TOCSIN_EKEYSEXPIRED);
 	snprintf(k->member, sizeof(k->member), "%s", me.other);
 	expect("for-another-member", announce(k, me.other, rsk),
@@ -850,13 +653,13 @@ do_expired(void)
 	struct secret *sk = NULL;
 	struct vkey root;
 	const struct keys *cur =
-	    belief_keys(&me.belief, span_of(me.keys->member));
+	    belief_keys(&me.f.belief, span_of(me.f.keys->member));
 
-	if (keystore_root(me.keys, NULL, NULL, &sk, &root) != TOCSIN_OK)
+	if (keystore_root(me.f.keys, NULL, NULL, &sk, &root) != TOCSIN_OK)
 		die("no root key");
-	k->expires = now() + SOON_S;
+	k->expires = forge_now() + SOON_S;
 	expect("keys-that-end-soon",
-	    announce(k, me.keys->member, secret_span(sk).p), TOCSIN_OK);
+	    announce(k, me.f.keys->member, secret_span(sk).p), TOCSIN_OK);
 	expect("when-they-ended", post_until_refused(), TOCSIN_EKEYSEXPIRED);
 	rawlink_close(&me.link);
 	make_and_offer("over-a-new-link", good(), TOCSIN_EKEYSEXPIRED);
@@ -864,9 +667,9 @@ do_expired(void)
 	expect("it-still-reads", ask(&request, NULL), TOCSIN_OK);
 	k->serial += 10; /* a gap is no fault */
 	k->expires = cur->expires;
-	k->issued = now();
+	k->issued = forge_now();
 	expect("keys-that-last",
-	    announce(k, me.keys->member, secret_span(sk).p), TOCSIN_OK);
+	    announce(k, me.f.keys->member, secret_span(sk).p), TOCSIN_OK);
 	still_good();
 	free(k);
 	secret_free(sk);
@@ -1146,7 +949,7 @@ do_half(void)
 	if (bytes == NULL)
 		die("no memory");
 	memset(bytes, 7, PART);
-	memcpy(bytes, me.keys->device, strlen(me.keys->device));
+	memcpy(bytes, me.f.keys->device, strlen(me.f.keys->device));
 	crypto_hash_sha256(hash, bytes, PART);
 	name_part(hash, "a-part-is-named", TOCSIN_OK);
 	expect("its-first-half",
@@ -1222,16 +1025,13 @@ main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (sodium_init() < 0)
 		die("no libsodium");
-	me.home = argv[1];
+	forger_open(&me.f, argv[1]);
 	me.other = argv[3];
 	me.count = strtoul(argv[5], NULL, 10);
 	learn((uint16_t)strtoul(argv[2], NULL, 10));
-	chain_load();
 	kinds[i].run();
 	rawlink_close(&me.link);
 	buf_release(&me.prologue);
-	belief_release(&me.belief);
-	desk_close(me.desk);
-	keystore_close(me.keys);
+	forger_close(&me.f);
 	return me.wrong;
 }

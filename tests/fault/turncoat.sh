@@ -1,0 +1,126 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+#
+# turncoat.sh - a nation's broker that keeps to no rule: make turncoat N=50000
+#
+# As hostile.sh, but who has valid keys is a broker on the roster, which is one
+# peer of a broker that has another, honest one, and members to serve. N is how
+# many frames it floods with; there are N/20 links, and up to 100 tickets to fill
+# a disk with. The lines and the figure are as there; besides:
+#
+#	kept		KiB that the broker keeps of it, of how many it may
+#
+# At the end: what of it was taken was read, once, by the one that it was to;
+# nothing else was, anywhere; the honest peer was never cut off; and the store
+# has no fault.
+set -u
+
+# shellcheck source=tests/lib/federation.sh
+. "$TOP/tests/lib/federation.sh"
+# shellcheck source=tests/lib/random.sh
+. "$TOP/tests/lib/random.sh"
+# shellcheck source=tests/lib/kinds.sh
+. "$TOP/tests/lib/kinds.sh"
+
+each=${N:-50000}
+samples=${SAMPLES:-$((each / 500))}
+QUOTA=409600
+seed_begin turncoat
+
+fed_begin
+fed_authorities aa bb cc
+fed_broker sg
+fed_broker my
+fed_broker zz
+fed_member singcert@sg desk1
+fed_member othercert@sg desk1
+fed_member mycert@my night
+fed_member zzcert@zz desk1
+fed_roster
+fed_install sg my zz
+printf '[peer zz]\nquota = %s\n' "$QUOTA" >>"$(conf sg)"
+fed_start sg my zz
+fed_publish singcert-desk1 othercert-desk1 mycert-night zzcert-desk1
+all_know()
+{
+	knows zzcert-desk1 othercert@sg && knows othercert-desk1 zzcert@zz &&
+		knows singcert-desk1 mycert@my && knows mycert-night singcert@sg
+}
+wait_until 60 all_know || bail 'they do not know one another'
+# From here on its keys are used by something else.
+fed_stop zz
+wait_until 10 port_free "$(fed_port zz)" || bail 'the door of zz stays'
+
+start() # COUNT
+{
+	turncoat "$fed/homes/zzcert-desk1" "$fed/zz/keys" "$(fed_port sg)" \
+		othercert@sg "$kind" "$1" >>"$said" 2>&1 <"$fed/hints" &
+	rogue=$!
+	pids="$pids $rogue"
+}
+
+try() # KIND [COUNT]
+{
+	wanted "$1" || return 0
+	begin "$1"
+	start "${2:-1}"
+	finish
+}
+
+spawn drain "$fed/homes/mycert-night" drain "$fed/abroad" 2>>"$fed/said"
+spawn drain "$fed/homes/othercert-desk1" drain "$fed/beside" 2>>"$fed/said"
+kinds_begin singcert-desk1 mycert@my
+awk '$1 == "post" { print $3 }' "$served" | head -n 5 >"$fed/hints"
+downs=$(count 'event=relay-down peer=my' "$fed/sg/log")
+
+for kind in reorder repeat omit alter absurd begin snoop; do
+	try $kind
+done
+try flood "$each"
+try relink "$each"
+try invent
+try fill $((each < 5000 ? 80 : 100))
+kept=$(tocsind status --json --config "$(conf sg)" |
+	sed 's/},{/}\n{/g' | grep '"peer":"zz"' | json kept_bytes)
+reap TERM "$honest"
+
+ids_of() # FILE
+{
+	cut -d ' ' -f 2 "$1" | sort
+}
+
+kind=end
+sed -n 's/^never //p' "$all" | sort -u >"$fed/never"
+sed -n 's/^taken //p' "$all" | sort -u >"$fed/taken"
+awk '$1 == "post" { print $3 }' "$served" | sort -u >"$fed/promised"
+all_read()
+{
+	at singcert-desk1 inbox >/dev/null
+	ids_of "$fed/beside" >"$fed/beside.ids"
+	ids_of "$fed/abroad" >"$fed/abroad.ids"
+	[ -z "$(comm -23 "$fed/taken" "$fed/beside.ids")" ] &&
+		[ -z "$(comm -23 "$fed/promised" "$fed/abroad.ids")" ]
+}
+wait_until 60 all_read
+lost=$({
+	comm -23 "$fed/taken" "$fed/beside.ids"
+	comm -23 "$fed/promised" "$fed/abroad.ids"
+} | grep -c .)
+twice=$(cat "$fed/beside.ids" "$fed/abroad.ids" | sort | uniq -d | grep -c .)
+leaked=$({
+	comm -12 "$fed/never" "$fed/beside.ids"
+	sort "$fed/never" "$fed/taken" | comm -12 - "$fed/abroad.ids"
+} | grep -c .)
+[ "$kept" -le $QUOTA ] || wrong "keeps $kept of $QUOTA"
+[ "$(count 'event=relay-down peer=my' "$fed/sg/log")" = "$downs" ] ||
+	wrong 'the honest peer was cut off'
+tocsind verify --config "$(conf sg)" >"$fed/said" 2>&1 ||
+	wrong "$(cat "$fed/said")"
+
+kinds_figure turncoat
+printf 'kept %s of %s KiB; %s honest posts and %s of its own: %s lost, ' \
+	$((kept / 1024)) $((QUOTA / 1024)) "$(grep -c . "$fed/promised")" \
+	"$(grep -c . "$fed/taken")" "$lost"
+printf '%s read twice, %s of %s refused ones leaked\n' \
+	"$twice" "$leaked" "$(grep -c . "$fed/never")"
+[ "$bad$lost$twice$leaked" = 0000 ] && [ -s "$fed/promised" ]
