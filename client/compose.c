@@ -781,6 +781,64 @@ choose_recall(struct composing *c, struct desk_tx *tx)
 	return err;
 }
 
+/* ---- what was seen ---- */
+
+#define SEEN_MAX 4
+
+/* Whoever gets this one has got that one: it tells nobody anything new. */
+static bool
+known_to_all(const struct composing *c, const struct ticket *t)
+{
+	size_t i;
+
+	for (i = 0; i < c->nto; i++)
+		if (ticket_to_find(t, span_of(c->to[i])) < 0)
+			return false;
+	return true;
+}
+
+static bool
+has_ref(const struct ticket *h, const uint8_t id[ID_LEN])
+{
+	size_t i;
+
+	for (i = 0; i < h->nref; i++)
+		if (memcmp(h->ref[i], id, ID_LEN) == 0)
+			return true;
+	return h->has_thread && memcmp(h->thread, id, ID_LEN) == 0;
+}
+
+/*
+ * The last that came here: what is written now is written after it, whatever
+ * the clocks say. In a recall and in its confirmation `ref` means more.
+ */
+static enum tocsin_err
+add_seen(struct composing *c, struct desk_tx *tx)
+{
+	struct ticket *t, *h = &c->header;
+	uint8_t seen[SEEN_MAX][ID_LEN];
+	struct desk_message row;
+	struct note note;
+	size_t i, count = 0;
+	uint64_t n = 0;
+
+	if (!h->has_thread || h->kind == TICKET_RECALL || c->confirms)
+		return TOCSIN_OK;
+	t = malloc(sizeof(*t));
+	if (t == NULL)
+		return fail(TOCSIN_EINTERNAL, "no memory");
+	while (desk_thread_next(tx, h->thread, n, &n) == TOCSIN_OK)
+		if (desk_get(tx, n, &row) == TOCSIN_OK && !row.own &&
+		    row.refused == TOCSIN_OK && !has_ref(h, row.id) &&
+		    ticket_parse(t, &note, row.note) == TOCSIN_OK &&
+		    known_to_all(c, t))
+			memcpy(seen[count++ % SEEN_MAX], row.id, ID_LEN);
+	for (i = 0; i < count && i < SEEN_MAX; i++)
+		memcpy(h->ref[h->nref++], seen[i], ID_LEN);
+	free(t);
+	return TOCSIN_OK;
+}
+
 /* ---- sealing ---- */
 
 static enum tocsin_err
@@ -925,6 +983,8 @@ prepare(struct composing *c, struct desk_tx *tx)
 		err = choose_recall(c, tx);
 	if (err == TOCSIN_OK)
 		err = choose_recipients(c, tx);
+	if (err == TOCSIN_OK)
+		err = add_seen(c, tx);
 	return err == TOCSIN_OK ? may_attach(c) : err;
 }
 

@@ -760,6 +760,7 @@ desk_place_put(
 	buf_u64(&row, (uint64_t)p->time);
 	add_short(&row, p->by);
 	add_short(&row, p->reason);
+	add_short(&row, p->receipt);
 	if (buf_ok(&key) && buf_ok(&row))
 		err = put(
 		    tx, PLACE, buf_span(&key), buf_span(&row), MDB_NOOVERWRITE);
@@ -813,6 +814,9 @@ desk_place_get(struct desk_tx *tx, const uint8_t id[ID_LEN], size_t i,
 	out->time = (int64_t)rd_u64(&r);
 	out->by = rd_span(&r, rd_u8(&r));
 	out->reason = rd_span(&r, rd_u8(&r));
+	out->receipt = (struct span){ 0 };
+	if (r.rest.n > 0) /* older rows have none */
+		out->receipt = rd_span(&r, rd_u8(&r));
 	return rd_done(&r) ? TOCSIN_OK : TOCSIN_EBODYMISMATCH;
 }
 

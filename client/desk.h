@@ -121,6 +121,7 @@ struct desk_place {
 	struct span who; /* device, or nation for what a broker did */
 	struct span by;	 /* broker; for delivered: "broker device" */
 	struct span reason;
+	struct span receipt; /* its id; the value "receipt/HEX" has it signed */
 };
 
 enum tocsin_err MUST_USE desk_place_put(

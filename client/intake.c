@@ -566,14 +566,15 @@ concerns(struct work *w, const struct desk_message *m,
 
 /* A broker speaks for its own nation's members. */
 static enum tocsin_err
-take_line(
-    struct work *w, const struct roster_broker *b, const struct receipt_line *l)
+take_line(struct work *w, const struct roster_broker *b,
+    const struct receipt_line *l, bool *used)
 {
 	struct desk_place p = { .kind = (uint8_t)l->kind,
 		.time = w->receipt.time,
 		.who = span_of(b->nation),
 		.by = span_of(b->name),
-		.reason = span_of(l->reason) };
+		.reason = span_of(l->reason),
+		.receipt = SPAN(w->receipt.id) };
 	char by[LABEL_MAX + LABEL_MAX + 2], who[DEVICE_MAX + 1];
 	struct desk_message m;
 	enum tocsin_err err;
@@ -590,7 +591,19 @@ take_line(
 		p.who = span_of(who); /* of each device the first word */
 		p.by = span_of(by);
 	}
+	*used = true;
 	return desk_place_put(w->tx, l->id, &p);
+}
+
+/* Signed, as it came: what a third party is shown. */
+static enum tocsin_err
+keep_receipt(struct work *w, struct span note)
+{
+	char hex[2 * ID_LEN + 1], name[128];
+
+	sodium_bin2hex(hex, sizeof(hex), w->receipt.id, ID_LEN);
+	snprintf(name, sizeof(name), RECEIPT_VALUE "%s", hex);
+	return desk_value_put(w->tx, name, note);
 }
 
 static enum tocsin_err
@@ -599,6 +612,7 @@ take_receipt(struct work *w, const struct msg_entry *e)
 	const struct roster *roster = w->in->parts->belief->roster;
 	const struct roster_broker *b;
 	enum tocsin_err err = TOCSIN_OK;
+	bool used = false;
 	size_t i;
 
 	if (roster == NULL)
@@ -608,8 +622,8 @@ take_receipt(struct work *w, const struct msg_entry *e)
 		return is_storage(err) ? err : TOCSIN_OK;
 	b = roster_broker(roster, span_of(w->receipt.broker));
 	for (i = 0; b != NULL && err == TOCSIN_OK && i < w->receipt.nline; i++)
-		err = take_line(w, b, &w->receipt.line[i]);
-	return err;
+		err = take_line(w, b, &w->receipt.line[i], &used);
+	return err == TOCSIN_OK && used ? keep_receipt(w, e->note) : err;
 }
 
 /* ---- rosters and announcements ---- */

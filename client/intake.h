@@ -28,6 +28,8 @@
 #include "crypto/msg.h"
 #include "crypto/ticket.h"
 
+#define RECEIPT_VALUE "receipt/" /* and the id in hex */
+
 struct intake {
 	const struct sync_parts *parts;
 	/* Ask the broker for what did not fit; the answer's fields. */

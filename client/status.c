@@ -104,6 +104,18 @@ rung_of(uint8_t kind)
 	return TOCSIN_RUNG_RELAYED;
 }
 
+static bool
+keep_receipt(struct evidence *e, struct ladder_receipt *r, struct span id)
+{
+	char text[ID_TEXT + 1];
+
+	if (id.n != ID_LEN)
+		return true;
+	id_print(text, id.p);
+	r->receipt = keep(e, span_of(text));
+	return r->receipt != NULL;
+}
+
 static enum tocsin_err
 add_receipts(struct evidence *e, struct desk_tx *tx, const uint8_t id[ID_LEN],
     const char *id_text)
@@ -126,7 +138,8 @@ add_receipts(struct evidence *e, struct desk_tx *tx, const uint8_t id[ID_LEN],
 			.reason = p.reason.n > 0 ? keep(e, p.reason) : NULL,
 			.time = p.time,
 			.rung = rung_of(p.kind) };
-		if (r->who == NULL || r->by == NULL)
+		if (r->who == NULL || r->by == NULL ||
+		    !keep_receipt(e, r, p.receipt))
 			return TOCSIN_EINTERNAL;
 	}
 	return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;

@@ -2,8 +2,62 @@
 #include "client/cli/cmds.h"
 #include "client/cli/print.h"
 #include "client/cli/view.h"
+#include "client/proof.h"
 
 #include <jansson.h>
+
+/* Whose it is, since when, and whether it is over. */
+static void
+print_head(const struct tocsin_status *s, const struct tocsin_message *m)
+{
+	if (m != NULL) {
+		printf("  from %s, ", m->from);
+		print_time(stdout, m->time);
+		putchar('\n');
+	}
+	printf("  %s", s->closed ? "closed" : "open");
+	if (s->turned_by != NULL) {
+		printf("%s by %s, ", s->closed ? "" : " again", s->turned_by);
+		print_time(stdout, s->turned);
+	}
+	if (s->resolution != NULL)
+		printf(": ");
+	safe_title(stdout, s->resolution, 40);
+	if (s->escalated > 0)
+		printf("; escalated %u time%s", s->escalated,
+		    s->escalated > 1 ? "s" : "");
+	putchar('\n');
+	if (s->ackby > 0) {
+		printf("  an answer is expected by ");
+		print_time(stdout, s->ackby);
+		putchar('\n');
+	}
+}
+
+/* Who still has what was recalled comes first. */
+static void
+print_holders(const struct tocsin_status *s)
+{
+	size_t i, left = 0;
+	int erased;
+
+	for (i = 0; i < s->nholder; i++)
+		left += s->holder[i].erased == 0;
+	if (s->nholder > 0)
+		printf("  recalled; %zu of %zu that had it have erased it\n",
+		    s->nholder - left, s->nholder);
+	for (erased = 0; erased < 2; erased++)
+		for (i = 0; i < s->nholder; i++) {
+			const struct tocsin_holder *h = &s->holder[i];
+
+			if ((h->erased != 0) != (erased != 0))
+				continue;
+			printf("  %-24s %-11s ", h->who,
+			    erased ? "erased" : "HOLDS IT");
+			print_time(stdout, erased ? h->erased : h->since);
+			putchar('\n');
+		}
+}
 
 static void
 print_status(struct tocsin *t, const struct tocsin_status *s)
@@ -19,19 +73,13 @@ print_status(struct tocsin *t, const struct tocsin_status *s)
 		safe_title(stdout, m->subject, 60);
 		putchar('\n');
 	}
+	print_head(s, m);
 	tocsin_message_free(m);
-	if (s->ackby > 0) {
-		printf("  an answer is expected by ");
-		print_time(stdout, s->ackby);
-		putchar('\n');
-	}
-	for (i = 0; i < s->n; i++)
+	for (i = 0; i < s->n; i++) {
 		view_place(&s->place[i]);
-	if (s->escalated > 0)
-		printf("  escalated %u time%s\n", s->escalated,
-		    s->escalated > 1 ? "s" : "");
-	if (s->closed)
-		printf("  closed\n");
+		view_steps(&s->place[i]);
+	}
+	print_holders(s);
 }
 
 static void
@@ -46,13 +94,17 @@ print_places(const struct tocsin_status *s)
 int
 cmd_status(struct cli *c, int argc, char **argv)
 {
-	const struct opt none[] = { { NULL, OPT_FLAG, NULL } };
+	const char *dir = NULL;
+	const struct opt opts[] = {
+		{ "--proof", OPT_WORD, &dir },
+		{ NULL, OPT_FLAG, NULL },
+	};
 	struct tocsin_status *s = NULL;
 	struct tocsin *t = NULL;
 	enum tocsin_err err, synced;
 	int status;
 
-	if (!cli_options(c, argc, argv, none, 1, 1))
+	if (!cli_options(c, argc, argv, opts, 1, 1))
 		return 2;
 	status = cli_open(c, &t);
 	if (status != 0)
@@ -70,6 +122,9 @@ cmd_status(struct cli *c, int argc, char **argv)
 			print_places(s);
 		else
 			print_status(t, s);
+		err = dir != NULL ? proof_export(t, s, dir) : TOCSIN_OK;
+		if (err != TOCSIN_OK)
+			status = cli_error(t, err);
 	}
 	tocsin_status_free(s);
 	tocsin_close(t);

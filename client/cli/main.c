@@ -72,7 +72,7 @@ const struct cmd cmds[] = {
 	    "end a ticket" },
 	{ "reopen", cmd_say, "ID [-m TEXT] [--ackby 30m|TIME]",
 	    "take a ticket up again" },
-	{ "status", cmd_status, "ID",
+	{ "status", cmd_status, "ID [--proof DIR]",
 	    "who has a ticket, and who has answered" },
 	{ "why", cmd_why, "CODE|ID",
 	    "explain a reason code, or why a message is where it is" },

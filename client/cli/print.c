@@ -403,6 +403,21 @@ print_time(FILE *to, int64_t t)
 	fputs(text, to);
 }
 
+void
+print_span(FILE *to, int64_t seconds)
+{
+	long long s = seconds < 0 ? -(long long)seconds : seconds;
+
+	if (s < 60)
+		fprintf(to, "%llds", s);
+	else if (s < 3600)
+		fprintf(to, "%lldm", s / 60);
+	else if (s < 86400)
+		fprintf(to, "%lldh%02lldm", s / 3600, s / 60 % 60);
+	else
+		fprintf(to, "%lldd%02lldh", s / 86400, s / 3600 % 24);
+}
+
 /* ---- colour ---- */
 
 static bool coloured;

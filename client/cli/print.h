@@ -66,6 +66,9 @@ bool print_lost(void);
 /* 2026-11-21 03:14:15Z, and the local time where that is another. */
 void print_time(FILE *to, int64_t t);
 
+/* 45s, 12m, 3h05m, 4d07h: of two units the larger ones. */
+void print_span(FILE *to, int64_t seconds);
+
 /* ---- colour: for what we say, never from data ---- */
 
 enum colour { PLAIN, RED, AMBER, GREEN, WHITE, BOLD, DIM };

@@ -585,10 +585,18 @@ view_message_json(const struct tocsin_message *m)
 
 /* ---- places ---- */
 
+/* Nobody of it has said a word since it was asked. */
+static bool
+is_silent(const struct tocsin_place *p)
+{
+	return p->rung <= TOCSIN_RUNG_DELIVERED && p->heard < p->asked &&
+	       !p->recalled;
+}
+
 void
 view_place(const struct tocsin_place *p)
 {
-	printf("  %-24s %-10s ", p->member, tocsin_rung_name(p->rung));
+	printf("  %-24s %-11s ", p->member, tocsin_rung_name(p->rung));
 	print_time(stdout, p->since);
 	if (p->by != NULL)
 		printf("  by ");
@@ -596,22 +604,120 @@ view_place(const struct tocsin_place *p)
 	if (p->reason != NULL)
 		printf(": ");
 	safe_title(stdout, p->reason, TITLE_MAX);
+	if (p->recalled)
+		printf("  recalled");
+	if (is_silent(p)) {
+		printf("  silent for ");
+		print_span(stdout, cli_now() - p->asked);
+	}
 	if (p->overdue)
 		printf("  %sOVERDUE%s", colour(RED), colour(PLAIN));
 	putchar('\n');
+}
+
+/* Each word with how long after the question it came, and from whom. */
+static void
+print_step(const struct tocsin_place *p, const struct tocsin_step *s, bool more)
+{
+	const char *slash = s->by != NULL ? strrchr(s->by, '/') : NULL;
+
+	printf("%s%s ", more ? ", " : "", tocsin_rung_name(s->rung));
+	fputs(s->time < p->asked ? "-" : "+", stdout);
+	print_span(stdout, s->time - p->asked);
+	if (s->rung >= TOCSIN_RUNG_DELIVERED && slash != NULL) {
+		putchar(' ');
+		safe_print(stdout, slash + 1);
+	} else if (s->rung == TOCSIN_RUNG_DELIVERED && s->by != NULL &&
+		   strrchr(s->by, ' ') != NULL) {
+		safe_print(stdout, strrchr(s->by, ' '));
+	}
+	if (s->rung == TOCSIN_RUNG_REFUSED && s->reason != NULL) {
+		putchar(' ');
+		safe_title(stdout, s->reason, 24);
+	}
+}
+
+void
+view_steps(const struct tocsin_place *p)
+{
+	bool more = false;
+	size_t i;
+
+	for (i = 0; i < p->nstep; i++) {
+		if (p->step[i].rung <= TOCSIN_RUNG_POSTED)
+			continue;
+		if (!more)
+			printf("      %s", colour(DIM));
+		print_step(p, &p->step[i], more);
+		more = true;
+	}
+	if (more)
+		printf("%s\n", colour(PLAIN));
+}
+
+static json_t *
+steps_json(const struct tocsin_place *p)
+{
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; i < p->nstep; i++) {
+		const struct tocsin_step *s = &p->step[i];
+
+		json_array_append_new(
+		    list, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "rung",
+			      tocsin_rung_name(s->rung), "time",
+			      view_time(s->time), "by", view_string(s->by),
+			      "reason", view_string(s->reason), "message",
+			      view_string(s->message), "receipt",
+			      view_string(s->receipt)));
+	}
+	return list;
+}
+
+/* Of the place's member, and of its nation's brokers. */
+static json_t *
+holders_json(const struct tocsin_status *s, const struct tocsin_place *p)
+{
+	const char *at = strchr(p->member, '@');
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; i < s->nholder; i++) {
+		const struct tocsin_holder *h = &s->holder[i];
+
+		if (view_same_member(h->who, p->member) ||
+		    (at != NULL && strcmp(h->who, at + 1) == 0))
+			json_array_append_new(list,
+			    json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}",
+				"recall", h->recall, "message", h->message,
+				"who", h->who, "erased", view_time(h->erased),
+				"by", view_string(h->by), "proof",
+				view_string(h->proof), "receipt",
+				view_string(h->receipt)));
+	}
+	return list;
 }
 
 json_t *
 view_place_json(const struct tocsin_status *s, const struct tocsin_place *p)
 {
 	char brief[TOCSIN_SHORT_TEXT];
+	json_t *o;
 
 	view_short(brief, s->id);
-	return json_pack(
-	    "{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:b, s:o, s:b, s:i}", "id",
-	    s->id, "short_id", brief, "member", p->member, "rung",
+	o = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:b, s:o, s:b, s:i}",
+	    "id", s->id, "short_id", brief, "member", p->member, "rung",
 	    tocsin_rung_name(p->rung), "since", view_time(p->since), "by",
 	    view_string(p->by), "reason", view_string(p->reason), "overdue",
 	    p->overdue, "ackby", view_time(p->ackby), "closed", s->closed,
 	    "escalated", (int)s->escalated);
+	json_object_set_new(o, "resolution", view_string(s->resolution));
+	json_object_set_new(o, "asked", view_time(p->asked));
+	json_object_set_new(o, "heard", view_time(p->heard));
+	json_object_set_new(o, "silent", json_boolean(is_silent(p)));
+	json_object_set_new(o, "recalled", json_boolean(p->recalled));
+	json_object_set_new(o, "steps", steps_json(p));
+	json_object_set_new(o, "holders", holders_json(s, p));
+	return o;
 }

@@ -37,8 +37,9 @@ bool view_turned_away(char out[512], const struct tocsin_place *p);
 /* Whether a refusal may pass by itself (PROTOCOL.md 7.6). */
 bool view_may_pass(const struct tocsin_message *m);
 
-/* One recipient's place. */
+/* One recipient's place, and by which steps it came there. */
 void view_place(const struct tocsin_place *p);
+void view_steps(const struct tocsin_place *p);
 struct json_t *view_place_json(
     const struct tocsin_status *s, const struct tocsin_place *p);
 

@@ -315,6 +315,64 @@ test_thread(void)
 	end();
 }
 
+/* How many messages a message says that it comes after. */
+static size_t
+refs(struct tocsin *t, const char *id)
+{
+	struct ticket *h = malloc(sizeof(*h));
+	struct desk_message row;
+	struct desk_tx *tx;
+	uint8_t raw[ID_LEN];
+	struct note note;
+	uint64_t n;
+	size_t count;
+
+	raw_of(id, raw);
+	if (h == NULL || desk_read(t->parts.desk, &tx) != TOCSIN_OK ||
+	    desk_find(tx, raw, &n) != TOCSIN_OK ||
+	    desk_get(tx, n, &row) != TOCSIN_OK ||
+	    ticket_parse(h, &note, row.note) != TOCSIN_OK)
+		abort();
+	count = h->nref;
+	desk_end(tx);
+	free(h);
+	return count;
+}
+
+/* All in one second: what was read before is answered after. */
+static void
+test_same_second(void)
+{
+	char id[TOCSIN_ID_TEXT], more[TOCSIN_ID_TEXT], ack[TOCSIN_ID_TEXT];
+	struct tocsin_draft d = { .kind = "reopen" };
+	unsigned i, bad = 0;
+
+	begin();
+	post(id, to_my);
+	deliver(sg, id, my);
+	d.thread = id;
+	for (i = 0; i < 8; i++) {
+		if (tocsin_post(sg, &d, more) != TOCSIN_OK)
+			abort();
+		deliver(sg, more, my);
+		if (tocsin_ack(my, id, TOCSIN_ACCEPTED, NULL, NULL, ack) !=
+		    TOCSIN_OK)
+			abort();
+		deliver(my, ack, sg);
+		bad += strstr(stands(sg, id, f.now), "accepted") == NULL;
+	}
+	is_int(bad, 0, "an answer to who asks anew comes after the question");
+	ok(refs(my, ack) >= 2 && refs(my, ack) <= 5,
+	    "because it names the last messages that came");
+	d = (struct tocsin_draft){ .kind = "share", .thread = id };
+	d.to = (const char *const[]){ "lacert@la", NULL };
+	if (tocsin_post(sg, &d, more) != TOCSIN_OK)
+		abort();
+	is_int((long long)refs(sg, more), 1,
+	    "but to a further member none that it was not sent");
+	end();
+}
+
 /* A list of tickets has opened each: its status need not open it again. */
 static void
 test_given(void)
@@ -406,6 +464,7 @@ main(void)
 	test_refusals();
 	test_forged();
 	test_thread();
+	test_same_second();
 	test_given();
 	test_held();
 	test_names();

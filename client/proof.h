@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * proof.h - what stands behind a ticket's status, for a third party
+ *
+ * A folder of signed texts: each message's header and sealed body, each receipt
+ * of a broker, the key announcements and the rosters that say whose keys they
+ * are; status.txt names the file behind each line; README says how to check
+ * them with openssl. Nothing in it opens a ticket: who is to read an answer
+ * needs the key of a recipient, and open-ticket.sh.
+ */
+#ifndef TOCSIN_CLIENT_PROOF_H
+#define TOCSIN_CLIENT_PROOF_H
+
+#include "client/tocsin.h"
+
+/*
+ * Into `dir`, which is made if it isn't there. Another file of one of the names
+ * is not replaced, EUSAGE; the same one is.
+ */
+enum tocsin_err proof_export(struct tocsin *t, const struct tocsin_status *s,
+    const char *dir) TOCSIN_MUST_USE;
+
+#endif
