@@ -40,7 +40,8 @@ static const struct sock_filter filter[] = {
 	/* the traffic */
 	ALLOW(read), ALLOW(write), ALLOW(readv), ALLOW(writev),
 	ALLOW(recvfrom), ALLOW(sendto), ALLOW(accept4), ALLOW(connect),
-	ALLOW(close), ALLOW(setsockopt), ALLOW(getsockname), ALLOW(ioctl),
+	ALLOW(close), ALLOW(setsockopt), ALLOW(getsockopt),
+	ALLOW(getsockname), ALLOW(ioctl),
 	ALLOW(epoll_pwait), ALLOW(epoll_ctl), ALLOW(epoll_create1),
 	ALLOW(fcntl),
 	/* memory */

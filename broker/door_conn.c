@@ -366,6 +366,7 @@ conn_greet_broker(struct door *d, struct conn *c)
 		conn_client_gone(d, c, false);
 		return;
 	}
+	speed_begin(d, c);
 	timer_start(d, &c->life, c->proto == SP_REQ ? W_FIRST : W_QUIET);
 	conn_settle(d, c);
 }

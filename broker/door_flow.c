@@ -277,6 +277,7 @@ count(struct door *d, struct end *from, uint64_t frames, size_t n)
 	}
 	COUNT(d, frames_out) += frames;
 	COUNT(d, bytes_out) += n;
+	speed_sent(d, c, n);
 	if (c->ask.on && (c->vouched || c->ask.wait == W_ASKING) && frames > 0)
 		flow_asked(d, c);
 	if (c->vouched && c->life.wait == W_ASKED)

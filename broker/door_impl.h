@@ -7,6 +7,7 @@
  *	door_flow.c	whole messages from one end to the other
  *	door_end.c	one end: its descriptor and what waits to be written
  *	door_wait.c	who waits for what, and since when
+ *	door_speed.c	how fast the line of a source is
  *
  * Three rules keep nng alive behind it:
  *
@@ -27,6 +28,7 @@
 #include "broker/door.h"
 #include "broker/guests.h"
 #include "broker/sp.h"
+#include "broker/tcp_line.h"
 
 enum {
 	READ_MAX = 128 * 1024, /* bytes of one read */
@@ -113,6 +115,8 @@ struct conn {
 	uint32_t owed;	/* requests that nng has not answered */
 	uint64_t quiet; /* closing: when nng was last heard */
 	struct guest *guest;
+	size_t sent; /* bytes, to the client, since we looked at */
+	struct tcp_line line;
 	size_t held;	   /* as counted in the door's sum */
 	struct conn *dead; /* the next to be freed */
 };
@@ -185,6 +189,11 @@ void flow_pump(struct door *d, struct end *from);
 bool flow_may_read(const struct conn *c); /* it is not waiting for its turn */
 void flow_turns(struct door *d);	  /* whose turn it is now */
 void flow_asked(struct door *d, struct conn *c); /* its turn is over */
+
+/* ---- door_speed.c ---- */
+
+void speed_begin(struct door *d, struct conn *c);
+void speed_sent(struct door *d, struct conn *c, size_t n);
 
 /* ---- door_conn.c ---- */
 

@@ -19,6 +19,8 @@ struct guest {
 	uint64_t units;
 	uint32_t open;
 	bool vouched;
+	uint64_t speed;
+	uint64_t speed_at;
 };
 
 struct guests {
@@ -222,6 +224,21 @@ bool
 guest_vouched(const struct guest *guest)
 {
 	return guest->vouched;
+}
+
+void
+guest_set_speed(struct guest *guest, uint64_t speed, uint64_t now)
+{
+	if (speed == 0)
+		return;
+	guest->speed = speed;
+	guest->speed_at = now;
+}
+
+uint64_t
+guest_speed(const struct guest *guest, uint64_t now, uint64_t max_age)
+{
+	return now - guest->speed_at <= max_age ? guest->speed : 0;
 }
 
 struct source

@@ -53,6 +53,11 @@ struct source guest_source(const struct guest *guest);
 void guest_vouch(struct guest *guest);
 bool guest_vouched(const struct guest *guest);
 
+/* How fast its line is, in bytes/s; 0: not known, or not in the last max_age.
+ */
+void guest_set_speed(struct guest *guest, uint64_t speed, uint64_t now);
+uint64_t guest_speed(const struct guest *guest, uint64_t now, uint64_t max_age);
+
 /* IPv4 addresses in IPv6 clothes are IPv4. Other families: all zero. */
 struct source source_of(const struct sockaddr_storage *addr);
 

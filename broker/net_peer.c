@@ -5,6 +5,7 @@
 #include "broker/clock.h"
 #include "broker/log.h"
 #include "broker/relay.h"
+#include "broker/tcp_line.h"
 #include "broker/tcp_tune.h"
 #include "crypto/frame.h"
 
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define RECONNECT_MIN_MS 300
 #define RECONNECT_MAX_MS 1000 /* a peer that is back is waited for */
@@ -34,14 +36,22 @@ struct call {
 	void *arg;
 };
 
+/* nng does not show its sockets, but says between which addresses they are. */
+struct hold {
+	int fd; /* -1: not found */
+	struct sockaddr_storage local, remote;
+};
+
 /* A socket that dials one address. */
 struct dial {
 	nng_socket s;
 	nng_dialer d;
 	bool open;
 	bool dialling;
-	int up; /* connections; under the peer's lock */
-	nng_pipe pipe;
+	int up; /* connections; this and the next under the peer's lock */
+	struct hold hold;
+	struct tcp_line line; /* of the way for bulk */
+	int64_t look_at;
 	char url[URL_MAX + 1];
 };
 
@@ -98,33 +108,69 @@ address_of(const nng_sockaddr *sa)
 	return ss;
 }
 
-/* nng does not show its sockets, but says between which addresses they are. */
-static int
-fd_of(nng_pipe pipe)
+static struct hold
+hold_of(nng_pipe pipe)
 {
 	nng_sockaddr local, remote;
-	struct sockaddr_storage a, b;
+	struct hold h = { .fd = -1 };
 
 	if (nng_pipe_get_addr(pipe, NNG_OPT_LOCADDR, &local) != 0 ||
 	    nng_pipe_get_addr(pipe, NNG_OPT_REMADDR, &remote) != 0)
-		return -1;
-	a = address_of(&local);
-	b = address_of(&remote);
-	return a.ss_family == AF_UNSPEC ? -1 : tcp_tune_find(&a, &b);
+		return h;
+	h.local = address_of(&local);
+	h.remote = address_of(&remote);
+	if (h.local.ss_family != AF_UNSPEC)
+		h.fd = tcp_tune_find(&h.local, &h.remote);
+	return h;
+}
+
+/* Not yet closed by nng, and another since. */
+static bool
+holds(const struct hold *h)
+{
+	return h->fd >= 0 && tcp_tune_is(h->fd, &h->local, &h->remote);
+}
+
+static int64_t
+now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 static void
 count_pipe(struct peer *x, struct dial *d, nng_pipe pipe, nng_pipe_ev ev)
 {
 	bool came = ev == NNG_PIPE_EV_ADD_POST;
-	int fd = came ? fd_of(pipe) : -1;
+	struct hold h = { .fd = -1 };
 
-	if (fd >= 0)
-		tcp_tune(fd);
+	if (came)
+		h = hold_of(pipe);
+	if (h.fd >= 0)
+		tcp_tune(h.fd);
 	pthread_mutex_lock(&x->lock);
 	d->up += came ? 1 : -1;
-	if (came)
-		d->pipe = pipe;
+	if (came) {
+		d->hold = h;
+		d->look_at = 0;
+	}
+	if (h.fd >= 0 && d == &x->pub[NET_BULK])
+		tcp_line_begin(&d->line, h.fd, now_ms());
+	pthread_mutex_unlock(&x->lock);
+}
+
+/* Bulk is being sent over it. */
+static void
+look_after(struct peer *x)
+{
+	struct dial *d = &x->pub[NET_BULK];
+	int64_t now = now_ms();
+
+	pthread_mutex_lock(&x->lock);
+	if (d->up > 0 && now >= d->look_at && holds(&d->hold))
+		d->look_at = tcp_line_look(&d->line, d->hold.fd, now);
 	pthread_mutex_unlock(&x->lock);
 }
 
@@ -261,18 +307,17 @@ dial(struct dial *d, const char *url)
 static void
 redial(struct peer *x, struct dial *d, bool all)
 {
-	nng_pipe pipe;
-	int up, fd;
+	struct hold hold;
+	int up;
 
 	pthread_mutex_lock(&x->lock);
 	up = d->up;
-	pipe = d->pipe;
+	hold = d->hold;
 	pthread_mutex_unlock(&x->lock);
 	if (d->url[0] == '\0' || (up > 0 && !all))
 		return;
-	fd = up > 0 ? fd_of(pipe) : -1;
-	if (fd >= 0)
-		tcp_tune_forget(fd);
+	if (up > 0 && holds(&hold))
+		tcp_tune_forget(hold.fd);
 	dial_stop(d);
 	if (dial_start(d) != 0)
 		log_event(
@@ -344,6 +389,8 @@ net_peers_publish(
 
 	if (!x || !x->pub[way].open || nng_msg_alloc(&msg, frame.n) != 0)
 		return;
+	if (way == NET_BULK)
+		look_after(x);
 	if (frame.n > 0)
 		memcpy(nng_msg_body(msg), frame.p, frame.n);
 	if (nng_sendmsg(x->pub[way].s, msg, NNG_FLAG_NONBLOCK) != 0)

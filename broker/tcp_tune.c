@@ -78,8 +78,8 @@ same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 	       memcmp(&a6->sin6_addr, &b6->sin6_addr, 16) == 0;
 }
 
-static bool
-is_between(int fd, const struct sockaddr_storage *local,
+bool
+tcp_tune_is(int fd, const struct sockaddr_storage *local,
     const struct sockaddr_storage *remote)
 {
 	struct sockaddr_storage a, b;
@@ -102,7 +102,7 @@ tcp_tune_find(
 	while (dir && found < 0 && (e = readdir(dir))) {
 		int fd = atoi(e->d_name);
 
-		if (e->d_name[0] != '.' && is_between(fd, local, remote))
+		if (e->d_name[0] != '.' && tcp_tune_is(fd, local, remote))
 			found = fd;
 	}
 	if (dir)

@@ -37,4 +37,8 @@ struct sockaddr_storage;
 int tcp_tune_find(const struct sockaddr_storage *local,
     const struct sockaddr_storage *remote);
 
+/* Whether a descriptor is that one. */
+bool tcp_tune_is(int fd, const struct sockaddr_storage *local,
+    const struct sockaddr_storage *remote);
+
 #endif

@@ -585,7 +585,7 @@ line_new(struct line **out, const struct sync_parts *parts)
 		return TOCSIN_EINTERNAL;
 	l->p = *parts;
 	l->refs = 1;
-	l->pace[LINE_UP].deep = true;
+	l->pace[LINE_UP].deep = l->pace[LINE_DOWN].deep = true;
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

@@ -2,12 +2,12 @@
 #include "client/net.h"
 
 #include "client/backoff.h"
+#include "client/tcp_line.h"
 #include "crypto/buf.h"
 #include "crypto/frame.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/inet_diag.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -52,15 +52,6 @@
 /* Bytes that the kernel takes ahead of sending: nothing overtakes them. */
 #define UNSENT_MAX 16384
 #define UNSENT_BULK 49152
-
-/*
- * A new connection looks for the speed of the line by filling it until it
- * loses. That we spare a line that we know: for so long no faster than the last
- * connection has come to be, and a little.
- */
-#define YOUNG_MS 2000
-#define SEEKING 512    /* BBR's pacing gain, in 256ths, until it has found it */
-#define KNOWN_MS 60000 /* since that one ended */
 
 #define HEAD 12 /* u64 length, u32 id, before the frame */
 #define ID_FIRST UINT32_C(0x80000000)
@@ -124,11 +115,11 @@ struct net {
 	unsigned naddress, ntry;
 	bool resolving;
 	int64_t resolved_at, down_at, dial_at;
-	int64_t used_at;     /* when it had a call */
-	bool wanted;	     /* it was in use when it was lost */
-	uint64_t speed;	     /* bytes/s of the last connection; 0: not known */
-	int64_t young_until; /* 0: the connection may be as fast as it likes */
-	uint32_t redial;     /* ms, the last pause */
+	int64_t used_at; /* when it had a call */
+	bool wanted;	 /* it was in use when it was lost */
+	int64_t look_at;
+	struct tcp_line line; /* of the way for what takes long */
+	uint32_t redial;      /* ms, the last pause */
 };
 
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -375,59 +366,6 @@ set_options(int fd, enum net_way way)
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "bbr", 3);
 }
 
-/* What BBR believes of the line, once it has seen the end of its speed. */
-static uint64_t
-speed_of(int fd)
-{
-	union tcp_cc_info info = { 0 };
-	socklen_t len = sizeof(info);
-
-	if (getsockopt(fd, IPPROTO_TCP, TCP_CC_INFO, &info, &len) != 0 ||
-	    len != sizeof(info.bbr) || info.bbr.bbr_pacing_gain >= SEEKING)
-		return 0;
-	return (uint64_t)info.bbr.bbr_bw_hi << 32 | info.bbr.bbr_bw_lo;
-}
-
-static void
-set_speed(int fd, uint64_t most)
-{
-	(void)setsockopt(
-	    fd, SOL_SOCKET, SO_MAX_PACING_RATE, &most, sizeof(most));
-}
-
-/* How fast it was, for the next one. */
-static void
-note_speed(struct net *n)
-{
-	uint64_t speed = speed_of(n->fd);
-
-	if (speed > 0)
-		n->speed = speed;
-}
-
-static void
-begin_young(struct net *n, int64_t now)
-{
-	n->young_until = 0;
-	if (n->speed == 0 || now - n->down_at > KNOWN_MS)
-		return;
-	set_speed(n->fd, n->speed + n->speed / 16);
-	n->young_until = now + YOUNG_MS;
-}
-
-/* When there is something to do about it. */
-static int64_t
-end_young(struct net *n, int64_t now)
-{
-	if (n->young_until == 0)
-		return NEVER;
-	if (now < n->young_until)
-		return n->young_until;
-	n->young_until = 0;
-	set_speed(n->fd, UINT64_MAX);
-	return NEVER;
-}
-
 static void
 close_tries(struct net *n)
 {
@@ -469,7 +407,8 @@ connected(struct net *n, int fd)
 	}
 	n->fd = fd;
 	n->wanted = false;
-	begin_young(n, backoff_now());
+	n->look_at = 0;
+	tcp_line_begin(&n->line, fd, backoff_now());
 	n->greeted = n->lively = false;
 	n->reset = false;
 	buf_cut(&n->in, 0);
@@ -557,7 +496,7 @@ hang_up(struct net *n)
 	struct list lost = n->out;
 	struct call *c;
 
-	note_speed(n);
+	tcp_line_end(&n->line, n->fd, backoff_now());
 	n->wanted = n->ncall > 0;
 	close(n->fd);
 	n->fd = -1;
@@ -701,6 +640,17 @@ needed(struct net *n, int64_t now)
 	return n->way == NET_MAIN || n->ncall > 0 || n->wanted;
 }
 
+/* As long as it sends much. */
+static int64_t
+look(struct net *n, int64_t now)
+{
+	if (n->ncall == 0)
+		return NEVER;
+	if (now >= n->look_at)
+		n->look_at = tcp_line_look(&n->line, n->fd, now);
+	return n->look_at;
+}
+
 /* When there is something to do about the connection that stands. */
 static int64_t
 keep(struct net *n, int64_t now)
@@ -713,7 +663,7 @@ keep(struct net *n, int64_t now)
 		hang_up(n);
 		return now;
 	}
-	return sooner(n->used_at + NET_IDLE_MS, end_young(n, now));
+	return sooner(n->used_at + NET_IDLE_MS, look(n, now));
 }
 
 /* And about one that is to be made. */

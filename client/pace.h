@@ -30,7 +30,8 @@
 #define PACE_PIECE_SLOW 16384 /* at most, below 1 MB/s */
 
 struct pace {
-	bool deep; /* it waits at our end: twice as much may, for our pauses */
+	bool deep; /* nothing else waits behind it: twice as much may, for the
+		      pauses of both ends */
 	unsigned epoch;
 	int64_t rtt_us;	   /* the shortest; 0: not known */
 	bool old;	   /* that is of the connection before */

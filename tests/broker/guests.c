@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct source
@@ -120,6 +121,29 @@ test_bounded(void)
 	guests_free(g);
 }
 
+static void
+test_speed(void)
+{
+	struct guest_limits limits = { 100, 10, 0, 0 };
+	struct guests *g = guests_new(&limits, 1);
+	struct guest *one, *again, *other;
+
+	if (guests_enter(g, source("10.0.0.1"), 0, &one) != GUEST_WELCOME ||
+	    guests_enter(g, source("10.0.0.1"), 0, &again) != GUEST_WELCOME ||
+	    guests_enter(g, source("10.0.0.2"), 0, &other) != GUEST_WELCOME)
+		abort();
+	is_int((long long)guest_speed(one, 0, 60), 0,
+	    "of a new source the speed is not known");
+	guest_set_speed(one, 375000, 1000);
+	guest_set_speed(one, 0, 1050);
+	is_int((long long)guest_speed(again, 1060, 60), 375000,
+	    "what one of its connections saw holds for another");
+	is_int((long long)guest_speed(again, 1061, 60), 0, "for a time");
+	is_int((long long)guest_speed(other, 1060, 60), 0,
+	    "and not for another source");
+	guests_free(g);
+}
+
 /* With every place taken by someone inside, a new source must wait. */
 static void
 test_full(void)
@@ -149,5 +173,6 @@ main(void)
 	test_rate();
 	test_bounded();
 	test_full();
+	test_speed();
 	return tap_done();
 }

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: ISC */
+#include "broker/tcp_line.h"
+#include "tests/lib/line_check.h"
+
+int
+main(void)
+{
+	line_checks();
+	return tap_done();
+}
