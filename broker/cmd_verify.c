@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { CONFIG, STORE, REPAIR };
@@ -30,9 +31,8 @@ print_clean(const struct store_walked *w)
 	    w->entries, w->rows, w->parts, root);
 }
 
-/* What the peers gave and asked is told by them; see repair.h. */
 static int
-repair(const struct config *c, const struct setup *setup)
+repair_here(const struct config *c, const struct setup *setup)
 {
 	const char *why = NULL;
 	unsigned n = 0;
@@ -45,7 +45,28 @@ repair(const struct config *c, const struct setup *setup)
 		return cmd_fail(err, "%s: %s", setup->store,
 		    why ? why : tocsin_err_text(err));
 	printf("%u repair%s\n", n, n == 1 ? "" : "s");
-	return 0;
+	return fflush(stdout) == 0 ? 0 : 1;
+}
+
+/* Of a store whose pages are damaged the engine may end the process. */
+static int
+repair(const struct config *c, const struct setup *setup)
+{
+	int status = 0;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0)
+		return cmd_fail_at(TOCSIN_EINTERNAL, "fork");
+	if (pid == 0)
+		_exit(repair_here(c, setup));
+	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return cmd_fail(TOCSIN_EBODYMISMATCH,
+		    "%s: the engine's own pages are damaged: it fell over "
+		    "them; restore the newest backup: tocsind restore",
+		    setup->store);
+	return WEXITSTATUS(status);
 }
 
 int

@@ -135,6 +135,7 @@ sum(const struct run *r)
 		all.stats.cuts += d->stats.cuts;
 		all.stats.commits += d->stats.commits;
 		all.stats.frames += d->stats.frames;
+		all.stats.fetched += d->stats.fetched;
 		all.stats.lost += d->stats.lost;
 		if (d->stats.slowest > all.stats.slowest)
 			all.stats.slowest = d->stats.slowest;
@@ -149,13 +150,15 @@ print_figures(const struct done *d, double took)
 
 	printf("simulate: %llu seeds, %.1f virtual hours, %llu events, %llu "
 	       "posts, %llu crashes, %llu cuts, %llu commits, %llu frames "
-	       "(%llu lost), at rest after %lld s at most, %.0f s, %.0f x "
+	       "(%llu lost) and %llu fetched, at rest after %lld s at most, "
+	       "%.0f s, %.0f x "
 	       "real time%s\n",
 	    (unsigned long long)d->seeds, (double)d->virtual_us / 3.6e9,
 	    (unsigned long long)d->events, (unsigned long long)s->posts,
 	    (unsigned long long)s->crashes, (unsigned long long)s->cuts,
 	    (unsigned long long)s->commits, (unsigned long long)s->frames,
-	    (unsigned long long)s->lost, (long long)(s->slowest / SECOND), took,
+	    (unsigned long long)s->lost, (unsigned long long)s->fetched,
+	    (long long)(s->slowest / SECOND), took,
 	    (double)d->virtual_us / 1e6 / took,
 	    !d->failed ? ""
 	    : mutant   ? ": found"

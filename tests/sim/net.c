@@ -12,6 +12,7 @@
  * or damaged.
  */
 #include "broker/dispatch.h"
+#include "broker/pull.h"
 #include "broker/relay.h"
 #include "broker/relay_in.h"
 #include "tests/sim/sim.h"
@@ -506,6 +507,22 @@ net_unsubscribe(struct net *n, const uint8_t link[16])
 	if (l)
 		*at = l->next;
 	free(l);
+}
+
+/* What a node that nobody can dial is to fetch. */
+void __real_pulls_publish(
+    struct pulls *p, const char *peer, enum net_way way, struct span frame);
+void __wrap_pulls_publish(
+    struct pulls *p, const char *peer, enum net_way way, struct span frame);
+
+void
+__wrap_pulls_publish(
+    struct pulls *p, const char *peer, enum net_way way, struct span frame)
+{
+	check_wire(frame);
+	check_publish(sim_node, peer, frame);
+	stats.fetched++;
+	__real_pulls_publish(p, peer, way, frame);
 }
 
 /* ---- life ---- */

@@ -125,7 +125,7 @@ void node_settle(struct node *n);
 void node_crash(struct node *n, const char *when);
 
 struct stats {
-	uint64_t posts, crashes, cuts, commits, frames, lost;
+	uint64_t posts, crashes, cuts, commits, frames, lost, fetched;
 	int64_t slowest; /* from all healed to rest */
 };
 extern struct stats stats;
@@ -162,6 +162,7 @@ struct world {
 	struct fixture f;
 	struct node node[NODES];
 	unsigned nnodes;
+	const struct node *hidden; /* nobody can dial it, or NULL */
 	unsigned nmembers; /* as in f.member[] */
 	struct post post[TICKETS];
 	unsigned nposts;

@@ -229,6 +229,11 @@ node_crash(struct node *n, const char *when)
 static void
 put_urls(struct roster_broker *b)
 {
+	if (w.hidden && strcmp(b->name, w.hidden->name) == 0) {
+		strcpy(b->rpc, "-");
+		strcpy(b->relay, "-");
+		return;
+	}
 	snprintf(b->rpc, sizeof(b->rpc), "tcp://%.32s.example:1", b->name);
 	snprintf(b->relay, sizeof(b->relay), "tcp://%.32s.example:2", b->name);
 }
@@ -300,6 +305,8 @@ make_federation(void)
 	fixture_init(&w.f, list);
 	if (rnd(3) == 0)
 		add_node("sg2", "sg", 1);
+	/* Not two: they would have no way to one another. */
+	w.hidden = rnd(3) == 0 ? &w.node[rnd(w.nnodes)] : NULL;
 	if (rnd(2) == 0)
 		fixture_enrol(&w.f, "opscert@my");
 	if (rnd(3) == 0)
