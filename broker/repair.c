@@ -319,10 +319,12 @@ repair_store(const struct broker_config *c, unsigned *done, const char **why)
 	w.how.arg = &w;
 	w.store = s;
 	err = change(&w, rows);
+	if (!err) /* what was mended is read now */
+		err = change(&w, rows);
 	if (!err)
 		err = change(&w, redo);
 	store_close(s);
-	if (w.kept)
+	if (w.kept || err == TOCSIN_EBODYMISMATCH)
 		*why = "what is damaged cannot be made anew; restore the "
 		       "newest backup: tocsind restore";
 	*done = w.done;

@@ -18,6 +18,7 @@
 
 struct repair {
 	struct store_tx *tx;
+	struct store_rx *rx; /* before it: its pages are within the file */
 	struct store_repair *how;
 	enum tocsin_err err;
 };
@@ -91,55 +92,123 @@ good_amend(struct repair *r, struct span key, struct span value)
 	       span_eq(key, key_u64(&e.seq));
 }
 
+/* With how large a key, and value with its check. */
 static const struct {
 	enum table table;
+	size_t key_least, key_most, most;
 	bool (*good)(struct repair *r, struct span key, struct span value);
 	const char *what;
 } tables[] = {
-	{ T_IDS, good_id, "a row of the ids was damaged" },
-	{ T_MAILBOX, good_mail, "a row of a mailbox was damaged" },
-	{ T_OUTBOX, good_any, "a row of an outbox was damaged" },
-	{ T_COUNTERS, good_any, "the counter of an outbox was damaged" },
-	{ T_VALUES, good_any, "a small value was damaged" },
-	{ T_PARTS, good_part, "the row of a part was damaged" },
-	{ T_GARBAGE, good_garbage,
+	{ T_IDS, 32, 32, 16, good_id, "a row of the ids was damaged" },
+	{ T_MAILBOX, 10, KEY_MAX, 8, good_mail,
+	    "a row of a mailbox was damaged" },
+	{ T_OUTBOX, 11, KEY_MAX, 48, good_any,
+	    "a row of an outbox was damaged" },
+	{ T_COUNTERS, 3, KEY_MAX, 16, good_any,
+	    "the counter of an outbox was damaged" },
+	{ T_VALUES, 1, 255, 256 + CHECK_LEN, good_any,
+	    "a small value was damaged" },
+	{ T_PARTS, 32, 32, sizeof(struct part_row) + CHECK_LEN, good_part,
+	    "the row of a part was damaged" },
+	{ T_GARBAGE, 8, 8, 16, good_garbage,
 	    "what was left of a dropped part was damaged" },
-	{ T_AMENDS, good_amend, "what stood in for an entry was damaged" },
+	{ T_AMENDS, 8, 8, 2 * RECORD_MAX, good_amend,
+	    "what stood in for an entry was damaged" },
 };
+
+/*
+ * As far as its sizes go a row is one of ours. Else the page is damaged, and
+ * whoever writes to it would make it worse.
+ */
+static bool
+is_sane(const struct repair *r, size_t i, const MDB_val *k, const MDB_val *v)
+{
+	struct span key, value;
+
+	return value_take(r->rx, k, &key) && value_take(r->rx, v, &value) &&
+	       key.n >= tables[i].key_least && key.n <= tables[i].key_most &&
+	       value.n >= CHECK_LEN && value.n <= tables[i].most;
+}
+
+static bool
+is_good(struct repair *r, size_t i, const MDB_val *k, const MDB_val *v)
+{
+	struct span key = { k->mv_data, k->mv_size };
+	struct span value = { v->mv_data, v->mv_size };
+
+	return row_open(tables[i].table, key, &value) &&
+	       tables[i].good(r, key, value);
+}
+
+/* How many are bad; nothing was changed yet. */
+static uint64_t
+count_bad(struct repair *r, size_t i, MDB_cursor *c)
+{
+	enum table t = tables[i].table;
+	uint64_t n = 0;
+	MDB_val k, v;
+	int rc;
+
+	while (!(rc = ENGINE(mdb_cursor_get(c, &k, &v, MDB_NEXT)))) {
+		if (!is_sane(r, i, &k, &v)) {
+			r->err = TOCSIN_EBODYMISMATCH;
+			return 0;
+		}
+		if (is_good(r, i, &k, &v))
+			continue;
+		n++;
+		if (t == T_VALUES && r->how->keep(r->how->arg,
+					 (struct span){ k.mv_data, k.mv_size }))
+			r->err = TOCSIN_EUNSUPPORTED;
+	}
+	if (rc != MDB_NOTFOUND)
+		r->err = store_from_mdb(r->tx->view.s, rc);
+	return n;
+}
+
+/* Side by side: what was is judged, and what is to be loses it. */
+static void
+delete_bad(struct repair *r, size_t i, MDB_cursor *was, MDB_cursor *is)
+{
+	enum table t = tables[i].table;
+	MDB_val k, v, k2, v2;
+	int rc = 0;
+
+	while (!rc && !ENGINE(mdb_cursor_get(was, &k, &v, MDB_NEXT))) {
+		rc = ENGINE(mdb_cursor_get(is, &k2, &v2, MDB_NEXT));
+		if (rc || is_good(r, i, &k, &v))
+			continue;
+		r->how->outbox |= t == T_OUTBOX || t == T_COUNTERS;
+		r->how->parts |= t == T_PARTS;
+		tell(r, 0, tables[i].what);
+		rc = ENGINE(mdb_cursor_del(is, 0));
+	}
+	if (rc)
+		r->err = store_from_mdb(r->tx->view.s, rc);
+}
 
 /* One whose check is wrong goes; the order of keys is right again then. */
 static void
 drop_bad(struct repair *r, size_t i)
 {
-	enum table t = tables[i].table;
-	struct span key, value;
-	MDB_cursor *c;
-	MDB_val k, v;
-	int rc = mdb_cursor_open(r->tx->view.txn, r->tx->view.s->dbi[t], &c);
+	MDB_dbi dbi = r->tx->view.s->dbi[tables[i].table];
+	MDB_cursor *first = NULL, *was = NULL, *is = NULL;
+	int rc = mdb_cursor_open(r->rx->txn, dbi, &first);
 
-	if (rc) {
+	if (!rc)
+		rc = mdb_cursor_open(r->rx->txn, dbi, &was);
+	if (!rc)
+		rc = mdb_cursor_open(r->tx->view.txn, dbi, &is);
+	if (rc)
 		r->err = store_from_mdb(r->tx->view.s, rc);
-		return;
-	}
-	while (!(rc = ENGINE(mdb_cursor_get(c, &k, &v, MDB_NEXT)))) {
-		if (value_take(&r->tx->view, &k, &key) &&
-		    value_take(&r->tx->view, &v, &value) &&
-		    row_open(t, key, &value) && tables[i].good(r, key, value))
-			continue;
-		if (t == T_VALUES && r->how->keep(r->how->arg, key)) {
-			r->err = TOCSIN_EUNSUPPORTED;
-			break;
-		}
-		r->how->outbox |= t == T_OUTBOX || t == T_COUNTERS;
-		r->how->parts |= t == T_PARTS;
-		tell(r, 0, tables[i].what);
-		rc = ENGINE(mdb_cursor_del(c, 0));
-		if (rc)
-			break;
-	}
-	mdb_cursor_close(c);
-	if (!r->err && rc && rc != MDB_NOTFOUND)
-		r->err = store_from_mdb(r->tx->view.s, rc);
+	if (!r->err && count_bad(r, i, first) > 0 && !r->err)
+		delete_bad(r, i, was, is);
+	if (first)
+		mdb_cursor_close(first);
+	if (was)
+		mdb_cursor_close(was);
+	if (is)
+		mdb_cursor_close(is);
 }
 
 /* Numbers that were given out are told by the peers; see relay_count.c. */
@@ -160,6 +229,7 @@ drop_outboxes(struct repair *r)
 
 /* ---- ids ---- */
 
+/* An entry that was mended just now is not read here: another repair does. */
 static void
 put_ids(struct repair *r)
 {
@@ -167,13 +237,13 @@ put_ids(struct repair *r)
 	uint64_t seq, at;
 
 	for (seq = 1; seq <= r->tx->head && !r->err; seq++) {
-		if (store_get(&r->tx->view, seq, &e) == TOCSIN_OK &&
+		if (store_get(r->rx, seq, &e) == TOCSIN_OK &&
 		    (store_find(&r->tx->view, e.id, &at) || at != seq)) {
 			tell(r, seq, "the entry is found by its id again");
 			r->err =
 			    row_put(r->tx, T_IDS, SPAN(e.id), key_u64(&seq));
 		}
-		rx_forget_joined(&r->tx->view);
+		rx_forget_joined(r->rx);
 	}
 }
 
@@ -210,7 +280,7 @@ place_read(struct repair *r, uint64_t seq, struct entry_row *row)
 	struct span v;
 
 	if (seq == 0 || seq > r->tx->head ||
-	    raw_get(&r->tx->view, T_LOG, key_u64(&key), &v))
+	    raw_get(r->rx, T_LOG, key_u64(&key), &v))
 		return false;
 	if (v.n >= sizeof(*row))
 		memcpy(row, v.p, sizeof(*row));
@@ -226,9 +296,9 @@ segment_len(struct repair *r, uint64_t first)
 	size_t fixed = entry_fixed(first) + CHECK_LEN;
 	struct span seg = { 0 }, row = { 0 };
 
-	if (raw_get(&r->tx->view, T_LOG, key_u64(&next), &seg))
+	if (raw_get(r->rx, T_LOG, key_u64(&next), &seg))
 		seg.n = 0;
-	if (raw_get(&r->tx->view, T_LOG, key_u64(&key), &row))
+	if (raw_get(r->rx, T_LOG, key_u64(&key), &row))
 		row.n = 0;
 	return seg.n + (row.n > fixed ? row.n - fixed : 0);
 }
@@ -255,7 +325,7 @@ place_is(
 	struct note n;
 	bool is;
 
-	is = record_find(&r->tx->view, row, &record) == TOCSIN_OK &&
+	is = record_find(r->rx, row, &record) == TOCSIN_OK &&
 	     record.n == row->len && record_decode(&e, record) &&
 	     e.seq == seq && note_parse(&n, e.note, RECORD_MAX) == TOCSIN_OK;
 	if (is) {
@@ -264,7 +334,7 @@ place_is(
 	}
 	if (is)
 		record_check(row->check, record);
-	rx_forget_joined(&r->tx->view);
+	rx_forget_joined(r->rx);
 	return is;
 }
 
@@ -306,7 +376,7 @@ place_guess(
 
 /* Nodes that are put are kept here. */
 struct nodes {
-	struct merkle_store stored;
+	struct merkle_store was, stored;
 	struct buf put;
 };
 
@@ -315,7 +385,9 @@ nodes_get(void *arg, uint64_t pos, uint8_t hash[MERKLE_HASH])
 {
 	struct nodes *n = arg;
 
-	return n->stored.get(n->stored.arg, pos, hash);
+	if (n->was.get(n->was.arg, pos, hash) == TOCSIN_OK)
+		return TOCSIN_OK;
+	return n->stored.get(n->stored.arg, pos, hash); /* just mended */
 }
 
 static enum tocsin_err
@@ -339,7 +411,9 @@ place_write(struct repair *r, uint64_t seq, const struct entry_row *row,
 	struct span v;
 	enum tocsin_err err;
 
-	err = raw_get(&r->tx->view, T_LOG, key_u64(&key), &v);
+	err = raw_get(r->rx, T_LOG, key_u64(&key), &v);
+	if (!err && v.n > r->tx->view.s->page)
+		err = TOCSIN_EBODYMISMATCH;
 	if (err)
 		return err;
 	buf_add(&b, v);
@@ -361,7 +435,8 @@ place_write(struct repair *r, uint64_t seq, const struct entry_row *row,
 static bool
 place_mend(struct repair *r, uint64_t seq, struct entry_row *row)
 {
-	struct nodes n = { .stored = store_tree(&r->tx->view) };
+	struct nodes n = { .was = store_tree(r->rx),
+		.stored = store_tree(&r->tx->view) };
 	struct merkle_store tree = { &n, nodes_get, nodes_put };
 	uint64_t size = seq - 1;
 	uint8_t id[ID_LEN];
@@ -399,11 +474,15 @@ store_repair(struct store_tx *tx, struct store_repair *how)
 	struct repair r = { .tx = tx, .how = how };
 	size_t i;
 
+	r.err = store_read(tx->view.s, &r.rx);
 	for (i = 0; i < sizeof(tables) / sizeof(tables[0]) && !r.err; i++)
 		drop_bad(&r, i);
 	drop_outboxes(&r);
-	put_places(&r);
-	put_ids(&r);
+	if (!r.err) {
+		put_places(&r);
+		put_ids(&r);
+	}
+	store_read_end(r.rx);
 	return r.err ? tx_refuse(tx, r.err) : TOCSIN_OK;
 }
 

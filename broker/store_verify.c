@@ -129,8 +129,12 @@ static size_t
 verify_entry(struct walk *w, uint64_t seq)
 {
 	struct store_entry e = { 0 };
+	uint8_t leaf[MERKLE_HASH];
 
-	if (store_get(w->rx, seq, &e) != TOCSIN_OK) {
+	if (store_get(w->rx, seq, &e) != TOCSIN_OK &&
+	    w->stored.get(w->stored.arg, merkle_pos(0, seq - 1), leaf)) {
+		report(w, seq, "the row of the entry is damaged", REPAIR);
+	} else if (e.seq == 0) {
 		report_lost(w, seq, NULL, "the entry is damaged");
 	} else {
 		verify_id(w, &e);
@@ -405,7 +409,7 @@ store_verify(struct store *s,
 	walked->rows = w.rows;
 	walked->parts = w.parts;
 	if (merkle_root(&w.stored, w.head, walked->root) != TOCSIN_OK)
-		report(&w, w.head, "the tree has no root", RESTORE);
+		report(&w, w.head, "the tree has no root", REPAIR);
 	store_read_end(w.rx);
 	return w.found ? TOCSIN_EBODYMISMATCH : TOCSIN_OK;
 }

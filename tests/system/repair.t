@@ -132,9 +132,9 @@ leaf()
 		print unpack("H*", sha256("\0" . decode_base64($ARGV[0])))' \
 		"$1" | sed 's/../\\x&/g'
 }
-table 'a leaf of the tree' 'tree' -1 "$(leaf "$with")"
-table 'the place of a record' 'tree' -50 "$(leaf "$with")"
-table 'the number of its segment' 'tree' -56 "$(leaf "$with")"
+table 'a leaf of the tree' '(tree|row of the entry)' -1 "$(leaf "$with")"
+table 'the place of a record' '(tree|row of the entry)' -50 "$(leaf "$with")"
+table 'the number of its segment' '(tree|row of the entry)' -56 "$(leaf "$with")"
 
 # What cannot be made anew.
 put_back
