@@ -199,6 +199,24 @@ load_keys(struct belief *b, struct desk_tx *tx)
 	return err;
 }
 
+enum tocsin_err
+belief_next_roster(struct desk_tx *tx, struct span *name, struct span *note)
+{
+	return desk_value_next(tx, ROSTERS, name, note);
+}
+
+enum tocsin_err
+belief_next_keys(struct desk_tx *tx, struct span *name, struct span *member,
+    struct span *note)
+{
+	enum tocsin_err err = desk_value_next(tx, KEYS, name, note);
+
+	if (err == TOCSIN_OK)
+		*member = span_cut(of_member(*name), strlen(KEYS),
+		    of_member(*name).n - strlen(KEYS) - 1);
+	return err;
+}
+
 uint64_t
 belief_stamp(struct desk_tx *tx)
 {

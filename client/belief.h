@@ -79,6 +79,16 @@ enum tocsin_err MUST_USE belief_keep_conflict(
 enum tocsin_err MUST_USE belief_next_conflict(
     struct desk_tx *tx, struct span *name, struct conflict *out);
 
+/*
+ * All that was accepted, as it came: rosters by serial, announcements by member
+ * and then as they were accepted. *name begins as empty; NOTFOUND at the end.
+ * Aliases the map.
+ */
+enum tocsin_err MUST_USE belief_next_roster(
+    struct desk_tx *tx, struct span *name, struct span *note);
+enum tocsin_err MUST_USE belief_next_keys(struct desk_tx *tx, struct span *name,
+    struct span *member, struct span *note);
+
 /* The newest announcement of a member, or NULL; a fallen one is none. */
 const struct keys *belief_keys(const struct belief *b, struct span member);
 

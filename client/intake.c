@@ -825,6 +825,32 @@ intake_apart(const struct intake *in, const struct msg_entries *m)
 	return intake_entries(in, m, NULL);
 }
 
+static enum tocsin_err
+store_all(struct work *w, void *arg)
+{
+	const struct msg_entries *m = arg;
+	enum tocsin_err err = TOCSIN_OK;
+	size_t i;
+
+	for (i = 0; err == TOCSIN_OK && i < m->n; i++)
+		err = take(w, &m->entry[i]);
+	return err;
+}
+
+enum tocsin_err
+intake_by_hand(const struct intake *in, const struct msg_entries *m)
+{
+	struct work *w = calloc(1, sizeof(*w));
+	enum tocsin_err err;
+
+	if (w == NULL)
+		return TOCSIN_EINTERNAL;
+	w->in = in;
+	err = in_one(w, store_all, (void *)(uintptr_t)m);
+	free(w);
+	return err;
+}
+
 /* ---- rosters apart ---- */
 
 struct given {

@@ -58,6 +58,13 @@ enum tocsin_err MUST_USE intake_entries(
 enum tocsin_err MUST_USE intake_apart(
     const struct intake *in, const struct msg_entries *m);
 
+/*
+ * What was carried here by hand, and may never come by the broker, or once
+ * more: entries without seq and time, none of them detached.
+ */
+enum tocsin_err MUST_USE intake_by_hand(
+    const struct intake *in, const struct msg_entries *m);
+
 /* Fetch the rosters between ours and `serial`, the broker's. */
 enum tocsin_err MUST_USE intake_rosters(
     const struct intake *in, uint64_t serial);

@@ -100,15 +100,13 @@ fetch(struct fetching *f, char path[800], bool *ours)
 	*ours = false;
 	if (in_spool(f, path))
 		return TOCSIN_OK;
-	if (f->t->sync == NULL)
-		return TOCSIN_EUNAVAILABLE;
 	snprintf(f->partial, sizeof(f->partial), "%.767s.part", path);
 	memcpy(path, f->partial, sizeof(f->partial));
 	*ours = true;
 	f->fd = -1;
 	err = open_partial(f);
-	if (err == TOCSIN_OK)
-		err = fetch_rest(f);
+	if (err == TOCSIN_OK && f->have < f->part.size)
+		err = f->t->sync != NULL ? fetch_rest(f) : TOCSIN_EUNAVAILABLE;
 	if (f->fd >= 0)
 		close(f->fd);
 	return err;

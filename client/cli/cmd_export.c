@@ -4,10 +4,12 @@
  * by our keys, so the officer says for whom it is, and the labels are asked
  * first.
  */
+#include "client/bundle.h"
 #include "client/cli/cmds.h"
 #include "client/cli/print.h"
 #include "client/form/form.h"
 #include "client/vocab.h"
+#include "crypto/tar.h"
 #include "crypto/text.h"
 
 #include <jansson.h>
@@ -196,13 +198,34 @@ static int export(struct exporting *e, struct tocsin *t)
 	return status;
 }
 
+/* As it is sealed, so its label needs no asking: only recipients open it. */
+static int
+export_bundle(struct exporting *e, struct tocsin *t, bool with_attachments)
+{
+	struct buf b = { .max = BUNDLE_MAX + TAR_ENTRY(0) };
+	struct bundle_counts n;
+	enum tocsin_err err =
+	    bundle_write(t, e->c->words[0], with_attachments, &b, &n);
+	int status = err == TOCSIN_OK ? cli_write(e->path, buf_span(&b), false)
+				      : cli_error(t, err);
+
+	if (status == 0 && n.left_out > 0)
+		cli_note("%zu attachments are not in it; --attachments puts "
+			 "them there",
+		    n.left_out);
+	buf_drop(&b);
+	return status;
+}
+
 int
 cmd_export(struct cli *c, int argc, char **argv)
 {
 	struct exporting e = { .c = c };
 	const char *as = NULL;
+	bool with_attachments = false, bundle;
 	const struct opt opts[] = {
 		{ "--as", OPT_WORD, &as },
+		{ "--attachments", OPT_FLAG, &with_attachments },
 		{ "--for", OPT_WORD, &e.audience },
 		{ "-o", OPT_WORD, &e.path },
 		{ NULL, OPT_FLAG, NULL },
@@ -214,14 +237,20 @@ cmd_export(struct cli *c, int argc, char **argv)
 		return 2;
 	if (as == NULL)
 		return cli_usage("say in which format: --as stix, misp, iodef, "
-				 "iodef-json, xarf, idea or markdown");
+				 "iodef-json, xarf, idea, markdown or "
+				 "bundle");
+	bundle = strcmp(as, "bundle") == 0;
 	e.as = form_named(as);
-	if (e.as == NULL)
+	if (e.as == NULL && !bundle)
 		return cli_no_form(as);
+	if (with_attachments && !bundle)
+		return cli_usage("--attachments is for a bundle; others are "
+				 "saved with `tocsin save`");
 	status = cli_open(c, &t);
 	if (status != 0)
 		return status;
-	status = export(&e, t);
+	status =
+	    bundle ? export_bundle(&e, t, with_attachments) : export(&e, t);
 	tocsin_close(t);
 	return status;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include "client/bundle.h"
 #include "client/cli/cmds.h"
 #include "client/cli/print.h"
 #include "client/cli/sent.h"
@@ -9,6 +10,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -303,8 +305,79 @@ cmd_post(struct cli *c, int argc, char **argv)
 	return post_with(c, argc, argv, false);
 }
 
+/* ---- what was carried here ---- */
+
+static void
+print_counts(const struct cli *c, const struct bundle_counts *n)
+{
+	size_t new = n->messages - n->known;
+
+	if (c->json)
+		print_json(json_pack("{s:I, s:I, s:I, s:I}", "messages",
+		    (json_int_t)n->messages, "new", (json_int_t) new, "refused",
+		    (json_int_t)n->refused, "attachments",
+		    (json_int_t)n->attachments));
+	else
+		printf("%zu messages, %zu of them new; %zu attachments\n",
+		    n->messages, new, n->attachments);
+	if (n->refused > 0)
+		cli_note("%zu of them cannot be opened here; `tocsin why` says "
+			 "of each why",
+		    n->refused);
+}
+
+static int
+take_bundle(struct cli *c, struct span file)
+{
+	struct bundle_counts n;
+	struct tocsin *t = NULL;
+	enum tocsin_err err;
+	int status = cli_open(c, &t);
+
+	if (status != 0)
+		return status;
+	err = bundle_read(t, file, &n);
+	status = err == TOCSIN_OK ? 0 : cli_error(t, err);
+	if (status == 0)
+		print_counts(c, &n);
+	tocsin_close(t);
+	return status;
+}
+
+/* Its name stands first; only then is it read as a whole. */
+static bool
+looks_like_bundle(const char *path)
+{
+	char head[8] = "";
+	FILE *f = fopen(path, "re");
+	size_t n = f != NULL ? fread(head, 1, sizeof(head), f) : 0;
+
+	if (f != NULL)
+		fclose(f);
+	return n == sizeof(head) && memcmp(head, "bundle\0", 7) == 0;
+}
+
+/* A bundle is complete as it is, and takes no options of post. */
+static int
+import_bundle(struct cli *c, int argc, char **argv)
+{
+	const struct opt none[] = { { NULL, OPT_FLAG, NULL } };
+	struct buf b = { 0 };
+	int status;
+
+	if (!cli_options(c, argc, argv, none, 1, 1))
+		return 2;
+	status = cli_read(c->words[0], BUNDLE_MAX, &b);
+	if (status == 0)
+		status = take_bundle(c, buf_span(&b));
+	buf_drop(&b);
+	return status;
+}
+
 int
 cmd_import(struct cli *c, int argc, char **argv)
 {
+	if (argc > 1 && looks_like_bundle(argv[1]))
+		return import_bundle(c, argc, argv);
 	return post_with(c, argc, argv, true);
 }

@@ -27,12 +27,14 @@ const struct cmd cmds[] = {
 	    POST_OPTIONS,
 	    "send a ticket" },
 	{ "import", cmd_import,
+	    "FILE\n"
 	    "FILE --to M... [--as FORMAT] [--tlp T] [--subject S] "
 	    "[--text FILE|-] " POST_OPTIONS,
 	    "send a ticket made of another tool's report" },
 	{ "export", cmd_export,
 	    "ID --as stix|misp|iodef|iodef-json|xarf|idea|markdown "
-	    "[--for me|organisation|clients|community|public] [-o FILE]",
+	    "[--for me|organisation|clients|community|public] [-o FILE]\n"
+	    "ID --as bundle [--attachments] [-o FILE]",
 	    "write a ticket for another tool" },
 	{ "inbox", cmd_inbox, "[--unacked] [--overdue] [--offline]",
 	    "list the tickets, newest last" },

@@ -100,4 +100,41 @@ refuses 'TLP:RED' 'RED stays with who reads it' \
 refuses "the ticket's class is none" 'what a format cannot say is refused' \
 	tocsin export "$red" --as xarf
 
+# ---- by hand ----
+
+# Another desk of the same team, which no broker reaches.
+fed_device singcert@sg desk2
+other=$fed/homes/singcert-desk2
+must tocsin keys publish --card "$fed/devices/singcert-desk2" --wait 0 \
+	>/dev/null 2>&1
+must at singcert-desk2 trust "$fed/rosters/1" \
+	--fingerprint "$(fingerprint "$fed/rosters/1")" >/dev/null
+cp "$TOCSIN_HOME/keys/recipient.txt" "$other/keys/"
+id=$(imports "$samples/xarf-ddos.json" --tlp AMBER)
+must tocsin note "$id" -m 'by hand' --wait 0 >/dev/null 2>&1
+ok 'a ticket is written as a bundle' \
+	tocsin export "$id" --as bundle --attachments -o case.tocsin
+ok 'which any tar lists' tar -tf case.tocsin
+there()
+{
+	TOCSIN_HOME=$other tocsin "$@"
+}
+is "$(there import case.tocsin --json | jq -c '[.messages, .new, .refused, .attachments]')" \
+	'[2,2,0,2]' 'another desk takes it in'
+is "$(there show "$id" --json --no-receipt | jq -r .text | tail -n 1)" \
+	'by hand' 'and opens it'
+ok 'its attachment is there without a broker' \
+	there save "$id" evidence-1 -o "$other" --wait 0
+is "$(there import case.tocsin --json | jq -c '[.messages, .new]')" '[2,0]' \
+	'once more is no second time'
+head -c 20000 case.tocsin >cut.tocsin
+refuses 'no whole bundle' 'half of it is refused' there import cut.tocsin
+sed 's/singcert@sg/mycertxx@sg/' case.tocsin >forged.tocsin
+there import forged.tocsin >out 2>said
+ok 'a header that was changed is not opened' has said 'cannot be opened'
+is "$(there inbox --offline 2>/dev/null | grep -c 'connection ddos')" 1 \
+	'and the ticket is as it was'
+called_wrongly 'is for a bundle' 'another format has no attachments' \
+	tocsin export "$id" --as stix --attachments
+
 done_testing
