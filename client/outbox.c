@@ -351,6 +351,19 @@ post_batch(struct outbox *o, struct batch *b, bool *stranger)
 	return err == TOCSIN_OK;
 }
 
+static void
+take_restart(struct outbox *o)
+{
+	bool lost = atomic_exchange(&o->lost, false);
+
+	if (lost)
+		o->wait.since = 0;
+	if (!atomic_exchange(&o->restart, false) && !lost)
+		return;
+	backoff_reset(&o->posting);
+	backoff_reset(&o->again);
+}
+
 bool
 outbox_post(struct outbox *o, bool *stranger)
 {
@@ -359,6 +372,7 @@ outbox_post(struct outbox *o, bool *stranger)
 	size_t i;
 
 	*stranger = false;
+	take_restart(o);
 	if (!backoff_over(&o->posting))
 		return false;
 	if (o->passed_over && backoff_over(&o->again)) {
@@ -378,15 +392,15 @@ outbox_post(struct outbox *o, bool *stranger)
 void
 outbox_lost(struct outbox *o)
 {
-	o->wait.since = 0;
-	outbox_restart(o);
+	o->lost = true;
+	desk_wake(o->parts->desk);
 }
 
 void
 outbox_restart(struct outbox *o)
 {
-	backoff_reset(&o->posting);
-	backoff_reset(&o->again);
+	o->restart = true;
+	desk_wake(o->parts->desk);
 }
 
 int64_t

@@ -32,6 +32,8 @@ struct outbox {
 	uint64_t from;		/* this pass is beyond this message */
 	bool passed_over;	/* there is something of that kind before it */
 	enum tocsin_err trouble;
+
+	atomic_bool restart, lost; /* asked for by other threads */
 };
 
 /*
@@ -40,7 +42,10 @@ struct outbox {
  */
 bool outbox_post(struct outbox *o, bool *stranger);
 
-/* Try everything now: a person waits; or, there is a new connection. */
+/*
+ * Try everything now: a person waits; or, there is a new connection. From any
+ * thread.
+ */
 void outbox_restart(struct outbox *o);
 void outbox_lost(struct outbox *o);
 

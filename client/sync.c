@@ -47,13 +47,18 @@ struct sync {
 	uint64_t wanted; /* rounds of sync_wait() */
 	uint64_t fresh;	 /* up to which nothing that was there is missing */
 
-	/* The thread's own. */
 	struct turn turn;
-	bool tells; /* the next is known */
-	enum tocsin_err told_others;
 	struct outbox out;
 	struct upload *up;
-	int64_t up_rest; /* when it is to be looked after again */
+	atomic_bool stranger; /* the broker does not know our link's key */
+
+	/* Of the thread that sends. */
+	pthread_t sender;
+	bool sends; /* there is one */
+	bool tells; /* the next is known */
+	enum tocsin_err told_others;
+
+	/* Of the other. */
 	struct claim claim; /* of large bodies */
 	struct parked park[PARKS];
 	uint64_t cursor; /* all up to it is in the desk */
@@ -61,7 +66,6 @@ struct sync {
 	uint64_t urgent; /* the same for what is urgent; 0: don't ask */
 	uint64_t round;	 /* that this catching up is for */
 	bool stale;	 /* there may be something that no park will bring */
-	bool stranger;	 /* the broker does not know our link's key */
 	unsigned connections; /* line_connections() when we last looked */
 	uint64_t roster;      /* the newest serial at the broker */
 	uint64_t stamp;	      /* of the belief that all held was judged with */
@@ -202,7 +206,7 @@ begin_anew(struct sync *s)
 	backoff_reset(&s->fetching);
 	backoff_reset(&s->parking);
 	outbox_lost(&s->out);
-	upload_restart(s->up);
+	upload_lost(s->up);
 	set_trouble(s, LINK, TOCSIN_OK);
 }
 
@@ -475,7 +479,6 @@ static bool
 meanwhile(void *arg)
 {
 	struct sync *s = arg;
-	bool stranger;
 
 	if (s->stop)
 		return false;
@@ -483,7 +486,6 @@ meanwhile(void *arg)
 	if (backoff_now() < s->look_at)
 		return true;
 	s->inside = true;
-	(void)outbox_post(&s->out, &stranger);
 	if (s->urgent < s->cursor)
 		s->urgent = s->cursor;
 	take_urgent(s, ask_urgent(s));
@@ -507,12 +509,12 @@ in_desk(struct sync *s, const uint8_t id[32])
 
 /*
  * While another process of this home fetches large bodies, ours is to wait for
- * them in the desk, and to post. DUPLICATE: this one has come so.
+ * them in the desk. DUPLICATE: this one has come so.
  */
 static enum tocsin_err
 wait_for_turn(struct sync *s, const uint8_t id[32])
 {
-	bool waited = false, stranger;
+	bool waited = false;
 
 	for (;;) {
 		uint64_t seen = desk_changes(s->p.desk);
@@ -527,9 +529,6 @@ wait_for_turn(struct sync *s, const uint8_t id[32])
 		if (s->stop)
 			return TOCSIN_EUNAVAILABLE;
 		waited = true;
-		s->inside = true;
-		(void)outbox_post(&s->out, &stranger);
-		s->inside = false;
 		desk_wait(s->p.desk, seen, LOOK_MS);
 	}
 }
@@ -839,33 +838,63 @@ tell_others(struct sync *s)
 static bool
 work(struct sync *s)
 {
-	bool more, stranger;
-
 	judge_again(s);
 	if (!have_link(s))
 		return false;
 	announce(s);
 	if (s->p.speak != NULL)
 		s->p.speak(s->p.arg);
-	more = outbox_post(&s->out, &stranger);
-	s->stranger |= stranger;
-	s->up_rest = IDLE_MS;
-	upload_tend(s->up, &s->up_rest); /* after its message */
-	more |= fetch(s);
-	set_trouble(s, POST, s->out.trouble);
-	tell_others(s);
-	return more;
+	return fetch(s);
 }
 
 static int
 rest(struct sync *s)
 {
-	int64_t ms = outbox_rest(&s->out, s->up_rest);
+	int64_t ms = backoff_sooner(&s->linking, IDLE_MS);
 
-	ms = backoff_sooner(&s->linking, ms);
 	ms = backoff_sooner(&s->announcing, ms);
 	ms = backoff_sooner(&s->fetching, ms);
 	return (int)backoff_sooner(&s->parking, ms);
+}
+
+/* The same, of what leaves. Who lives long has the turn in the end. */
+static bool
+send_some(struct sync *s, int64_t *ms)
+{
+	bool more, stranger;
+
+	(void)turn_has_lock(&s->turn);
+	more = outbox_post(&s->out, &stranger);
+	if (stranger) {
+		s->stranger = true;
+		desk_wake(s->p.desk);
+	}
+	upload_tend(s->up, ms); /* after its message */
+	set_trouble(s, POST, s->out.trouble);
+	tell_others(s);
+	return more;
+}
+
+/*
+ * A thread of its own, so that a message does not wait for what else is asked
+ * and kept.
+ */
+static void *
+send_all(void *arg)
+{
+	struct sync *s = arg;
+
+	while (!s->stop) {
+		uint64_t seen = desk_changes(s->p.desk);
+		int64_t ms = IDLE_MS;
+		bool more = line_connected(s->line) && line_up(s->line) &&
+			    send_some(s, &ms);
+
+		if (!more && !s->stop)
+			desk_wait(
+			    s->p.desk, seen, (int)outbox_rest(&s->out, ms));
+	}
+	return NULL;
 }
 
 static bool
@@ -904,6 +933,12 @@ run(void *arg)
 static void
 sync_free(struct sync *s)
 {
+	s->stop = true;
+	if (s->sends) {
+		line_stop(s->line);
+		desk_wake(s->p.desk);
+		pthread_join(s->sender, NULL);
+	}
 	upload_free(s->up);
 	turn_close(&s->turn);
 	claim_close(&s->claim);
@@ -931,12 +966,15 @@ sync_start(struct sync **out, const struct sync_parts *parts)
 	if (err == TOCSIN_OK)
 		err = upload_new(&s->up, &s->p, s->line, &s->turn);
 	turn_open(&s->turn, s->p.keys->home);
-	s->up_rest = IDLE_MS;
 	s->out.parts = &s->p;
 	s->out.line = s->line;
 	s->out.turn = &s->turn;
 	/* Longer than a live process waits for one range of a body. */
 	claim_open(&s->claim, s->p.keys->home, 3 * (int64_t)s->p.answer_ms);
+	if (err == TOCSIN_OK) {
+		s->sends = pthread_create(&s->sender, NULL, send_all, s) == 0;
+		err = s->sends ? TOCSIN_OK : TOCSIN_EINTERNAL;
+	}
 	if (err == TOCSIN_OK && pthread_create(&s->thread, NULL, run, s) != 0)
 		err = TOCSIN_EINTERNAL;
 	if (err != TOCSIN_OK)

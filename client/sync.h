@@ -2,11 +2,12 @@
 /*
  * sync.h - what moves the desk's contents to and from the broker
  *
- * One thread of a handle. It keeps a link to the broker while there is one to
- * be had (line.h), empties the outbox (outbox.h), keeps fetches parked and puts
- * what comes, once verified, into the desk (intake.h). Everything that must
- * survive is in the desk: it may be killed at any moment and goes on from
- * there, and several processes may do the same for one home.
+ * Threads of a handle. One keeps a link to the broker while there is one to be
+ * had (line.h), keeps fetches parked and puts what comes, once verified, into
+ * the desk (intake.h); one empties the outbox (outbox.h); and while there are
+ * parts to upload, one does that (upload.h). Everything that must survive is in
+ * the desk: it may be killed at any moment and goes on from there, and several
+ * processes may do the same for one home.
  *
  * What is refused for now (no network, busy, no space, a roster that is still
  * to come) stays in the outbox; what is refused for good leaves it and is

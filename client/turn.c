@@ -30,7 +30,7 @@ turn_close(struct turn *t)
 	t->fd = -1;
 }
 
-static bool
+bool
 turn_has_lock(struct turn *t)
 {
 	if (!t->ours && (t->fd < 0 || flock(t->fd, LOCK_EX | LOCK_NB) == 0))

@@ -34,6 +34,12 @@ void turn_close(struct turn *t);
 /* Asked when there is something to send. */
 bool turn_is_ours(struct turn *t, struct turn_wait *w);
 
+/*
+ * Whether this process has the lock, which it takes if it can. Asked from time
+ * to time, too, so that who lives long has it in the end, and not a command.
+ */
+bool turn_has_lock(struct turn *t);
+
 /* Something was taken: a sign for the others. */
 void turn_got_on(struct turn *t);
 

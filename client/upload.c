@@ -20,7 +20,7 @@ struct upload {
 	atomic_bool stop;
 	pthread_mutex_t lock; /* of the next four */
 	bool running;
-	bool restart;
+	bool restart, lost;
 	enum tocsin_err trouble;
 	uint64_t have, size; /* of the part that is moved; size 0: none */
 
@@ -213,16 +213,13 @@ work(struct upload *u, bool *over)
 static void
 take_restart(struct upload *u)
 {
-	bool restart;
-
 	pthread_mutex_lock(&u->lock);
-	restart = u->restart;
-	u->restart = false;
+	if (u->restart || u->lost)
+		backoff_reset(&u->again);
+	if (u->lost)
+		u->wait.since = 0;
+	u->restart = u->lost = false;
 	pthread_mutex_unlock(&u->lock);
-	if (!restart)
-		return;
-	backoff_reset(&u->again);
-	u->wait.since = 0;
 }
 
 static int
@@ -306,6 +303,15 @@ upload_restart(struct upload *u)
 {
 	pthread_mutex_lock(&u->lock);
 	u->restart = true;
+	pthread_mutex_unlock(&u->lock);
+	desk_wake(u->parts->desk);
+}
+
+void
+upload_lost(struct upload *u)
+{
+	pthread_mutex_lock(&u->lock);
+	u->lost = true;
 	pthread_mutex_unlock(&u->lock);
 	desk_wake(u->parts->desk);
 }

@@ -33,6 +33,7 @@ void upload_tend(struct upload *u, int64_t *rest);
 
 /* Try everything now: a person waits; or, there is a new connection. */
 void upload_restart(struct upload *u);
+void upload_lost(struct upload *u);
 
 /* Why not all is there; and how far the one is that is moved: false, none. */
 enum tocsin_err upload_trouble(struct upload *u);
