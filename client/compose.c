@@ -894,6 +894,8 @@ keep(struct composing *c, struct desk_tx *tx, struct span note,
 		err = desk_outbox_add(tx, m.number);
 	for (i = 0; err == TOCSIN_OK && i < c->nsealed; i++)
 		err = desk_upload_add(tx, c->sealed[i].hash, c->sealed[i].size);
+	for (i = 0; err == TOCSIN_OK && i < c->nsealed && c->t->sync; i++)
+		err = sync_own_part(c->t->sync, c->sealed[i].hash);
 	if (err == TOCSIN_OK)
 		err = desk_value_put(tx, DESK_SELF, buf_span(&self));
 	buf_release(&self);

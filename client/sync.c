@@ -42,10 +42,12 @@ struct sync {
 	struct line *line;
 	pthread_t thread;
 	atomic_bool stop;
-	pthread_mutex_t lock; /* of the next three */
+	pthread_mutex_t lock; /* of the next five */
 	enum tocsin_err trouble[JOBS];
-	uint64_t wanted; /* rounds of sync_wait() */
-	uint64_t fresh;	 /* up to which nothing that was there is missing */
+	uint64_t wanted;    /* rounds of sync_wait() */
+	uint64_t fresh;	    /* up to which nothing that was there is missing */
+	uint8_t (*own)[32]; /* parts that this handle has made */
+	size_t nown;
 
 	struct turn turn;
 	struct outbox out;
@@ -944,6 +946,7 @@ sync_free(struct sync *s)
 	claim_close(&s->claim);
 	line_free(s->line);
 	pthread_mutex_destroy(&s->lock);
+	free(s->own);
 	free(s);
 }
 
@@ -999,14 +1002,47 @@ sync_stop(struct sync *s)
 
 /* ---- waiting for it ---- */
 
+enum tocsin_err
+sync_own_part(struct sync *s, const uint8_t hash[32])
+{
+	uint8_t(*grown)[32];
+
+	pthread_mutex_lock(&s->lock);
+	grown = realloc(s->own, (s->nown + 1) * sizeof(*grown));
+	if (grown != NULL) {
+		s->own = grown;
+		memcpy(s->own[s->nown++], hash, sizeof(*grown));
+	}
+	pthread_mutex_unlock(&s->lock);
+	return grown != NULL ? TOCSIN_OK : TOCSIN_EINTERNAL;
+}
+
+/* Another process moves the parts of another's ticket: it is not our wait. */
+static bool
+uploaded_all(struct sync *s, struct desk_tx *tx)
+{
+	uint8_t hash[32];
+	uint64_t size;
+	bool all = true;
+	size_t i;
+
+	if (s->turn.ours)
+		return desk_upload_next(tx, NULL, hash, &size) ==
+		       TOCSIN_ENOTFOUND;
+	pthread_mutex_lock(&s->lock);
+	for (i = 0; all && i < s->nown; i++)
+		all = !desk_upload_has(tx, s->own[i]);
+	pthread_mutex_unlock(&s->lock);
+	return all;
+}
+
 /* Whether all that was to be sent up to message `last` has been dealt with. */
 static bool
 sent_all(struct sync *s, uint64_t last)
 {
-	uint8_t hash[32];
 	struct desk_tx *tx = NULL;
 	struct span note;
-	uint64_t n = 0, size;
+	uint64_t n = 0;
 	enum tocsin_err err;
 	bool all = false;
 
@@ -1016,7 +1052,7 @@ sent_all(struct sync *s, uint64_t last)
 		    (err == TOCSIN_ENOTFOUND ||
 			(err == TOCSIN_OK && n > last)) &&
 		    desk_value_get(tx, "announce", &note) == TOCSIN_ENOTFOUND &&
-		    desk_upload_next(tx, NULL, hash, &size) == TOCSIN_ENOTFOUND;
+		    uploaded_all(s, tx);
 	}
 	desk_end(tx);
 	return all;

@@ -44,10 +44,14 @@ void sync_stop(struct sync *s); /* waits for the thread; NULL is ok */
 
 /*
  * Wait until all that was in the outbox when it is called has been answered and
- * all that the broker had then is here. Else, at the end of the time: why there
- * is no link, what the broker refuses, or TIMEOUT.
+ * all that the broker had then is here. Parts that another process of the home
+ * uploads are not waited for, unless they are this handle's own. Else, at the
+ * end of the time: why there is no link, what the broker refuses, or TIMEOUT.
  */
 enum tocsin_err MUST_USE sync_wait(struct sync *s, int timeout_ms);
+
+/* This handle has made that part. */
+enum tocsin_err MUST_USE sync_own_part(struct sync *s, const uint8_t hash[32]);
 
 /* Whether nobody listens where the broker should: it may be being restarted. */
 bool sync_refused(struct sync *s);

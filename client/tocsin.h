@@ -60,6 +60,8 @@ TOCSIN_API const char *tocsin_device(const struct tocsin *t);
  * Exchange with the broker until the outbox is empty and nothing newer is to
  * fetch, or until the time is over: EUNAVAILABLE or ETIMEOUT; what did not
  * leave, waits. Calls that write return before; this is how to wait for them.
+ * Attachments that another process of the home is sending are not waited for,
+ * unless they were written through this handle.
  */
 TOCSIN_API enum tocsin_err tocsin_sync(struct tocsin *t, int timeout_ms);
 

@@ -886,6 +886,38 @@ test_two(void)
 	end();
 }
 
+/* One that was there first uploads, and does not get on. */
+static void
+test_others_upload(void)
+{
+	struct buf part;
+	struct home h2;
+	struct sync *s2;
+	struct sent t;
+	uint8_t hash[32];
+
+	begin();
+	home_open(&h2, dir);
+	part = queue_part(5000, 1);
+	crypto_hash_sha256(hash, part.p, part.n);
+	fb_fault(b, MSG_PUT, FB_REFUSE, TOCSIN_EQUOTA, 1000);
+	start();
+	if (!fb_reaches(b, FB_FAULTS, 1) ||
+	    sync_start(&s2, &h2.parts) != TOCSIN_OK)
+		abort();
+	t = queue();
+	is_int(sync_wait(s2, PATIENCE_MS), TOCSIN_OK,
+	    "who has a message to send does not wait for another's part");
+	ok(fb_has(b, t.id) && state().uploads == 1, "which is not there yet");
+	if (sync_own_part(s2, hash) != TOCSIN_OK)
+		abort();
+	ok(sync_wait(s2, 300) != TOCSIN_OK, "but for its own it does");
+	sync_stop(s2);
+	home_close(&h2);
+	buf_release(&part);
+	end();
+}
+
 static void *
 ask_often(void *arg)
 {
@@ -994,6 +1026,7 @@ main(void)
 	test_wrong_broker();
 	test_roster();
 	test_two();
+	test_others_upload();
 	test_threads();
 	test_close();
 	return tap_done();

@@ -19,7 +19,8 @@
 #
 # and held against the figures to reach, unless FIGURES=0: then only what does
 # not depend on the machine's speed is. Of a download, `again` is what the broker
-# handed to connections that were cut, whether it crossed or not.
+# handed to connections that were cut, whether it crossed or not. TRACE=FILE keeps
+# what the line carried in each half second, DELAYS=FILE how long each flash took.
 set -u
 
 # shellcheck source=tests/lib/federation.sh
