@@ -195,7 +195,8 @@ offer_words(struct cli *cli, const struct cmd *c, int argc, char **argv)
 {
 	const char *typed = argv[argc - 1], *before = argv[argc - 2];
 
-	if (typed[0] != '-' && behind_to(argc, argv)) {
+	if (typed[0] != '-' &&
+	    (behind_to(argc, argv) || strcmp(before, "--from") == 0)) {
 		offer_of_home(cli, true, typed);
 		return;
 	}

@@ -3,9 +3,11 @@
 #include "client/cli/expiry.h"
 #include "client/cli/print.h"
 #include "client/cli/view.h"
+#include "client/vocab.h"
 
 #include <jansson.h>
 #include <string.h>
+#include <strings.h>
 
 #define SUBJECT_MAX 60
 
@@ -13,6 +15,10 @@ struct listing {
 	struct cli *c;
 	struct tocsin *t;
 	bool unacked, overdue, offline;
+	bool mine;
+	struct list states, senders; /* any of them; none: all */
+	const char *tlp;
+	int64_t since;
 	struct tocsin_list *coming;
 };
 
@@ -91,6 +97,36 @@ wanted(const struct listing *l, const struct row *r)
 			overdue |= r->s->place[i].overdue;
 		}
 	return (!l->unacked || unacked) && (!l->overdue || overdue);
+}
+
+/* "mycert@my", or "@my" for all of a nation. */
+static bool
+is_from(const char *device, const char *typed)
+{
+	const char *nation = strchr(device, '@');
+
+	if (typed[0] != '@' || nation == NULL)
+		return view_same_member(device, typed);
+	return view_same_member(nation, typed);
+}
+
+static bool
+fits(const struct listing *l, const struct row *r)
+{
+	size_t i;
+
+	for (i = 0; i < l->states.n; i++)
+		if (strcmp(l->states.word[i], r->state) == 0)
+			break;
+	if (l->states.n > 0 && i == l->states.n)
+		return false;
+	for (i = 0; i < l->senders.n; i++)
+		if (is_from(r->m->from, l->senders.word[i]))
+			break;
+	if (l->senders.n > 0 && i == l->senders.n)
+		return false;
+	return (!l->mine || r->mine) && r->m->time >= l->since &&
+	       (l->tlp == NULL || strcmp(l->tlp, r->m->tlp) == 0);
 }
 
 static bool
@@ -218,7 +254,7 @@ list_one(const struct listing *l, const struct tocsin_message *m)
 	if (tocsin_status_of(l->t, m, cli_now(), &r.s) != TOCSIN_OK)
 		r.s = NULL;
 	r.state = state_of(l, &r);
-	if (wanted(l, &r)) {
+	if (wanted(l, &r) && fits(l, &r)) {
 		if (l->c->json)
 			print_json(row_json(&r));
 		else
@@ -254,11 +290,67 @@ list(struct listing *l)
 	return err == TOCSIN_OK ? 0 : cli_error(l->t, err);
 }
 
+/* The words that state_of() has. */
+static bool
+good_states(const struct list *typed)
+{
+	static const char *const own[] = { "coming", "recalled", "refused",
+		"queued", "closed", "posted", "received" };
+	size_t i, k, n = sizeof(own) / sizeof(own[0]);
+
+	for (i = 0; i < typed->n; i++) {
+		const char *best = own[0];
+		unsigned least = vocab_distance(best, typed->word[i]);
+
+		for (k = 1; least > 0 && k < n + TOCSIN_RUNG_CLOSED; k++) {
+			const char *word =
+			    k < n ? own[k]
+				  : tocsin_rung_name((enum tocsin_rung)(k - n));
+			unsigned d = vocab_distance(word, typed->word[i]);
+
+			if (d < least) {
+				least = d;
+				best = word;
+			}
+		}
+		if (strcmp(best, typed->word[i]) != 0) {
+			cli_usage("--state: %s is none; the nearest is %s",
+			    typed->word[i], best);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool
+good_filters(struct listing *l, const char *tlp, const char *since)
+{
+	if (tlp != NULL && strncasecmp(tlp, "TLP:", 4) == 0)
+		tlp += 4;
+	if (tlp != NULL) {
+		l->tlp = vocab_find(VOCAB_TLP, tlp);
+		if (l->tlp == NULL) {
+			cli_usage("--tlp: %s is no label; the nearest is %s",
+			    tlp, vocab_nearest(VOCAB_TLP, tlp));
+			return false;
+		}
+	}
+	if (since != NULL && !view_past("--since", since, &l->since))
+		return false;
+	return good_states(&l->states);
+}
+
 int
 cmd_inbox(struct cli *c, int argc, char **argv)
 {
 	struct listing l = { .c = c };
+	const char *tlp = NULL, *since = NULL;
 	const struct opt opts[] = {
+		{ "--state", OPT_LIST, &l.states },
+		{ "--from", OPT_LIST, &l.senders },
+		{ "--tlp", OPT_WORD, &tlp },
+		{ "--since", OPT_WORD, &since },
+		{ "--mine", OPT_FLAG, &l.mine },
 		{ "--unacked", OPT_FLAG, &l.unacked },
 		{ "--overdue", OPT_FLAG, &l.overdue },
 		{ "--offline", OPT_FLAG, &l.offline },
@@ -267,6 +359,8 @@ cmd_inbox(struct cli *c, int argc, char **argv)
 	int status;
 
 	if (!cli_options(c, argc, argv, opts, 0, 0))
+		return 2;
+	if (!good_filters(&l, tlp, since))
 		return 2;
 	status = cli_open(c, &l.t);
 	if (status == 0) {

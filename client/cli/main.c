@@ -36,7 +36,9 @@ const struct cmd cmds[] = {
 	    "[--for me|organisation|clients|community|public] [-o FILE]\n"
 	    "ID --as bundle [--attachments] [-o FILE]",
 	    "write a ticket for another tool" },
-	{ "inbox", cmd_inbox, "[--unacked] [--overdue] [--offline]",
+	{ "inbox", cmd_inbox, 
+	    "[--unacked] [--overdue] [--mine] [--state STATE]... "
+	    "[--from M]... [--tlp T] [--since 3d|TIME] [--offline]",
 	    "list the tickets, newest last" },
 	{ "show", cmd_show, "ID [--no-receipt] [--export DIR]",
 	    "show a ticket and what was said about it" },

@@ -50,8 +50,9 @@ view_same_member(const char *a, const char *b)
 	return n == strcspn(b, "/") && strncmp(a, b, n) == 0;
 }
 
-bool
-view_when(const char *option, const char *typed, int64_t *out)
+/* "30m" in seconds. */
+static bool
+duration(const char *typed, int64_t *out)
 {
 	static const struct {
 		char unit;
@@ -60,23 +61,49 @@ view_when(const char *option, const char *typed, int64_t *out)
 	size_t i, n = strlen(typed);
 	uint64_t count;
 
-	if (time_parse(span_of(typed), out)) {
-		if (*out <= cli_now() && option != NULL)
-			cli_usage("%s: %s is over", option, typed);
-		return *out > cli_now();
-	}
 	for (i = 0; n > 1 && i < sizeof(units) / sizeof(units[0]); i++)
 		if (typed[n - 1] == units[i].unit &&
 		    num_parse(span_cut(span_of(typed), 0, n - 1), &count) &&
 		    count > 0 && count <= 366 * 86400) {
-			*out = cli_now() + (int64_t)count * units[i].seconds;
+			*out = (int64_t)count * units[i].seconds;
 			return true;
 		}
+	return false;
+}
+
+static bool
+no_time(const char *option, const char *typed)
+{
 	if (option != NULL)
 		cli_usage("%s: %s is no time: write 30m, 2h, 3d or "
 			  "2026-11-21T03:14:15Z",
 		    option, typed);
 	return false;
+}
+
+bool
+view_when(const char *option, const char *typed, int64_t *out)
+{
+	if (time_parse(span_of(typed), out)) {
+		if (*out <= cli_now() && option != NULL)
+			cli_usage("%s: %s is over", option, typed);
+		return *out > cli_now();
+	}
+	if (!duration(typed, out))
+		return no_time(option, typed);
+	*out += cli_now();
+	return true;
+}
+
+bool
+view_past(const char *option, const char *typed, int64_t *out)
+{
+	if (time_parse(span_of(typed), out))
+		return true;
+	if (!duration(typed, out))
+		return no_time(option, typed);
+	*out = cli_now() - *out;
+	return true;
 }
 
 /* ---- the content ---- */

@@ -61,4 +61,7 @@ bool view_same_member(const char *a, const char *b);
  */
 bool view_when(const char *option, const char *typed, int64_t *out);
 
+/* The same, and so long ago. */
+bool view_past(const char *option, const char *typed, int64_t *out);
+
 #endif

@@ -1,0 +1,55 @@
+#!/bin/sh
+# What inbox lists, and what it leaves out.
+set -u
+. "${TOP:=$(pwd)}/tests/lib/federation.sh"
+command -v jq >/dev/null || skip_all 'no jq on this machine'
+fed_begin
+fed_authorities aa bb cc
+fed_broker sg
+fed_broker my
+fed_member singcert@sg desk1
+fed_member mycert@my desk1
+fed_roster
+fed_trust singcert-desk1 mycert-desk1
+for home in singcert-desk1 mycert-desk1; do
+	must at $home keys publish --wait 0 >/dev/null 2>&1
+done
+
+# A ticket of Malaysia's own comes to Singapore by hand.
+must at mycert-desk1 post --to mycert@my --tlp GREEN --subject theirs \
+	--wait 0 --json >"$fed/posted" 2>/dev/null
+must at mycert-desk1 export "$(jq -r .id <"$fed/posted")" --as bundle \
+	-o "$fed/theirs.tocsin"
+TOCSIN_HOME=$fed/homes/singcert-desk1
+export TOCSIN_HOME
+must tocsin import "$fed/theirs.tocsin" >/dev/null 2>&1
+for label in RED AMBER CLEAR; do
+	must tocsin post --to singcert@sg --tlp $label --subject "our $label" \
+		--wait 0 >/dev/null 2>&1
+done
+
+listed() # OPTION...: the labels, in the order of the list
+{
+	tocsin inbox --offline --json "$@" | jq -r .tlp | tr '\n' ' '
+}
+
+is "$(listed)" 'GREEN RED AMBER CLEAR ' 'all are listed, newest last'
+is "$(listed --mine)" 'RED AMBER CLEAR ' 'those of our team'
+is "$(listed --from mycert@my)" 'GREEN ' 'those of a member'
+is "$(listed --from @my)" 'GREEN ' 'those of a nation'
+is "$(listed --from @my --from singcert@sg)" 'GREEN RED AMBER CLEAR ' \
+	'of either'
+is "$(listed --from @m)" '' 'the beginning of a name is no name'
+is "$(listed --tlp tlp:amber)" 'AMBER ' 'those with a label'
+is "$(listed --state queued)" 'RED AMBER CLEAR ' 'those in a state'
+is "$(listed --state queued --state refused)" 'GREEN RED AMBER CLEAR ' \
+	'in either state'
+is "$(listed --since 1h)" 'GREEN RED AMBER CLEAR ' 'of the last hour'
+is "$(listed --since 2099-01-01T00:00:00Z)" '' 'since a time'
+is "$(listed --mine --tlp RED --since 1d)" 'RED ' 'all of it together'
+called_wrongly 'nearest is queued' 'a state has a nearest' \
+	tocsin inbox --state queed
+called_wrongly 'nearest is AMBER' 'so has a label' tocsin inbox --tlp ambr
+called_wrongly 'write 30m' 'a time is a time' tocsin inbox --since yesterday
+
+done_testing
