@@ -19,7 +19,8 @@
 #define BATCH 16
 #define AGAIN_MAX 60000 /* ms, between two tries of what is refused for now */
 #define FULL_MAX 8000	/* while the broker has no room */
-#define LOOK_MS 500	/* for answers, at least so often */
+#define TAIL_MS 30
+#define LOOK_MS 500 /* for answers, at least so often */
 
 uint32_t
 outbox_again_max(enum tocsin_err err)
@@ -265,6 +266,37 @@ batch_mark(struct outbox *o, const struct batch *b, const struct msg_posted *p)
 
 /* ---- posting ---- */
 
+/*
+ * When TCP loses the end of what it was given it tries again after a second;
+ * when something small comes behind it, after a round trip.
+ */
+static void
+send_tail(struct outbox *o)
+{
+	static const uint8_t hello[] = { MSG_HELLO };
+
+	line_drop(o->line,
+	    line_begin(o->line, SPAN(hello), (int)o->parts->answer_ms));
+}
+
+static enum tocsin_err
+ask_post(
+    struct outbox *o, struct span request, struct buf *fields, uint32_t *retry)
+{
+	uint64_t seen = desk_changes(o->parts->desk);
+	struct call *c =
+	    line_begin(o->line, request, 2 * (int)o->parts->answer_ms);
+
+	*retry = 0;
+	if (c == NULL)
+		return TOCSIN_EUNAVAILABLE;
+	if (!line_answered(o->line, c))
+		desk_wait(o->parts->desk, seen, TAIL_MS);
+	if (!line_answered(o->line, c))
+		send_tail(o);
+	return line_end(o->line, c, fields, retry);
+}
+
 static enum tocsin_err
 batch_send(struct outbox *o, struct batch *b, struct msg_posted *posted,
     uint32_t *retry)
@@ -286,8 +318,7 @@ batch_send(struct outbox *o, struct batch *b, struct msg_posted *posted,
 	if (err == TOCSIN_OK && !buf_ok(&request))
 		err = TOCSIN_EINTERNAL;
 	if (err == TOCSIN_OK)
-		err = line_ask(o->line, buf_span(&request),
-		    2 * (int)o->parts->answer_ms, &fields, retry);
+		err = ask_post(o, buf_span(&request), &fields, retry);
 	if (err == TOCSIN_OK)
 		err = msg_posted_decode(posted, buf_span(&fields));
 	if (err == TOCSIN_OK && posted->n != b->n)
