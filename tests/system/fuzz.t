@@ -77,7 +77,7 @@ check $? 'what one did is said'
 grep -q -e '-runs=500 -max_len=1024 -seed=7 ' "$dir/good.log"
 check $? 'the seed and the number of inputs come to it'
 grep -q -e '-max_len=3000 ' "$dir/better.log"
-check $? 'inputs are no longer than the longest of its corpus'
+check $? 'inputs are no longer than the longest of the corpus'
 tail -n 1 "$dir/out" >"$dir/last"
 grep -q 'seed 7, 2 of 2 .* 1400 inputs in all, 500 or more of each' "$dir/last"
 check $? "the figure is last: $(sed 's/, in .*//' "$dir/last")"
