@@ -338,6 +338,28 @@ test_codes(void)
 	end();
 }
 
+/* So that a line that loses the end of a post is found out. */
+static void
+test_tail(void)
+{
+	uint64_t hellos;
+	struct sent t;
+
+	begin();
+	start();
+	if (!fb_reaches(b, FB_PARKED, 4))
+		abort();
+	hellos = fb_count(b, FB_HELLOS);
+	fb_fault(b, MSG_POST, FB_HOLD, TOCSIN_OK, 1);
+	t = queue();
+	ok(fb_reaches(b, FB_HELLOS, hellos + 1) && fb_has(b, t.id),
+	    "something small follows a post that is not answered at once");
+	fb_release(b);
+	ok(until(queue_is, 0) && fb_count(b, FB_DUPLICATES) == 0,
+	    "and the post is not repeated");
+	end();
+}
+
 /* The whole request is turned away. */
 static void
 test_busy(void)
@@ -1000,6 +1022,7 @@ main(void)
 {
 	test_post();
 	test_codes();
+	test_tail();
 	test_busy();
 	test_lost(FB_LOSE, "a lost answer");
 	test_lost(FB_CUT, "a connection that is cut");

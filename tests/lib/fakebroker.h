@@ -69,6 +69,7 @@ void fb_part(struct fakebroker *b, struct span bytes);
 enum fb_count {
 	FB_CONNECTIONS,
 	FB_LINKS,
+	FB_HELLOS,     /* of links, and by themselves */
 	FB_POSTS,      /* requests */
 	FB_TAKEN,      /* tickets, each once */
 	FB_DUPLICATES, /* tickets that were there */

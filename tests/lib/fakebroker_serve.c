@@ -363,6 +363,7 @@ fb_serve(
 	}
 	switch (r->op) {
 	case MSG_HELLO:
+		fb_counted(b, FB_HELLOS, 1);
 		serve_hello(b, r);
 		break;
 	case MSG_POST:
