@@ -18,6 +18,7 @@
 #ifndef TOCSIN_CLIENT_HANDLE_H
 #define TOCSIN_CLIENT_HANDLE_H
 
+#include "client/due.h"
 #include "client/sync.h"
 #include "client/tocsin.h"
 
@@ -26,6 +27,8 @@ struct tocsin {
 	struct sync *sync; /* NULL until there is a roster */
 	struct belief belief;
 	pthread_mutex_t lock;
+	struct due_table clocks; /* does not change while it is open */
+	char clocks_wrong[800];	 /* what is wrong with their file; or "" */
 };
 
 /* Remember a sentence for tocsin_error() and give back its reason. */

@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,6 +73,41 @@ read_attachments(struct incident *out)
 	return TOCSIN_OK;
 }
 
+/* Words of others: what is no time is none. */
+static int64_t
+time_of(const json_t *o, const char *key)
+{
+	const char *text = json_string_value(json_object_get(o, key));
+	int64_t t = 0;
+
+	return text != NULL && time_parse(span_of(text), &t) ? t : 0;
+}
+
+/* What deadlines count from; of what is carried, that of the original. */
+static void
+read_times(struct incident *out)
+{
+	const json_t *o = out->root, *pair, *clock;
+	const char *scale, *level;
+
+	if (json_is_object(carried(o)))
+		o = carried(o);
+	out->occurred = time_of(o, "occurred");
+	out->detected = time_of(o, "detected");
+	out->reported = time_of(o, "reported");
+	pair = json_object_get(o, "severity");
+	scale = json_string_value(json_object_get(pair, "scale"));
+	level = json_string_value(json_object_get(pair, "level"));
+	if (scale != NULL && level != NULL)
+		snprintf(out->severity, sizeof(out->severity), "%.30s:%.30s",
+		    scale, level);
+	clock = json_object_get(out->root, "clock");
+	out->clock_start = json_string_value(json_object_get(clock, "start"));
+	out->clock_stop = json_string_value(json_object_get(clock, "stop"));
+	out->clock_done = json_string_value(json_object_get(clock, "done"));
+	out->clock_at = time_of(clock, "at");
+}
+
 static enum tocsin_err
 read_recall(struct incident *out)
 {
@@ -134,6 +170,8 @@ incident_parse(struct incident *out, struct span json)
 	err = good ? read_attachments(out) : TOCSIN_EMALFORMED;
 	if (err == TOCSIN_OK)
 		err = read_recall(out);
+	if (err == TOCSIN_OK)
+		read_times(out);
 	if (err != TOCSIN_OK)
 		incident_release(out);
 	return err;
@@ -248,6 +286,36 @@ set_attachments(json_t *o, const struct incident_draft *d)
 }
 
 static int
+set_time(json_t *o, const char *key, int64_t t)
+{
+	char text[TIME_TEXT + 1];
+
+	if (t == 0)
+		return 0;
+	time_print(text, t);
+	return json_object_set_new(o, key, json_string(text));
+}
+
+static int
+set_clock(json_t *o, const struct incident_draft *d)
+{
+	json_t *clock;
+
+	if (d->clock_start == NULL && d->clock_stop == NULL &&
+	    d->clock_done == NULL)
+		return 0;
+	clock = json_object();
+	if (set_string(clock, "start", d->clock_start) != 0 ||
+	    set_string(clock, "stop", d->clock_stop) != 0 ||
+	    set_string(clock, "done", d->clock_done) != 0 ||
+	    set_time(clock, "at", d->clock_at) != 0) {
+		json_decref(clock);
+		return -1;
+	}
+	return json_object_set_new(o, "clock", clock);
+}
+
+static int
 set_recall(json_t *o, const struct incident_draft *d)
 {
 	json_t *list;
@@ -314,6 +382,9 @@ incident_print(struct buf *out, const struct incident_draft *d)
 	    set_string(o, "pap", d->pap) != 0 || set_sectors(o, d) != 0 ||
 	    set_string(o, "resolution", d->resolution) != 0 ||
 	    set_answer(o, d) != 0 || set_attachments(o, d) != 0 ||
+	    set_time(o, "occurred", d->occurred) != 0 ||
+	    set_time(o, "detected", d->detected) != 0 ||
+	    set_time(o, "reported", d->reported) != 0 || set_clock(o, d) != 0 ||
 	    set_recall(o, d) != 0 || set_original(o, d) != 0)
 		goto out;
 	err = join(o, d->json);

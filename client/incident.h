@@ -38,6 +38,10 @@ struct incident {
 	const char *recall_of;	/* of a recall of attachments, whose hashes */
 	uint8_t (*recall)[ID_LEN];
 	size_t nrecall;
+	int64_t occurred, detected, reported; /* or 0 */
+	char severity[64];		      /* "GB/T 20986:II"; or "" */
+	const char *clock_start, *clock_stop, *clock_done; /* or NULL */
+	int64_t clock_at;
 	struct incident_attachment *attachment;
 	size_t nattachment;
 };
@@ -60,6 +64,9 @@ struct incident_draft {
 	const char *answer;
 	const char *reason;
 	const char *resolution;
+	int64_t occurred, detected, reported;
+	const char *clock_start, *clock_stop, *clock_done;
+	int64_t clock_at;
 	const char *recall_of; /* attachments of that message */
 	const uint8_t (*recall)[ID_LEN];
 	size_t nrecall;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Who has it: tocsin_status() and tocsin_status_of(). */
+#include "client/due.h"
 #include "client/handle.h"
 #include "client/incident.h"
 #include "client/ladder.h"
@@ -33,6 +34,7 @@ struct status {
 	struct tocsin_status s;
 	struct evidence e; /* what the places' strings belong to */
 	struct ladder ladder;
+	struct tocsin_deadline *deadline;
 };
 
 /* Message n, opened unless the caller did so. */
@@ -336,6 +338,7 @@ tocsin_status_free(struct tocsin_status *s)
 	if (s == NULL)
 		return;
 	ladder_release(&own->ladder);
+	free(own->deadline);
 	evidence_release(&own->e);
 	free(own);
 }
@@ -359,6 +362,77 @@ deadline(const struct evidence *e, const char *thread)
 			first = m;
 	}
 	return first != NULL ? first->ackby : 0;
+}
+
+/* By the message that opened it, or the oldest that is here. */
+static void
+describe_ticket(const struct evidence *e, const char *thread,
+    const struct desk_message *row, struct due_ticket *out)
+{
+	const struct tocsin_message *m = e->list.message[0];
+	size_t i, first = 0;
+
+	for (i = 0; i < e->list.n; i++)
+		if (strcmp(e->list.message[i]->id, thread) == 0 ||
+		    (strcmp(m->id, thread) != 0 &&
+			e->list.message[i]->time < m->time)) {
+			m = e->list.message[i];
+			first = i;
+		}
+	*out = (struct due_ticket){ .precedence = m->precedence,
+		.severity = e->incident[first].severity };
+	out->start[DUE_OCCURRED] = e->incident[first].occurred;
+	out->start[DUE_DETECTED] = e->incident[first].detected;
+	out->start[DUE_REPORTED] = e->incident[first].reported;
+	out->start[DUE_OPENED] = m->time;
+	out->start[DUE_RECEIVED] = row->arrived;
+}
+
+/* What our own member said of clocks; another's word starts none of ours. */
+static size_t
+gather_marks(const struct evidence *e, const char *member, struct due_mark *out)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < e->list.n; i++) {
+		const struct incident *in = &e->incident[i];
+
+		if (strcmp(e->message[i].member, member) == 0 &&
+		    (in->clock_start || in->clock_stop || in->clock_done))
+			out[n++] = (struct due_mark){ .id = e->message[i].id,
+				.said = e->message[i].time,
+				.start = in->clock_start,
+				.stop = in->clock_stop,
+				.done = in->clock_done,
+				.at = in->clock_at };
+	}
+	return n;
+}
+
+static enum tocsin_err
+fold_deadlines(struct tocsin *t, struct desk_tx *tx, struct status *s,
+    const uint8_t thread[ID_LEN])
+{
+	struct due_mark *mark = calloc(s->e.list.n + 1, sizeof(*mark));
+	struct desk_message row = { 0 };
+	struct due_ticket ticket;
+	enum tocsin_err err = TOCSIN_OK;
+	uint64_t n;
+
+	if (mark == NULL)
+		return TOCSIN_EINTERNAL;
+	if (desk_thread_next(tx, thread, 0, &n) == TOCSIN_OK &&
+	    desk_get(tx, n, &row) != TOCSIN_OK)
+		row.arrived = 0;
+	if (s->e.list.n > 0) {
+		describe_ticket(&s->e, s->s.id, &row, &ticket);
+		n = gather_marks(&s->e, t->parts.keys->member, mark);
+		err = due_fold(&s->deadline, &s->s.ndeadline, &t->clocks,
+		    &ticket, mark, n);
+	}
+	s->s.deadline = s->deadline;
+	free(mark);
+	return err;
 }
 
 static enum tocsin_err
@@ -404,6 +478,8 @@ status_of(struct tocsin *t, const char *id, const struct tocsin_message *given,
 		err = collect(t, tx, thread, &s->e);
 		if (err == TOCSIN_OK)
 			err = fold(s, now);
+		if (err == TOCSIN_OK)
+			err = fold_deadlines(t, tx, s, thread);
 		if (err != TOCSIN_OK)
 			fail(err, "%s: %s", id, tocsin_err_text(err));
 	}

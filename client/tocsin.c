@@ -88,6 +88,18 @@ open_keys(struct tocsin *t, const char *home, const char *passphrase)
 	    home, file);
 }
 
+/* A table that is wrong keeps nobody from answering a ticket; it is told. */
+static void
+load_clocks(struct tocsin *t, const char *home)
+{
+	struct due_fault f = { 0, "" };
+	char file[600];
+
+	if (due_load(&t->clocks, home, &f, file) != TOCSIN_OK)
+		snprintf(t->clocks_wrong, sizeof(t->clocks_wrong),
+		    "%s, line %u: %s", file, f.line, f.what);
+}
+
 static void
 speak(void *arg)
 {
@@ -119,6 +131,8 @@ tocsin_open(struct tocsin **out, const char *home, const char *passphrase)
 			fail(err, "the desk's roster does not load: %s",
 			    tocsin_err_text(err));
 	}
+	if (err == TOCSIN_OK)
+		load_clocks(t, path);
 	t->parts.speak = speak;
 	t->parts.arg = t;
 	if (err == TOCSIN_OK && t->belief.roster != NULL) {

@@ -96,7 +96,13 @@ struct tocsin_draft {
 	const char *outlook;	    /* improving stable worsening */
 	const char *pap; /* what may be done: RED AMBER GREEN CLEAR */
 	const char *const *sectors; /* of NIS2: "energy"; NULL-terminated */
-	const char *json; /* an object whose members join ticket.json */
+	int64_t occurred, detected, reported; /* of the incident; or 0 */
+	/* Deadlines, for the own member alone: one of the three, and when. */
+	const char *clock_start; /* a regime applies, "nis2" */
+	const char *clock_stop;	 /* it does not */
+	const char *clock_done;	 /* what a clock asks for was done */
+	int64_t clock_at;	 /* 0: now, or as the table says */
+	const char *json;	 /* an object whose members join ticket.json */
 	const struct tocsin_attachment *attachments;
 	size_t nattachments;
 
@@ -320,6 +326,15 @@ struct tocsin_holder {
 	const char *receipt;
 };
 
+/* What must be done by when, by law or procedure; due.h. */
+struct tocsin_deadline {
+	const char *clock; /* "nis2/early-warning" */
+	const char *text;
+	int64_t started;
+	int64_t due;
+	int64_t done; /* 0: not yet */
+};
+
 struct tocsin_status {
 	char id[TOCSIN_ID_TEXT];
 	int64_t ackby;
@@ -334,6 +349,8 @@ struct tocsin_status {
 	const char *resolution; /* of the close; or NULL */
 	size_t nholder;
 	const struct tocsin_holder *holder;
+	size_t ndeadline;
+	const struct tocsin_deadline *deadline; /* the next first */
 };
 
 TOCSIN_API enum tocsin_err tocsin_status(struct tocsin *t, const char *id,

@@ -97,7 +97,7 @@ static const struct {
 	{ "--pap", VOCAB_PAP },
 	{ "--sector", VOCAB_SECTOR },
 	{ "--refuse", VOCAB_REFUSAL },
-	{ "--as", VOCAB_RESOLUTION },
+	{ "--resolution", VOCAB_RESOLUTION },
 	{ "--role", VOCAB_ROLE },
 };
 

@@ -183,6 +183,34 @@ print_beside(const struct listing *l, const struct row *r)
 	putchar('\n');
 }
 
+/* The deadline that comes first, or was missed. */
+static void
+print_next(const struct tocsin_status *s)
+{
+	size_t i;
+
+	for (i = 0; s != NULL && i < s->ndeadline; i++) {
+		if (s->deadline[i].done != 0)
+			continue;
+		printf(" %s ", s->deadline[i].clock);
+		view_left(s->deadline[i].due, 0);
+		return;
+	}
+}
+
+static json_t *
+next_json(const struct tocsin_status *s)
+{
+	size_t i;
+
+	for (i = 0; s != NULL && i < s->ndeadline; i++)
+		if (s->deadline[i].done == 0)
+			return json_pack("{s:s, s:o}", "clock",
+			    s->deadline[i].clock, "due",
+			    view_time(s->deadline[i].due));
+	return json_null();
+}
+
 static void
 print_row(const struct listing *l, const struct row *r)
 {
@@ -196,6 +224,7 @@ print_row(const struct listing *l, const struct row *r)
 	    refused ? " " : "", refused ? tocsin_err_name(r->m->refused) : "");
 	if (late(l, r))
 		printf(" %sOVERDUE%s", colour(RED), colour(PLAIN));
+	print_next(r->s);
 	if (r->s != NULL && r->s->escalated > 0)
 		printf(" escalated");
 	if (r->m->exercise != NULL)
@@ -240,6 +269,7 @@ row_json(const struct row *r)
 	json_object_set_new(o, "overdue", members(r, true));
 	json_object_set_new(
 	    o, "closed", json_boolean(r->s != NULL && r->s->closed));
+	json_object_set_new(o, "next", next_json(r->s));
 	json_object_set_new(o, "escalated",
 	    json_integer(r->s != NULL ? (json_int_t)r->s->escalated : 0));
 	return o;

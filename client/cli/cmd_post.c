@@ -22,6 +22,7 @@ struct posting {
 	struct tocsin_draft d;
 	struct list to, attach, label, sector;
 	const char *text_path, *ackby;
+	const char *occurred, *detected, *reported;
 	struct buf text;
 
 	const char *file; /* to import; NULL: none */
@@ -216,6 +217,13 @@ fill(struct posting *p)
 
 	if (p->to.n == 0)
 		return cli_usage("say whom it is to: --to mycert@my");
+	if ((p->occurred &&
+		!view_been("--occurred", p->occurred, &p->d.occurred)) ||
+	    (p->detected &&
+		!view_been("--detected", p->detected, &p->d.detected)) ||
+	    (p->reported &&
+		!view_been("--reported", p->reported, &p->d.reported)))
+		return 2;
 	if (p->ackby != NULL && !view_when("--ackby", p->ackby, &p->d.ackby))
 		return 2;
 	p->d.to = p->to.word;
@@ -278,6 +286,9 @@ post_with(struct cli *c, int argc, char **argv, bool import)
 		{ "--label", OPT_LIST, &p.label },
 		{ "--exercise", OPT_WORD, &p.d.exercise },
 		{ "--kind", OPT_WORD, &p.d.kind },
+		{ "--occurred", OPT_WORD, &p.occurred },
+		{ "--detected", OPT_WORD, &p.detected },
+		{ "--reported", OPT_WORD, &p.reported },
 		{ import ? "--as" : NULL, OPT_WORD, &as },
 		{ NULL, OPT_FLAG, NULL },
 	};

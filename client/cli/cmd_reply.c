@@ -57,7 +57,7 @@ reply(struct reply *r)
 #define ATTACH 4u  /* --attach */
 #define ACKBY 8u   /* --ackby */
 #define TLP 16u	   /* --tlp */
-#define RESULT 32u /* --as */
+#define RESULT 32u /* --resolution */
 #define SAYS 64u   /* a text or an attachment is needed */
 #define PARTS 256u /* --attachment */
 #define WHOM 128u  /* --to is needed */
@@ -102,7 +102,7 @@ options(struct opt *out, struct reply *r, unsigned takes)
 		{ ACKBY, { "--ackby", OPT_WORD, &r->ackby } },
 		{ TLP, { "--tlp", OPT_WORD, &r->d.tlp } },
 		{ PARTS, { "--attachment", OPT_LIST, &r->recall } },
-		{ RESULT, { "--as", OPT_WORD, &r->d.resolution } },
+		{ RESULT, { "--resolution", OPT_WORD, &r->d.resolution } },
 	};
 	size_t i;
 

@@ -84,6 +84,19 @@ print_thread(const struct cli *c, const struct tocsin_list *l)
 	}
 }
 
+static void
+print_deadlines(struct tocsin *t, const struct tocsin_message *first)
+{
+	struct tocsin_status *s = NULL;
+
+	if (tocsin_status(t, first->id, cli_now(), &s) != TOCSIN_OK)
+		return;
+	if (s->ndeadline > 0)
+		putchar('\n');
+	view_deadlines(s);
+	tocsin_status_free(s);
+}
+
 /* The message that the id names, as files, besides. */
 static int export(struct tocsin *t, const char *id, const char *dir)
 {
@@ -115,6 +128,8 @@ cmd_show(struct cli *c, int argc, char **argv)
 	err = get_thread(c, t, &l);
 	if (err == TOCSIN_OK && l->n > 0) {
 		print_thread(c, l);
+		if (!c->json)
+			print_deadlines(t, l->message[0]);
 		fflush(stdout);
 		if (dir != NULL)
 			status = export(t, c->words[0], dir);

@@ -17,7 +17,8 @@ static int cmd_help(struct cli *c, int argc, char **argv);
 	"[--attach FILE]... [--severity LEVEL] [--importance I] [--loss L] "   \
 	"[--class RSIT] [--outlook O] [--pap P] [--sector S]... "              \
 	"[--precedence P] [--ackby 30m|TIME] [--label L]... "                  \
-	"[--exercise NAME] [--kind KIND]"
+	"[--exercise NAME] [--kind KIND] [--occurred 30m|TIME] "               \
+	"[--detected 30m|TIME] [--reported 30m|TIME]"
 
 /* Order and wording of tocsin(1); tests/cli/help.t compares the two. */
 /* clang-format off */
@@ -72,12 +73,16 @@ const struct cmd cmds[] = {
 	    "give a ticket to further members" },
 	{ "recall", cmd_say, "ID [--attachment NAME]... [-m TEXT]",
 	    "take back what we have sent" },
-	{ "close", cmd_say, "ID [--as RESOLUTION] [-m TEXT]",
+	{ "close", cmd_say, "ID [--resolution WORD] [-m TEXT]",
 	    "end a ticket" },
 	{ "reopen", cmd_say, "ID [-m TEXT] [--ackby 30m|TIME]",
 	    "take a ticket up again" },
 	{ "status", cmd_status, "ID [--proof DIR]",
 	    "who has a ticket, and who has answered" },
+	{ "due", cmd_due,
+	    "[ID] [--all]\n"
+	    "ID --start REGIME|--stop REGIME|--done CLOCK [--at 30m|TIME]",
+	    "what must be done by when" },
 	{ "why", cmd_why, "CODE|ID",
 	    "explain a reason code, or why a message is where it is" },
 	{ "words", cmd_words, "[LIST]",

@@ -106,6 +106,17 @@ view_past(const char *option, const char *typed, int64_t *out)
 	return true;
 }
 
+bool
+view_been(const char *option, const char *typed, int64_t *out)
+{
+	if (!view_past(option, typed, out))
+		return false;
+	if (*out > cli_now())
+		cli_usage("%s: %s is still to come, and must have been", option,
+		    typed);
+	return *out <= cli_now();
+}
+
 /* ---- the content ---- */
 
 static json_t *
@@ -130,7 +141,8 @@ shown_elsewhere(const char *name)
 {
 	static const char *const names[] = { "format", "subject", "text", "ack",
 		"attachments", "severity", "classification", "outlook", "pap",
-		"sectors", "indicators", "original", "resolution", "recall" };
+		"sectors", "indicators", "original", "resolution", "recall",
+		"clock" };
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -747,4 +759,41 @@ view_place_json(const struct tocsin_status *s, const struct tocsin_place *p)
 	json_object_set_new(o, "steps", steps_json(p));
 	json_object_set_new(o, "holders", holders_json(s, p));
 	return o;
+}
+
+/* ---- deadlines ---- */
+
+void
+view_left(int64_t due, int64_t done)
+{
+	int64_t now = cli_now();
+
+	if (done != 0) {
+		printf(done > due ? "done late" : "done");
+	} else if (now > due) {
+		printf("%sLATE by ", colour(RED));
+		print_span(stdout, now - due);
+		fputs(colour(PLAIN), stdout);
+	} else {
+		print_span(stdout, due - now);
+		printf(" left");
+	}
+}
+
+void
+view_deadlines(const struct tocsin_status *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->ndeadline; i++) {
+		const struct tocsin_deadline *d = &s->deadline[i];
+
+		printf("  due       ");
+		print_time(stdout, d->due);
+		printf("  ");
+		view_left(d->due, d->done);
+		printf("  %s  ", d->clock);
+		safe_title(stdout, d->text, TITLE_MAX);
+		putchar('\n');
+	}
 }

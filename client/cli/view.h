@@ -43,6 +43,10 @@ void view_steps(const struct tocsin_place *p);
 struct json_t *view_place_json(
     const struct tocsin_status *s, const struct tocsin_place *p);
 
+/* "3h05m left", "LATE by 12m" or "done"; and all deadlines of a ticket. */
+void view_left(int64_t due, int64_t done);
+void view_deadlines(const struct tocsin_status *s);
+
 /* A time as 2026-11-21T03:14:15Z, or null for 0. */
 struct json_t *view_time(int64_t t);
 
@@ -63,5 +67,7 @@ bool view_when(const char *option, const char *typed, int64_t *out);
 
 /* The same, and so long ago. */
 bool view_past(const char *option, const char *typed, int64_t *out);
+/* And not later than now. */
+bool view_been(const char *option, const char *typed, int64_t *out);
 
 #endif

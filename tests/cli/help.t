@@ -106,7 +106,7 @@ is "$(offered post --text '')" '' 'a file is left to the shell'
 for list in $(tocsin words | cut -d ' ' -f 1); do
 	case $list in
 	reason) is "$(offered ack x --refuse '' | wc -w)" 7 "words of $list" ;;
-	resolution) is "$(offered close x --as '' | wc -w)" 10 "words of $list" ;;
+	resolution) is "$(offered close x --resolution '' | wc -w)" 10 "words of $list" ;;
 	answer | kind) ;; # ack has an option for each, and a kind a command
 	role) is "$(offered init --role '' | wc -w)" 3 "words of $list" ;;
 	*)

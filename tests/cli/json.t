@@ -74,8 +74,31 @@ is "$(jq -r '.short_id | test("^[0-9a-z]{4}-[0-9a-z]{4}-[0-9a-z]{4}$")' <out)" \
 	true 'a short id has its shape'
 has_members note tocsin note "$id" -m more --json --wait 0
 has_members ack tocsin ack "$id" --accept --json --wait 0
+cp "$TOP/docs/examples/clocks.conf" "$TOCSIN_HOME"
+tocsin due "$id" --start nis2 --at 2h --wait 0 >/dev/null
+has_members due tocsin due "$id" --json --wait 0
+is "$(jq -r .clock <out | tr '\n' ' ')" \
+	'duty/first-look duty/head-informed nis2/early-warning nis2/notification nis2/final-report ' \
+	'all clocks that run, in order'
+is "$(cat err)" '' 'the table of the examples is one'
+is "$(jq -s '.[2].left / 3600 + .5 | floor' <out)" 22 '24 h, less the two that are over'
+tocsin due "$id" --done nis2/early-warning --wait 0 >/dev/null
+is "$(tocsin due "$id" --json --wait 0 | jq -r .clock | grep -c early)" 0 \
+	'what is done is not due'
+is "$(tocsin due "$id" --all --wait 0 --json | jq -c 'select(.done) | .late')" \
+	false 'but is kept'
+is "$(tocsin inbox --offline --json | jq -r .next.clock)" duty/first-look \
+	'inbox has the next one'
+ok 'show has them all' sh -c 'tocsin show "$1" | grep -q "due .* left  nis2/final-report"' - "$id"
+echo 'within = 1h' >>"$TOCSIN_HOME/clocks.conf"
+echo '[a/b]' >>"$TOCSIN_HOME/clocks.conf"
+echo 'within = never' >>"$TOCSIN_HOME/clocks.conf"
+tocsin due --wait 0 >/dev/null 2>err
+ok 'a mistake in the table is told, with its line' grep -q \
+	'clocks.conf, line [0-9]*: within: never' err
+rm "$TOCSIN_HOME/clocks.conf"
 has_members recall tocsin recall "$id" --attachment 'a b.bin' --json --wait 0
-has_members close tocsin close "$id" --as resolved --json --wait 0
+has_members close tocsin close "$id" --resolution resolved --json --wait 0
 has_members reopen tocsin reopen "$id" -m again --json --wait 0
 has_members show tocsin show "$id" --json
 has_members inbox tocsin inbox --offline --json

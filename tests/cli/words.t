@@ -52,6 +52,9 @@ says 2 usage 'needs a text' t note 7k2m
 says 2 usage 'needs a text' t query 7k2m
 says 2 usage 'has no option' t close 7k2m --to a@b
 says 2 usage 'whom' t share 7k2m
+says 2 usage 'one of --start' t due 7k2m --start a --done b
+says 2 usage 'of which ticket' t due --start nis2
+says 2 usage 'must have been' t post --to a@b --tlp RED --subject x --detected 2099-01-01T00:00:00Z
 says 2 usage 'whom' t escalate 7k2m
 says 2 usage 'whom' t post --tlp RED --subject x
 says 2 usage 'write 30m' t post --to a@b --tlp RED --subject x --ackby soon

@@ -35,13 +35,15 @@ ok 'each step is told, with the device' \
 
 # ---- closed, and open again ----
 
-ok 'it is closed' at $us close "$id" --as false-positive
+ok 'it is closed' at $us close "$id" --resolution false-positive
 ok 'everywhere' wait_until 20 shows $them "$id" false-positive
 at $us status "$id" >"$fed/status"
 ok 'with who did so, and how it ended' grep -q \
 	'closed by singcert@sg/desk1, .*: false-positive' "$fed/status"
 ok 'it is opened again' at $us reopen "$id" -m 'It was not.' --ackby 2h
 ok 'and they are asked anew' wait_until 20 stands $us "$id" mycert@my delivered
+ok 'by a message that comes to them' \
+	wait_until 20 shows $them "$id" 'It was not.'
 ok 'they answer' at $them ack "$id" --accept
 ok 'anew' wait_until 20 stands $us "$id" mycert@my accepted
 

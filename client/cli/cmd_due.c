@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: ISC */
+/* What must be done by when, of one ticket or of all. */
+#include "client/cli/cmds.h"
+#include "client/cli/print.h"
+#include "client/cli/sent.h"
+#include "client/cli/view.h"
+#include "client/handle.h"
+#include "client/vocab.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A deadline of a clock, or an answer that somebody owes. */
+struct duty {
+	const struct tocsin_message *m;
+	const char *clock;
+	const char *text;
+	int64_t started, due, done;
+};
+
+struct duties {
+	struct cli *c;
+	struct tocsin *t;
+	bool all;
+	struct duty *duty;
+	size_t n;
+	struct tocsin_status **status; /* what the strings belong to */
+	size_t nstatus;
+	bool short_of_memory;
+};
+
+static void
+add(struct duties *l, const struct duty *d)
+{
+	struct duty *grown;
+
+	if (d->done != 0 && !l->all)
+		return;
+	grown = realloc(l->duty, (l->n + 1) * sizeof(*grown));
+	if (grown == NULL) {
+		l->short_of_memory = true;
+		return;
+	}
+	l->duty = grown;
+	grown[l->n++] = *d;
+}
+
+static void
+add_ticket(struct duties *l, const struct tocsin_message *m,
+    const struct tocsin_status *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->ndeadline; i++) {
+		const struct tocsin_deadline *d = &s->deadline[i];
+
+		add(l, &(struct duty){
+			   m, d->clock, d->text, d->started, d->due, d->done });
+	}
+	for (i = 0; !s->closed && i < s->n; i++) {
+		const struct tocsin_place *p = &s->place[i];
+
+		if (p->ackby > 0 && p->rung <= TOCSIN_RUNG_OPENED &&
+		    !p->recalled)
+			add(l, &(struct duty){ m, "answer", p->member, p->asked,
+				   p->ackby, 0 });
+	}
+}
+
+static int
+by_due(const void *a, const void *b)
+{
+	const struct duty *x = a, *y = b;
+
+	if (x->due != y->due)
+		return x->due < y->due ? -1 : 1;
+	return strcmp(x->clock, y->clock);
+}
+
+static json_t *
+duty_json(const struct duty *d)
+{
+	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:I, "
+			 "s:b}",
+	    "id", d->m->thread, "short_id", d->m->short_id, "tlp", d->m->tlp,
+	    "subject", view_string(d->m->subject), "clock", d->clock, "text",
+	    view_string(d->text), "started", view_time(d->started), "due",
+	    view_time(d->due), "done", view_time(d->done), "left",
+	    (json_int_t)(d->due - (d->done ? d->done : cli_now())), "late",
+	    (d->done ? d->done : cli_now()) > d->due);
+}
+
+static void
+print_duty(const struct duty *d)
+{
+	print_tlp(stdout, d->m->tlp);
+	printf(" %s%s%s  ", colour(BOLD), d->m->short_id, colour(PLAIN));
+	view_left(d->due, d->done);
+	printf("  ");
+	print_time(stdout, d->due);
+	printf("  %s  ", d->clock);
+	safe_title(stdout, d->text, 40);
+	if (d->m->subject != NULL)
+		printf(": ");
+	safe_title(stdout, d->m->subject, 40);
+	putchar('\n');
+}
+
+static int
+list(struct duties *l, const char *id)
+{
+	struct tocsin_list *tickets = NULL;
+	enum tocsin_err err = id != NULL ? tocsin_thread(l->t, id, &tickets)
+					 : tocsin_tickets(l->t, &tickets);
+	size_t i, n;
+
+	if (err != TOCSIN_OK)
+		return cli_error(l->t, err);
+	n = id != NULL && tickets->n > 0 ? 1 : tickets->n;
+	l->status = calloc(n + 1, sizeof(struct tocsin_status *));
+	for (i = 0; l->status != NULL && i < n; i++) {
+		struct tocsin_message *m = tickets->message[i];
+
+		if (tocsin_status_of(l->t, m, cli_now(),
+			&l->status[l->nstatus]) == TOCSIN_OK)
+			add_ticket(l, m, l->status[l->nstatus++]);
+	}
+	if (l->n > 0)
+		qsort(l->duty, l->n, sizeof(*l->duty), by_due);
+	for (i = 0; i < l->n; i++)
+		if (l->c->json)
+			print_json(duty_json(&l->duty[i]));
+		else
+			print_duty(&l->duty[i]);
+	for (i = 0; i < l->nstatus; i++)
+		tocsin_status_free(l->status[i]);
+	tocsin_list_free(tickets);
+	return l->status == NULL || l->short_of_memory
+		   ? cli_fail(TOCSIN_EINTERNAL, "no memory")
+		   : 0;
+}
+
+/* ---- words about a clock ---- */
+
+struct saying {
+	const char *start, *stop, *done, *at;
+};
+
+/* A regime or a clock of the table; else the nearest one is named. */
+static bool
+in_table(const struct tocsin *t, const char *typed, bool regime)
+{
+	const char *best = "none";
+	unsigned least = 1000, d;
+	size_t i;
+
+	for (i = 0; i < t->clocks.n; i++) {
+		const char *name = t->clocks.clock[i].name;
+		size_t n = regime ? strcspn(name, "/") : strlen(name);
+
+		if (strlen(typed) == n && strncmp(typed, name, n) == 0)
+			return true;
+		d = vocab_distance(name, typed);
+		if (d < least) {
+			least = d;
+			best = name;
+		}
+	}
+	cli_usage("%s is no %s of the table; the nearest is %.*s", typed,
+	    regime ? "regime" : "clock",
+	    (int)(regime ? strcspn(best, "/") : strlen(best)), best);
+	return false;
+}
+
+static int
+say(struct cli *c, struct tocsin *t, const struct saying *w)
+{
+	char member[64], id[TOCSIN_ID_TEXT];
+	const char *to[] = { member, NULL };
+	struct tocsin_draft d = { .kind = "update",
+		.thread = c->words[0],
+		.to = to,
+		.clock_start = w->start,
+		.clock_stop = w->stop,
+		.clock_done = w->done };
+	enum tocsin_err err;
+
+	if ((w->start && !in_table(t, w->start, true)) ||
+	    (w->stop && !in_table(t, w->stop, true)) ||
+	    (w->done && !in_table(t, w->done, false)) ||
+	    (w->at && !view_been("--at", w->at, &d.clock_at)))
+		return 2;
+	snprintf(member, sizeof(member), "%.*s",
+	    (int)strcspn(tocsin_device(t), "/"), tocsin_device(t));
+	err = tocsin_post(t, &d, id);
+	if (ask_first(c, t, err))
+		err = tocsin_post(t, &d, id);
+	return err == TOCSIN_OK ? sent(c, t, id, SENT_BUSY) : cli_error(t, err);
+}
+
+int
+cmd_due(struct cli *c, int argc, char **argv)
+{
+	struct duties l = { .c = c };
+	struct saying w = { NULL, NULL, NULL, NULL };
+	const struct opt opts[] = {
+		{ "--start", OPT_WORD, &w.start },
+		{ "--stop", OPT_WORD, &w.stop },
+		{ "--done", OPT_WORD, &w.done },
+		{ "--at", OPT_WORD, &w.at },
+		{ "--all", OPT_FLAG, &l.all },
+		{ NULL, OPT_FLAG, NULL },
+	};
+	int status, n;
+
+	if (!cli_options(c, argc, argv, opts, 0, 1))
+		return 2;
+	n = (w.start != NULL) + (w.stop != NULL) + (w.done != NULL);
+	if (n > 1 || (n == 1 && c->nword == 0) || (n == 0 && w.at != NULL))
+		return cli_usage("say one of --start, --stop and --done, and "
+				 "of which ticket");
+	status = cli_open(c, &l.t);
+	if (status != 0)
+		return status;
+	if (l.t->clocks_wrong[0] != '\0')
+		cli_note("not all clocks are there: %s", l.t->clocks_wrong);
+	if (n == 1) {
+		status = say(c, l.t, &w);
+	} else {
+		(void)cli_sync(c, l.t, 0);
+		status = list(&l, c->words[0]);
+	}
+	free(l.duty);
+	free(l.status);
+	tocsin_close(l.t);
+	return status;
+}
