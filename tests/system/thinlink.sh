@@ -12,7 +12,8 @@
 #	flash	the 95th percentile of the time from before the command that
 #		posts to the reader's line, of those that no cut has touched
 #	use	bytes of the attachment over what the link carries while up: its
-#		rate less its losses; headers and the flashes have their part too
+#		rate less its losses, from the first of them until the reader
+#		has the file; headers and the flashes have their part too
 #	again	bytes that crossed twice, for each cut
 #	wire	bytes on the wire for a ticket of 2 KiB over its envelope's,
 #		towards the reader and both ways, before there are losses
@@ -147,10 +148,26 @@ crossing()
 	[ "$(crossed)" -gt "$again_before" ]
 }
 
+# When it began to cross, of one that crosses between brokers: more than its
+# ticket has. What sealing it and bringing it to the first broker takes is not
+# the link's.
+begins() # BYTES
+{
+	until [ "$(wan_carried "$from" "$to")" -gt "$1" ]; do
+		sleep 0.05
+	done
+	now_ms >"$fed/first"
+	mv "$fed/first" "$fed/began"
+}
+
 wan_tell set "$from" "$to" loss $loss
 head -c $((mib << 20)) /dev/urandom >"$fed/big"
 again_before=$(crossed)
-began=$(now_ms) down=0 cuts=0 n=0
+down=0 cuts=0 n=0
+if [ "$link" = peer ]; then
+	begins $(($(wan_carried "$from" "$to") + 32768)) &
+	pids="$pids $!"
+fi
 big=$(flash 'big one' --precedence routine --attach "$fed/big") ||
 	bail 'cannot post'
 wait_until 60 has "$fed/seen" '"big one"' || bail 'the ticket stays away'
@@ -170,7 +187,11 @@ fetch_big()
 fetch_big &
 fetcher=$!
 pids="$pids $fetcher"
-if [ "$link" != peer ]; then # from its first byte on
+# From its first byte on.
+if [ "$link" = peer ]; then
+	wait_until 60 test -f "$fed/began" || bail 'nothing crosses'
+	began=$(cat "$fed/began")
+else
 	wait_until 30 crossing || bail 'nothing crosses'
 	began=$(now_ms)
 fi
