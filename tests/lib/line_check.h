@@ -24,7 +24,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ROUNDS 20000 /* at most, until BBR has found the speed */
+#define ROUNDS 5000 /* at most, until BBR has found the speed */
+#define TRIES 20
 #define MUCH 65536
 #define LITTLE 32768
 
@@ -158,6 +159,34 @@ is_limited(const struct tcp_line *l, int fd)
 	return l->speed > 0 && limit_of(fd) == l->speed + l->speed / 16;
 }
 
+/*
+ * On a connection of its own: free after a start at the known speed, and 9 s
+ * later limited again. On a busy machine a round trip can take many times the
+ * shortest that there was, and then nothing is begun anew: rightly so, and the
+ * next connection is looked at.
+ */
+static bool
+begins_anew(struct tcp_line *l, int64_t *now)
+{
+	struct pair p;
+	bool anew;
+	int tries;
+
+	for (tries = 0, anew = false; tries < TRIES && !anew; tries++) {
+		pair_open(&p);
+		tcp_line_begin(l, p.from, *now);
+		anew = send_until(&p, MUCH, l, *now, is_free);
+		*now += 9000;
+		anew = anew && send_until(&p, LITTLE, l, *now, is_limited) &&
+		       is_bbr(p.from) &&
+		       send_until(&p, MUCH, l, *now, is_free) &&
+		       gain_of(p.from) > 0;
+		tcp_line_end(l, p.from, *now);
+		pair_close(&p);
+	}
+	return anew;
+}
+
 static void
 line_checks(void)
 {
@@ -183,14 +212,11 @@ line_checks(void)
 	ok(is_limited(&l, p.from), "the next one does not go beyond it");
 	ok(send_until(&p, MUCH, &l, now, is_free),
 	    "until it has found its own");
-	now += 9000;
-	ok(send_until(&p, LITTLE, &l, now, is_limited),
-	    "before it would stop to measure it begins anew, as fast");
-	ok(is_bbr(p.from) && send_until(&p, MUCH, &l, now, is_free) &&
-		gain_of(p.from) > 0,
-	    "and goes on with the congestion control that it had");
 	tcp_line_end(&l, p.from, now);
 	pair_close(&p);
+	ok(begins_anew(&l, &now),
+	    "before it would stop to measure it begins anew, as fast, and goes "
+	    "on with the congestion control that it had");
 
 	now += TCP_LINE_KNOWN_MS + 1;
 	pair_open(&p);
