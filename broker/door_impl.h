@@ -115,7 +115,8 @@ struct conn {
 	uint32_t owed;	/* requests that nng has not answered */
 	uint64_t quiet; /* closing: when nng was last heard */
 	struct guest *guest;
-	size_t sent; /* bytes, to the client, since we looked at */
+	size_t sent;	 /* bytes, to the client, since we looked at */
+	uint64_t looked; /* and when that was */
 	struct tcp_line line;
 	size_t held;	   /* as counted in the door's sum */
 	struct conn *dead; /* the next to be freed */
