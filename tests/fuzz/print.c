@@ -24,24 +24,25 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct span all = { data, n };
 	char *text = NULL, *z;
-	size_t size = 0, lines;
+	size_t size = 0;
+	bool body = n % 2; /* for each input half of the forms */
 	FILE *to = open_memstream(&text, &size);
 
 	MUST(to != NULL && (z = malloc(n + 1)) != NULL);
 	for (size = 0; size < n; size++)
 		z[size] = (char)data[size];
 	z[n] = '\0';
-	safe_span(to, all, SAFE_LINE);
-	safe_json(to, all);
-	safe_title(to, z, 20);
-	fflush(to);
-	lines = size;
-	must_be_harmless(text, lines, false);
-	safe_span(to, all, SAFE_BODY);
-	safe_body(to, z, "| ");
-	safe_field(to, z, 12);
+	if (body) {
+		safe_span(to, all, SAFE_BODY);
+		safe_body(to, z, "| ");
+		safe_field(to, z, 12);
+	} else {
+		safe_span(to, all, SAFE_LINE);
+		safe_json(to, all);
+		safe_title(to, z, 20);
+	}
 	fclose(to);
-	must_be_harmless(text + lines, size - lines, true);
+	must_be_harmless(text, size, body);
 	free(text);
 	free(z);
 	return 0;
