@@ -32,7 +32,8 @@ struct upload {
 	struct puts put;
 	uint8_t part[32]; /* zeros: none yet in this pass */
 	char path[768];
-	bool active;		/* a part was chosen */
+	bool active; /* a part was chosen */
+	bool early;  /* when it was begun, its message was not posted */
 	enum tocsin_err failed; /* in this pass over the parts */
 };
 
@@ -93,9 +94,24 @@ find_next(struct upload *u, uint64_t *size)
 	return err;
 }
 
+/* A message that names it is still to be posted, or that cannot be told. */
+static bool
+is_early(struct upload *u)
+{
+	struct desk_tx *tx = NULL;
+	bool named = true;
+
+	if (desk_read(u->parts->desk, &tx) == TOCSIN_OK &&
+	    outbox_names(tx, u->part, &named) != TOCSIN_OK)
+		named = true;
+	desk_end(tx);
+	return named;
+}
+
 static void
 begin_part(struct upload *u, uint64_t size)
 {
+	u->early = is_early(u);
 	sync_spool(u->path, u->parts->keys->home, u->part);
 	puts_begin(&u->put, u->line, 2 * (int)u->parts->answer_ms, u->part,
 	    size, read_part, u->path);
@@ -121,20 +137,14 @@ finished(struct upload *u)
 	return err;
 }
 
-/* It may be refused only because its message is not there yet. */
+/*
+ * It may be refused only because its message was not there yet; so what counts
+ * is whether that was posted when we began, not whether it is by now.
+ */
 static bool
 is_for_good(struct upload *u, enum tocsin_err err)
 {
-	struct desk_tx *tx = NULL;
-	bool named = true;
-
-	if (sync_passes(err))
-		return false;
-	if (desk_read(u->parts->desk, &tx) == TOCSIN_OK &&
-	    outbox_names(tx, u->part, &named) != TOCSIN_OK)
-		named = true;
-	desk_end(tx);
-	return !named;
+	return !sync_passes(err) && !u->early && !is_early(u);
 }
 
 /* True: there may be more to do at once. */
