@@ -304,7 +304,8 @@ rows(struct work *w)
 enum tocsin_err
 repair_store(const struct broker_config *c, unsigned *done, const char **why)
 {
-	struct work w = { .c = c, .how = { told, is_precious } };
+	struct work w = { .c = c,
+		.how = { .done = told, .keep = is_precious } };
 	struct store_options opt = c->store;
 	struct store *s = NULL;
 	enum tocsin_err err;

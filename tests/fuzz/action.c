@@ -17,9 +17,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		MUST(strlen(why) > 0);
 	else
 		for (i = 0; i < a.n; i++)
-			MUST(a.draft[i].kind != NULL &&
-			     (a.draft[i].thread != NULL ||
-				 strcmp(a.draft[i].kind, "ack") != 0));
+			MUST(a.draft[i].kind != NULL);
 	actions_release(&a);
 	return 0;
 }

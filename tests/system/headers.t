@@ -189,5 +189,5 @@ wait_until 60 has "$fed/handled2" "$second"
 ok 'with three watching' has "$fed/handled2" "$second"
 given=$(($(counter my got_bytes) - given))
 echo "# $given given"
-ok 'it comes once too' [ "$given" -lt $((size + size / 4)) ]
+ok 'it comes once too, or once more' [ "$given" -lt $((size * 5 / 2)) ]
 done_testing
