@@ -29,17 +29,15 @@ holds(const char *path, struct span bytes)
 	return same;
 }
 
-static enum tocsin_err
-put(const struct exporting *x, const char *name, struct span bytes)
+enum tocsin_err
+export_file(const char *dir, const char *name, struct span bytes)
 {
 	char path[1024];
 	enum tocsin_err err;
 
-	if (bytes.n == 0) /* not known here */
-		return TOCSIN_OK;
-	if (snprintf(path, sizeof(path), "%s/%s", x->dir, name) >=
+	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >=
 	    (int)sizeof(path))
-		return fail(TOCSIN_EUSAGE, "%s is too long", x->dir);
+		return fail(TOCSIN_EUSAGE, "%s is too long", dir);
 	err = file_write(path, bytes, false);
 	if (err == TOCSIN_EDUPLICATE && holds(path, bytes))
 		err = TOCSIN_OK;
@@ -49,6 +47,14 @@ put(const struct exporting *x, const char *name, struct span bytes)
 	if (err != TOCSIN_OK)
 		return fail(err, "%s: %s", path, file_text(err));
 	return TOCSIN_OK;
+}
+
+static enum tocsin_err
+put(const struct exporting *x, const char *name, struct span bytes)
+{
+	if (bytes.n == 0) /* not known here */
+		return TOCSIN_OK;
+	return export_file(x->dir, name, bytes);
 }
 
 /* All that can be there is written, whatever else is missing. */

@@ -17,6 +17,7 @@
 #define TOCSIN_CLIENT_EXPORT_H
 
 #include "client/tocsin.h"
+#include "crypto/wire.h"
 
 /*
  * Into `dir`, which is made if it isn't there; another file that is there is not
@@ -25,5 +26,9 @@
  */
 enum tocsin_err export_message(
     struct tocsin *t, const char *id, const char *dir) TOCSIN_MUST_USE;
+
+/* A whole file into it, unless that is there already with other bytes. */
+enum tocsin_err export_file(
+    const char *dir, const char *name, struct span bytes) TOCSIN_MUST_USE;
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/proof.h"
 
+#include "client/export.h"
 #include "client/handle.h"
 #include "client/intake.h"
 
@@ -272,37 +273,12 @@ gather(struct proving *p, struct desk_tx *tx)
 
 /* ---- writing ---- */
 
-static bool
-holds(const char *path, struct span bytes)
-{
-	struct buf b = { 0 };
-	bool same = file_read(path, bytes.n, &b) == TOCSIN_OK &&
-		    span_eq(buf_span(&b), bytes);
-
-	buf_release(&b);
-	return same;
-}
-
 static enum tocsin_err
 put(const struct file *f, const char *dir)
 {
-	char path[1024];
-	enum tocsin_err err;
-
 	if (!buf_ok(&f->bytes))
 		return fail(TOCSIN_EINTERNAL, "no memory");
-	if (snprintf(path, sizeof(path), "%s/%s", dir, f->name) >=
-	    (int)sizeof(path))
-		return fail(TOCSIN_EUSAGE, "%s is too long", dir);
-	err = file_write(path, buf_span(&f->bytes), false);
-	if (err == TOCSIN_EDUPLICATE && holds(path, buf_span(&f->bytes)))
-		return TOCSIN_OK;
-	if (err == TOCSIN_EDUPLICATE)
-		return fail(TOCSIN_EUSAGE,
-		    "%s is there already; it is not replaced", path);
-	if (err != TOCSIN_OK)
-		return fail(err, "%s: %s", path, file_text(err));
-	return TOCSIN_OK;
+	return export_file(dir, f->name, buf_span(&f->bytes));
 }
 
 enum tocsin_err

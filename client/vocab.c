@@ -272,26 +272,27 @@ vocab_word(enum vocab v, size_t i)
 	return lists[v].words[i].word;
 }
 
-const char *
-vocab_find(enum vocab v, const char *typed)
+size_t
+vocab_place(enum vocab v, const char *word)
 {
 	size_t i;
 
 	for (i = 0; vocab_word(v, i) != NULL; i++)
-		if (strcasecmp(vocab_word(v, i), typed) == 0)
-			return vocab_word(v, i);
-	return NULL;
+		if (strcasecmp(vocab_word(v, i), word) == 0)
+			break;
+	return i;
+}
+
+const char *
+vocab_find(enum vocab v, const char *typed)
+{
+	return vocab_word(v, vocab_place(v, typed));
 }
 
 const char *
 vocab_says(enum vocab v, const char *word)
 {
-	size_t i;
-
-	for (i = 0; word != NULL && vocab_word(v, i) != NULL; i++)
-		if (strcasecmp(vocab_word(v, i), word) == 0)
-			return lists[v].words[i].says;
-	return NULL;
+	return word != NULL ? lists[v].words[vocab_place(v, word)].says : NULL;
 }
 
 /* A bare level: of the first scale, or of the only one that has it. */
@@ -317,16 +318,6 @@ vocab_severity(const char *typed)
 	return twice ? NULL : found;
 }
 
-static size_t
-place_of(enum vocab v, const char *word)
-{
-	size_t i;
-
-	for (i = 0; strcmp(vocab_word(v, i), word) != 0; i++)
-		;
-	return i;
-}
-
 /*
  * The table of GB/T 20986 is a sum: importance 3 to 1 and loss 4 to 1 make 7
  * for level I, 6 for II, 5 for III, and the rest is IV.
@@ -334,8 +325,8 @@ place_of(enum vocab v, const char *word)
 const char *
 vocab_severity_of(const char *of_system, const char *suffered)
 {
-	size_t steps = place_of(VOCAB_IMPORTANCE, of_system) +
-		       place_of(VOCAB_LOSS, suffered);
+	size_t steps = vocab_place(VOCAB_IMPORTANCE, of_system) +
+		       vocab_place(VOCAB_LOSS, suffered);
 
 	return severity[steps < 3 ? steps : 3].word;
 }
@@ -409,4 +400,21 @@ vocab_nearest(enum vocab v, const char *typed)
 		}
 	}
 	return best;
+}
+
+struct guess
+guess_of(const char *typed)
+{
+	return (struct guess){ .typed = typed, .least = UINT32_MAX };
+}
+
+void
+guess_at(struct guess *g, const char *word)
+{
+	unsigned d = vocab_distance(word, g->typed);
+
+	if (d < g->least) {
+		g->least = d;
+		g->best = word;
+	}
 }

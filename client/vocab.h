@@ -59,6 +59,9 @@ const char *vocab_word(enum vocab v, size_t i);
 /* The word as it is spelt, whatever the case of `typed`; NULL if none. */
 const char *vocab_find(enum vocab v, const char *typed);
 
+/* Its place in the list; as many as there are if it is none of it. */
+size_t vocab_place(enum vocab v, const char *word);
+
 /* What a word means; NULL if it is none of the list, or NULL. */
 const char *vocab_says(enum vocab v, const char *word);
 
@@ -67,6 +70,21 @@ const char *vocab_nearest(enum vocab v, const char *typed);
 
 /* How many letters differ, of any two words; case is ignored. */
 unsigned vocab_distance(const char *a, const char *b);
+
+/*
+ * The nearest of any words, for whoever typed one that is not among them:
+ *
+ *	struct guess g = guess_of(typed);
+ *	for each word: guess_at(&g, word);
+ *	g.best, or NULL if there were none; g.least is 0 if it is the word
+ */
+struct guess {
+	const char *typed;
+	const char *best; /* the first of those that are equally near */
+	unsigned least;
+};
+struct guess guess_of(const char *typed);
+void guess_at(struct guess *g, const char *word);
 
 /*
  * "II" is "GB/T 20986:II", "medium" is not unique and none: NULL. The scale is

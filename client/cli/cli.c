@@ -128,29 +128,17 @@ find_in(const struct opt *o, const char *name, size_t n)
 }
 
 static void
-nearest_in(
-    const struct opt *o, const char *typed, const char **best, unsigned *least)
-{
-	for (; o->name != NULL; o++) {
-		unsigned d = vocab_distance(o->name, typed);
-
-		if (d < *least) {
-			*least = d;
-			*best = o->name;
-		}
-	}
-}
-
-static void
 unknown_option(const struct reading *r, const char *typed)
 {
-	const char *best = "";
-	unsigned least = 1000;
+	struct guess g = guess_of(typed);
+	const struct opt *o;
 
-	nearest_in(r->own, typed, &best, &least);
-	nearest_in(r->common, typed, &best, &least);
+	for (o = r->own; o->name != NULL; o++)
+		guess_at(&g, o->name);
+	for (o = r->common; o->name != NULL; o++)
+		guess_at(&g, o->name);
 	cli_usage(
-	    "%s has no option %s; the nearest is %s", r->cmd, typed, best);
+	    "%s has no option %s; the nearest is %s", r->cmd, typed, g.best);
 }
 
 static void
@@ -229,26 +217,23 @@ int
 cli_sub(struct cli *c, int argc, char **argv, const struct sub *subs)
 {
 	static char name[64];
-	const struct sub *s, *best = subs;
-	unsigned least = 1000;
+	struct guess g = guess_of(argc > 1 ? argv[1] : "");
+	const struct sub *s;
 
 	if (argc < 2)
 		return cli_usage("%s needs more; `tocsin help %s` says what",
 		    argv[0], argv[0]);
 	for (s = subs; s->name != NULL; s++) {
-		unsigned d = vocab_distance(s->name, argv[1]);
-
-		if (d < least) {
-			least = d;
-			best = s;
-		}
+		guess_at(&g, s->name);
+		if (g.least == 0)
+			break;
 	}
-	if (least > 0)
+	if (s->name == NULL)
 		return cli_usage("there is no %s %s; the nearest is %s %s",
-		    argv[0], argv[1], argv[0], best->name);
-	snprintf(name, sizeof(name), "%s %s", argv[0], best->name);
+		    argv[0], argv[1], argv[0], g.best);
+	snprintf(name, sizeof(name), "%s %s", argv[0], s->name);
 	argv[1] = name;
-	return best->run(c, argc - 1, argv + 1);
+	return s->run(c, argc - 1, argv + 1);
 }
 
 bool

@@ -151,8 +151,7 @@ struct saying {
 static bool
 in_table(const struct tocsin *t, const char *typed, bool regime)
 {
-	const char *best = "none";
-	unsigned least = 1000, d;
+	struct guess g = guess_of(typed);
 	size_t i;
 
 	for (i = 0; i < t->clocks.n; i++) {
@@ -161,15 +160,13 @@ in_table(const struct tocsin *t, const char *typed, bool regime)
 
 		if (strlen(typed) == n && strncmp(typed, name, n) == 0)
 			return true;
-		d = vocab_distance(name, typed);
-		if (d < least) {
-			least = d;
-			best = name;
-		}
+		guess_at(&g, name);
 	}
+	if (g.best == NULL)
+		g.best = "none";
 	cli_usage("%s is no %s of the table; the nearest is %.*s", typed,
 	    regime ? "regime" : "clock",
-	    (int)(regime ? strcspn(best, "/") : strlen(best)), best);
+	    (int)(regime ? strcspn(g.best, "/") : strlen(g.best)), g.best);
 	return false;
 }
 

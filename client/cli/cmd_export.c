@@ -25,20 +25,13 @@ static const char *const audiences[] = { "me", "organisation", "clients",
 int
 cli_no_form(const char *typed)
 {
-	const char *best = forms[0]->name;
-	unsigned least = 1000;
+	struct guess g = guess_of(typed);
 	size_t i;
 
-	for (i = 0; forms[i] != NULL; i++) {
-		unsigned d = vocab_distance(forms[i]->name, typed);
-
-		if (d < least) {
-			least = d;
-			best = forms[i]->name;
-		}
-	}
+	for (i = 0; forms[i] != NULL; i++)
+		guess_at(&g, forms[i]->name);
 	return cli_usage(
-	    "there is no format %s; the nearest is %s", typed, best);
+	    "there is no format %s; the nearest is %s", typed, g.best);
 }
 
 struct exporting {
@@ -50,18 +43,6 @@ struct exporting {
 	size_t left_out;
 	const struct tocsin_message *narrowest;
 };
-
-static size_t
-width(const char *tlp)
-{
-	size_t i;
-
-	for (i = 0; vocab_word(VOCAB_TLP, i) != NULL &&
-		    strcmp(vocab_word(VOCAB_TLP, i), tlp) != 0;
-	     i++)
-		;
-	return i;
-}
 
 static int
 no_audience(const char *typed)
@@ -75,7 +56,7 @@ no_audience(const char *typed)
 static int
 may_leave(struct exporting *e)
 {
-	size_t allowed = width(e->narrowest->tlp), wanted;
+	size_t allowed = vocab_place(VOCAB_TLP, e->narrowest->tlp), wanted;
 
 	if (e->audience == NULL)
 		return 0;
@@ -122,7 +103,8 @@ take_messages(struct exporting *e, const struct tocsin_list *l)
 		if (to->content == NULL)
 			return cli_fail(TOCSIN_EINTERNAL, "no memory");
 		if (e->narrowest == NULL ||
-		    width(m->tlp) < width(e->narrowest->tlp))
+		    vocab_place(VOCAB_TLP, m->tlp) <
+			vocab_place(VOCAB_TLP, e->narrowest->tlp))
 			e->narrowest = m;
 	}
 	e->out.message = e->message;

@@ -275,8 +275,7 @@ code_of(const char *typed)
 static int
 no_such_code(const char *typed)
 {
-	enum tocsin_err best = TOCSIN_OK;
-	unsigned least = 1000;
+	struct guess g = guess_of(typed);
 	uint64_t n;
 	int i;
 
@@ -285,18 +284,11 @@ no_such_code(const char *typed)
 				 "from 0 to %d",
 		    typed, TOCSIN_ERR_COUNT - 1);
 
-	for (i = 0; i < TOCSIN_ERR_COUNT; i++) {
-		unsigned d =
-		    vocab_distance(tocsin_err_name((enum tocsin_err)i), typed);
-
-		if (d < least) {
-			least = d;
-			best = (enum tocsin_err)i;
-		}
-	}
+	for (i = 0; i < TOCSIN_ERR_COUNT; i++)
+		guess_at(&g, tocsin_err_name((enum tocsin_err)i));
 	return cli_usage("%s is no reason code and no id; the nearest code is "
 			 "%s",
-	    typed, tocsin_err_name(best));
+	    typed, g.best);
 }
 
 int

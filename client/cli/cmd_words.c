@@ -76,22 +76,15 @@ print_levels(const struct cli *c)
 static int
 no_list(const char *typed)
 {
-	const char *best = "level";
-	unsigned least = vocab_distance(best, typed);
+	struct guess g = guess_of(typed);
 	int v;
 
-	for (v = 0; v < VOCABS; v++) {
-		const char *name = vocab_list((enum vocab)v)->name;
-		unsigned d = vocab_distance(name, typed);
-
-		if (d < least) {
-			least = d;
-			best = name;
-		}
-	}
+	for (v = 0; v < VOCABS; v++)
+		guess_at(&g, vocab_list((enum vocab)v)->name);
+	guess_at(&g, "level");
 	return cli_usage("there is no list %s; the nearest is %s, and `tocsin "
 			 "words` names all",
-	    typed, best);
+	    typed, g.best);
 }
 
 int

@@ -140,21 +140,14 @@ find(const char *name)
 static int
 unknown(const char *typed)
 {
+	struct guess g = guess_of(typed);
 	const struct cmd *c;
-	const char *best = "help";
-	unsigned least = 1000;
 
-	for (c = cmds; c->name != NULL; c++) {
-		unsigned d = vocab_distance(c->name, typed);
-
-		if (d < least) {
-			least = d;
-			best = c->name;
-		}
-	}
+	for (c = cmds; c->name != NULL; c++)
+		guess_at(&g, c->name);
 	return cli_usage("there is no command %s; the nearest is %s, and "
 			 "`tocsin help` lists all",
-	    typed, best);
+	    typed, g.best);
 }
 
 /* ---- help ---- */
