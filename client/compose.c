@@ -23,7 +23,7 @@ struct composing {
 	const char *answer;	/* of an ack */
 	const char *reason;	/* and as RFC 6545 writes it */
 	const char *resolution; /* of a close */
-	int64_t now;
+	int64_t now, after;	/* `after`: it is written no earlier */
 
 	struct ticket header;
 	size_t nto;
@@ -815,6 +815,26 @@ has_ref(const struct ticket *h, const uint8_t id[ID_LEN])
 	return h->has_thread && memcmp(h->thread, id, ID_LEN) == 0;
 }
 
+/* A question that we may not name to all whom we write to. */
+static bool
+unnamed_question(const struct composing *c, const struct ticket *t)
+{
+	return (t->kind == TICKET_REQUEST || t->kind == TICKET_QUERY) &&
+	       !known_to_all(c, t);
+}
+
+/*
+ * An answer to such a one has a later time than all that is here. Of a clock
+ * that is far ahead we take over half at most, or we would be ahead ourselves.
+ */
+static void
+come_after(struct composing *c, int64_t latest)
+{
+	int64_t most = c->now + CLOCK_SKEW / 2;
+
+	c->after = latest + 1 < most ? latest + 1 : most;
+}
+
 /*
  * The last that came here: what is written now is written after it, whatever
  * the clocks say. In a recall and in its confirmation `ref` means more.
@@ -827,6 +847,8 @@ add_seen(struct composing *c, struct desk_tx *tx)
 	struct desk_message row;
 	struct note note;
 	size_t i, count = 0;
+	int64_t latest = 0;
+	bool unnamed = false;
 	uint64_t n = 0;
 
 	if (!h->has_thread || h->kind == TICKET_RECALL || c->confirms)
@@ -834,12 +856,18 @@ add_seen(struct composing *c, struct desk_tx *tx)
 	t = malloc(sizeof(*t));
 	if (t == NULL)
 		return fail(TOCSIN_EINTERNAL, "no memory");
-	while (desk_thread_next(tx, h->thread, n, &n) == TOCSIN_OK)
-		if (desk_get(tx, n, &row) == TOCSIN_OK && !row.own &&
-		    row.refused == TOCSIN_OK && !has_ref(h, row.id) &&
-		    ticket_parse(t, &note, row.note) == TOCSIN_OK &&
-		    known_to_all(c, t))
+	while (desk_thread_next(tx, h->thread, n, &n) == TOCSIN_OK) {
+		if (desk_get(tx, n, &row) != TOCSIN_OK ||
+		    row.refused != TOCSIN_OK ||
+		    ticket_parse(t, &note, row.note) != TOCSIN_OK)
+			continue;
+		latest = t->time > latest ? t->time : latest;
+		unnamed |= !row.own && unnamed_question(c, t);
+		if (!row.own && !has_ref(h, row.id) && known_to_all(c, t))
 			memcpy(seen[count++ % SEEN_MAX], row.id, ID_LEN);
+	}
+	if (unnamed)
+		come_after(c, latest);
 	for (i = 0; i < count && i < SEEN_MAX; i++)
 		memcpy(h->ref[h->nref++], seen[i], ID_LEN);
 	free(t);
@@ -923,7 +951,7 @@ seal(struct composing *c, struct desk_tx *tx, uint8_t id[ID_LEN])
 	memcpy(h->roster_id, r->id, ID_LEN);
 	h->from = span_of(k->member);
 	h->device = span_of(k->label);
-	h->time = c->now;
+	h->time = c->after > c->now ? c->after : c->now;
 	h->ackby = c->draft->ackby;
 	err = next_place(c, tx);
 	if (err != TOCSIN_OK)

@@ -493,6 +493,18 @@ asked_again(struct place *p, const struct ladder_message *m)
 	stand(p, &p->floor);
 }
 
+/* Who owes an answer already owes it by the earlier of two deadlines. */
+static void
+asked_more(struct place *p, const struct ladder_message *m)
+{
+	int64_t owed = p->answered ? 0 : p->p.ackby;
+
+	if (p->answered || p->p.heard >= p->p.asked)
+		asked_again(p, m);
+	p->p.ackby =
+	    owed > 0 && (m->ackby == 0 || owed < m->ackby) ? owed : m->ackby;
+}
+
 static void
 climb(struct fold *f, struct place *p)
 {
@@ -512,6 +524,9 @@ climb(struct fold *f, struct place *p)
 		else if (!own && is(m, "reopen") && is_to(m, p->p.member) &&
 			 asked(f, m->member))
 			asked_again(p, m);
+		else if (!own && m != p->base && is_to(m, p->p.member) &&
+			 (is(m, "request") || is(m, "query")))
+			asked_more(p, m);
 	}
 	p->p.recalled = is_recalled(f, p->base);
 }

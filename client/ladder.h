@@ -62,7 +62,8 @@ struct ladder {
 
 /*
  * A deadline is that of the first message that asked a recipient, or of the
- * last that asked anew: who comes in by an escalation has the escalation's.
+ * last that asked anew, a request for example: who comes in by an escalation
+ * has the escalation's.
  * EINTERNAL: no memory. The caller releases, after a failure too.
  */
 enum tocsin_err MUST_USE ladder_fold(struct ladder *out,

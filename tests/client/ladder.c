@@ -320,8 +320,43 @@ test_work(void)
 	m[2].kind = "request";
 	m[2].member = "lacert@la";
 	is_str(fold(m, 3, NULL, 0, 200).text,
-	    "mycert@my in-progress 160; singcert@sg posted 180; 0",
+	    "mycert@my posted 100; singcert@sg posted 180; 0",
 	    "who asks in a thread makes a place for who is asked");
+}
+
+/* A request with a deadline in a thread that was answered before. */
+static void
+test_asked_more(void)
+{
+	struct ladder_message m[4] = { thread[0], thread[4], thread[0],
+		thread[4] };
+
+	m[2].id = "id7";
+	m[2].kind = "request";
+	m[2].time = 170;
+	m[2].ackby = 190;
+	is_str(fold(m, 3, receipts, 2, 180).text, "mycert@my delivered 120; 0",
+	    "a request asks anew who had answered");
+	is_str(fold(m, 3, receipts, 2, 191).text,
+	    "mycert@my delivered 120 overdue; 0", "by its own deadline");
+	m[3].id = "id8";
+	m[3].time = 180;
+	m[3].answer = "refused";
+	is_str(fold(m, 4, receipts, 2, 191).text, "mycert@my refused 180; 0",
+	    "and its answer is what stands");
+	m[2].kind = "update";
+	is_str(fold(m, 3, receipts, 2, 191).text, "mycert@my accepted 160; 0",
+	    "an update asks for nothing");
+	m[1] = m[2];
+	m[1].kind = "query";
+	m[0].ackby = 125;
+	is_str(fold(m, 2, receipts, 2, 150).text,
+	    "mycert@my delivered 120 overdue; 0",
+	    "a later deadline saves nobody who has not answered");
+	m[0].ackby = 0;
+	is_str(fold(m, 2, receipts, 2, 191).text,
+	    "mycert@my delivered 120 overdue; 0",
+	    "and one is a deadline for who had none");
 }
 
 static void
@@ -690,6 +725,7 @@ main(void)
 	test_tie();
 	test_causes();
 	test_work();
+	test_asked_more();
 	test_reopen();
 	test_recall();
 	test_histories();

@@ -373,6 +373,37 @@ test_same_second(void)
 	end();
 }
 
+/* As above, but the answer goes to one who does not know of the question. */
+static void
+test_asked_apart(void)
+{
+	char id[TOCSIN_ID_TEXT], more[TOCSIN_ID_TEXT], ack[TOCSIN_ID_TEXT];
+	struct tocsin_draft d = { .kind = "request", .to = to_my };
+	unsigned i, bad = 0;
+
+	begin();
+	post(id, to_both);
+	deliver(sg, id, my);
+	d.thread = id;
+	for (i = 0; i < 8; i++) {
+		if (tocsin_post(sg, &d, more) != TOCSIN_OK)
+			abort();
+		deliver(sg, more, my);
+		if (tocsin_post(sg, &d, more) != TOCSIN_OK)
+			abort();
+		bad += strstr(stands(sg, id, f.now), "accepted") != NULL;
+		deliver(sg, more, my);
+		if (tocsin_ack(my, id, TOCSIN_ACCEPTED, NULL, NULL, ack) !=
+		    TOCSIN_OK)
+			abort();
+		deliver(my, ack, sg);
+		bad += strstr(stands(sg, id, f.now), "accepted") == NULL;
+	}
+	is_int(
+	    bad, 0, "an answer to what others were not asked comes after it");
+	end();
+}
+
 /* A list of tickets has opened each: its status need not open it again. */
 static void
 test_given(void)
@@ -465,6 +496,7 @@ main(void)
 	test_forged();
 	test_thread();
 	test_same_second();
+	test_asked_apart();
 	test_given();
 	test_held();
 	test_names();
