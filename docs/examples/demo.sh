@@ -11,6 +11,8 @@ set -u
 
 # shellcheck source=tests/lib/federation.sh
 . "$TOP/tests/lib/federation.sh"
+# shellcheck source=tests/lib/telling.sh
+. "$TOP/tests/lib/telling.sh"
 
 if [ -n "${KEEP:-}" ]; then
 	fed_begin "${DEMO:-/tmp/tocsin-demo.$$}"
@@ -20,57 +22,6 @@ fi
 examples=$TOP/docs/examples
 sample=$examples/samples/stix-poisonivy.json
 burst=${BURST:-200}
-
-# ---- telling ----
-
-started=$(now_ms)
-
-seconds() # SINCE
-{
-	set -- $(($(now_ms) - $1))
-	printf '%d.%02d s' $(($1 / 1000)) $(($1 % 1000 / 10))
-}
-
-step() # NUMBER TITLE
-{
-	step=$1 step_start=$(now_ms)
-	printf '\n%s. %s\n' "$1" "$2"
-}
-
-tell() # WORDS
-{
-	printf '   %s\n' "$*"
-}
-
-step_done()
-{
-	printf '   ok, step %s: %s\n' "$step" "$(seconds "$step_start")"
-}
-
-# What the step claims. The first thing that isn't so ends the demo.
-verify() # CLAIM COMMAND...
-{
-	claim=$1
-	shift
-	"$@" >"$fed/verify.out" 2>&1 || {
-		printf '   NOT SO: %s\n' "$claim"
-		sed 's/^/   | /' "$fed/verify.out"
-		bail "step $step failed"
-	}
-	tell "$claim"
-}
-
-eventually() # SECONDS CLAIM COMMAND...
-{
-	patience=$1 claim=$2
-	shift 2
-	wait_until "$patience" "$@" || {
-		"$@"
-		printf '   NOT SO in %s s: %s\n' "$patience" "$claim"
-		bail "step $step failed"
-	}
-	tell "$claim ($(seconds "$step_start"))"
-}
 
 echo "tocsin: a demonstration in $fed"
 

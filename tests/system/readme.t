@@ -1,0 +1,32 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+#
+# The tour of README.md is what a stranger does first. Its blocks are run here as
+# they stand there, in one shell, on ports of our own.
+set -u
+
+# shellcheck source=tests/lib/federation.sh
+. "$TOP/tests/lib/federation.sh"
+
+fed_begin
+one=$(free_port)
+two=$(free_port)
+sed -n '/^```sh$/,/^```$/{/^```/d;p}' "$TOP/README.md" |
+	sed "s/17401/$one/g;s/17402/$two/g" >"$fed/blocks"
+ok 'README.md has a tour' [ "$(grep -c . "$fed/blocks")" -gt 40 ]
+
+cd "$TOP" || exit 1
+{
+	echo 'set -eu'
+	# The programs are those of this build.
+	sed '1s,.*,PATH=$B:$PATH,' "$fed/blocks"
+	echo 'echo the tour ended'
+} >"$fed/tour"
+B=$B TMPDIR=$fed timeout 120 bash "$fed/tour" >"$fed/told" 2>&1
+is $? 0 'each of its commands does what it is to do' ||
+	tail -n 30 "$fed/told" | sed 's/^/# /' >&2
+ok 'to its end' has "$fed/told" 'the tour ended'
+ok 'the ticket was seen' has "$fed/told" 'Poison Ivy in your ministry'
+ok 'and accepted' grep -Eq 'mycert@my +accepted' "$fed/told"
+ok 'it was opened by hand' has "$fed/told" 'all checks passed'
+done_testing
