@@ -56,26 +56,42 @@ resume_accepting(struct door *d)
 	epoll_ctl(d->epoll, EPOLL_CTL_ADD, d->listen, &ev);
 }
 
+/* The one that has waited longest for one of two or more things. */
+static struct timer *
+oldest_of(struct door *d, const enum wait *kinds, size_t n)
+{
+	struct timer *t, *oldest = NULL;
+
+	for (; n > 0; n--, kinds++) {
+		t = timer_oldest(d, *kinds);
+		if (t != NULL && (!oldest || t->since < oldest->since))
+			oldest = t;
+	}
+	return oldest;
+}
+
 /*
- * The one that nobody vouches for and that has said nothing for longest; NULL:
- * all of them have keys. Of those who came in the meantime an honest one needs
- * its place for a few round trips, until it is vouched for.
+ * Who goes for a new guest, of those that nobody vouches for; NULL: all of them
+ * have keys. An honest one needs its place for a few round trips, until it is
+ * vouched for. While nng is slow to greet or to answer, it is we who keep it
+ * waiting, and whoever came meanwhile would look younger: so these are spared,
+ * unless half of the house is waiting so.
  */
 static struct conn *
 oldest_stranger(struct door *d)
 {
-	static const enum wait kinds[] = { W_QUIET, W_HEADER, W_FIRST,
+	static const enum wait for_them[] = { W_QUIET, W_HEADER, W_FIRST,
 		W_ASKED };
-	struct conn *c = NULL;
-	struct timer *t;
-	size_t i;
+	static const enum wait for_us[] = { W_GREETING, W_ANSWER };
+	unsigned spared = d->waiting[W_GREETING] + d->waiting[W_ANSWER];
+	struct timer *t = oldest_of(d, for_them, 4);
 
-	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		t = timer_oldest(d, kinds[i]);
-		if (t != NULL && (c == NULL || t->since < c->life.since))
-			c = t->conn;
+	if (t == NULL || spared > d->cfg->max_conns / 2) {
+		struct timer *waits = oldest_of(d, for_us, 2);
+
+		t = waits != NULL ? waits : t;
 	}
-	return c != NULL ? c : conn_unvouched(d, W_FRAME);
+	return t != NULL ? t->conn : conn_unvouched(d, W_FRAME);
 }
 
 /* Room for one more, if need be by showing out the oldest stranger. */
@@ -192,6 +208,7 @@ static const struct {
 	[W_FIRST]  = { DOOR_late_first,  "late-first" },
 	[W_QUIET]  = { DOOR_late_first,  "quiet" },
 	[W_ASKED]  = { DOOR_late_idle,   "idle" },
+	[W_ANSWER] = { DOOR_late_idle,   "idle" },
 	[W_IDLE]   = { DOOR_late_idle,   "idle" },
 	[W_FRAME]  = { DOOR_late_frame,  "late-message" },
 	[W_CLOSE]  = { DOOR_late_close,  NULL },
@@ -239,7 +256,7 @@ expire(struct door *d, struct timer *t)
 			conn_settle(d, c);
 		return;
 	}
-	if (t->wait == W_HEADER && c->phase != P_GREET_CLIENT) {
+	if (t->wait == W_GREETING) {
 		late_at_broker(d, c);
 		return;
 	}
@@ -450,9 +467,11 @@ door_new(const struct door_config *cfg, int listen_fd, int control_fd)
 	d->now = clock_ms();
 	timer_lists(d);
 	d->limit[W_HEADER] = cfg->header_ms;
+	d->limit[W_GREETING] = cfg->header_ms;
 	d->limit[W_FIRST] = cfg->first_ms;
 	d->limit[W_QUIET] = cfg->idle_ms;
 	d->limit[W_ASKED] = cfg->idle_ms;
+	d->limit[W_ANSWER] = cfg->idle_ms;
 	d->limit[W_IDLE] = cfg->idle_ms;
 	d->limit[W_FRAME] = cfg->frame_ms;
 	d->limit[W_CLOSE] = cfg->close_ms;

@@ -13,8 +13,9 @@
  *
  * A connection goes through these, and has a deadline in each:
  *
- *     greeting  client's header, then connect to nng, exchange headers there,
- *               and only then answer the client		  header_ms
+ *     greeting  the client's header				  header_ms
+ *     waiting   for nng, which is connected to and greeted with it; its own
+ *               header is the answer to the client		  header_ms
  *     stranger  has greeted but not sent a whole message	  first_ms
  *     idle      between two messages				  idle_ms
  *     message   from its first byte to its last		  frame_ms
@@ -24,11 +25,12 @@
  *
  * There are limits for connections in all and from one source (an IPv4 address
  * or an IPv6 /64), for new ones from one source per second, and for the bytes
- * in hand. When the house is full, the stranger who has said nothing for longest
- * is shown out for the new guest. A stranger is one whom the broker has not
- * answered under a session's key: the door has no keys, but it sees the type of
- * an answer's frame. One thread; an idle connection costs under 400 bytes and
- * two descriptors.
+ * in hand. When the house is full, the stranger who has said nothing for
+ * longest is shown out for the new guest, and one who waits for nng's greeting
+ * or answer only if half of the house does. A stranger is one whom the broker
+ * has not answered under a session's key: the door has no keys, but it sees the
+ * type of an answer's frame. One thread; an idle connection costs under 400
+ * bytes and two descriptors.
  *
  * Strangers ask one request at a time each, and 64 of them at once: nng answers
  * and greets nobody else while it has as many as they can send. Who has hardly

@@ -58,8 +58,8 @@ conn_bury(struct door *d, struct conn *c)
 	if (c->phase == P_DEAD)
 		return;
 	assert(c->client.fd < 0 && c->broker.fd < 0);
-	timer_stop(&c->life);
-	timer_stop(&c->beside);
+	timer_stop(d, &c->life);
+	timer_stop(d, &c->beside);
 	flow_asked(d, c);
 	guests_leave(d->guests, c->guest, d->now);
 	conn_account(d, c);
@@ -97,7 +97,7 @@ void
 conn_client_gone(struct door *d, struct conn *c, bool reset)
 {
 	end_close(&c->client, reset);
-	timer_stop(&c->beside);
+	timer_stop(d, &c->beside);
 	switch (c->phase) {
 	case P_GREET_CLIENT:
 	case P_CONNECT:
@@ -130,7 +130,7 @@ conn_broker_gone(struct door *d, struct conn *c)
 	end_close(&c->broker, false);
 	if (c->client.fd >= 0 && end_queued(&c->client) > 0) {
 		c->phase = P_CLOSING;
-		timer_stop(&c->beside);
+		timer_stop(d, &c->beside);
 		timer_start(d, &c->life, W_CLOSE);
 		end_arm(d, &c->client);
 		return;
@@ -298,7 +298,7 @@ conn_connect(struct door *d, struct conn *c)
 		end_arm(d, &c->client);
 		return;
 	}
-	timer_stop(&c->beside);
+	timer_stop(d, &c->beside);
 	c->broker.fd = fd;
 	c->phase = P_GREET_BROKER;
 	c->greeting_n = 0;
@@ -338,6 +338,7 @@ conn_greet_client(struct door *d, struct conn *c)
 		.max = c->proto == SP_REQ ? d->cfg->max_rpc : 0,
 		.request = c->proto == SP_REQ,
 	};
+	timer_start(d, &c->life, W_GREETING);
 	conn_connect(d, c);
 }
 

@@ -85,6 +85,15 @@ conn_unvouched(struct door *d, enum wait wait)
 	return NULL;
 }
 
+/* Between two messages of the client's. */
+static enum wait
+between(const struct conn *c)
+{
+	if (is_vouched(c))
+		return W_IDLE;
+	return c->owed > 0 ? W_ANSWER : W_ASKED;
+}
+
 /* A message begun, a message ended: which deadline runs now? */
 void
 flow_timer(struct door *d, struct conn *c, uint64_t frames)
@@ -96,7 +105,7 @@ flow_timer(struct door *d, struct conn *c, uint64_t frames)
 	if (!c->known)
 		return; /* W_FIRST goes on, however much of it has come */
 	if (!inside || end_queued(&c->broker) > 0)
-		timer_start(d, &c->life, is_vouched(c) ? W_IDLE : W_ASKED);
+		timer_start(d, &c->life, between(c));
 	else if (frames > 0 || c->life.wait != W_FRAME)
 		timer_start(d, &c->life, W_FRAME);
 }
@@ -109,7 +118,7 @@ stall_timer(struct door *d, struct conn *c)
 	if (stalled && !c->beside.on)
 		timer_start(d, &c->beside, W_STALL);
 	else if (!stalled && c->beside.wait == W_STALL)
-		timer_stop(&c->beside);
+		timer_stop(d, &c->beside);
 }
 
 /* Whose timer has run longer; either may be NULL. */
@@ -197,7 +206,7 @@ flow_asked(struct door *d, struct conn *c)
 {
 	if (c->ask.on && c->ask.wait == W_ASKING)
 		d->asking--;
-	timer_stop(&c->ask);
+	timer_stop(d, &c->ask);
 }
 
 static void
@@ -280,8 +289,9 @@ count(struct door *d, struct end *from, uint64_t frames, size_t n)
 	speed_sent(d, c, n);
 	if (c->ask.on && (c->vouched || c->ask.wait == W_ASKING) && frames > 0)
 		flow_asked(d, c);
-	if (c->vouched && c->life.wait == W_ASKED)
-		timer_start(d, &c->life, W_IDLE);
+	if ((c->life.wait == W_ASKED || c->life.wait == W_ANSWER) &&
+	    c->life.wait != between(c))
+		timer_start(d, &c->life, between(c));
 }
 
 static void
@@ -330,7 +340,7 @@ flow_turns(struct door *d)
 	while (d->asking < ASKING_MAX && (t = next_turn(d)) != NULL) {
 		struct conn *c = t->conn;
 
-		timer_stop(t);
+		timer_stop(d, t);
 		if (c->phase == P_OPEN && end_queued(&c->broker) == 0 &&
 		    flow_may_read(c))
 			pump(d, &c->client);

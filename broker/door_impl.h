@@ -49,10 +49,12 @@ struct list {
  * order of beginning is in the order of ending, too: no heap.
  */
 enum wait {
-	W_HEADER, /* greetings */
+	W_HEADER,   /* the client's greeting */
+	W_GREETING, /* nng's, so that it is we who keep the client waiting */
 	W_FIRST,
-	W_QUIET, /* W_FIRST of a relay, which may have nothing to say */
-	W_ASKED, /* W_IDLE of one that nobody vouches for */
+	W_QUIET,  /* W_FIRST of a relay, which may have nothing to say */
+	W_ASKED,  /* W_IDLE of one that nobody vouches for */
+	W_ANSWER, /* the same, and nng has not answered: we keep it waiting */
 	W_IDLE,
 	W_FRAME,
 	W_CLOSE,
@@ -134,6 +136,7 @@ struct door {
 	unsigned greetings;    /* that nng owes us */
 	unsigned asking;       /* connections in W_ASKING */
 	struct list waits[W_COUNT];
+	unsigned waiting[W_COUNT]; /* how many are in each */
 	uint64_t limit[W_COUNT];
 	struct conn *dead;
 	struct guests *guests;
@@ -145,7 +148,7 @@ struct door {
 
 /* ---- door_wait.c ---- */
 
-void timer_stop(struct timer *t);
+void timer_stop(struct door *d, struct timer *t);
 void timer_start(struct door *d, struct timer *t, enum wait wait);
 struct timer *timer_oldest(struct door *d, enum wait wait); /* or NULL */
 void timer_lists(struct door *d);			    /* all empty */

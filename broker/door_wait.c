@@ -29,20 +29,23 @@ list_append(struct list *head, struct list *l)
 }
 
 void
-timer_stop(struct timer *t)
+timer_stop(struct door *d, struct timer *t)
 {
-	if (t->on)
+	if (t->on) {
 		list_remove(&t->at);
+		d->waiting[t->wait]--;
+	}
 	t->on = false;
 }
 
 void
 timer_start(struct door *d, struct timer *t, enum wait wait)
 {
-	timer_stop(t);
+	timer_stop(d, t);
 	t->wait = wait;
 	t->since = d->now;
 	t->on = true;
+	d->waiting[wait]++;
 	list_append(&d->waits[wait], &t->at);
 }
 

@@ -111,6 +111,66 @@ test_greeting_owed(struct house *h, int listener)
 	ok(house_is_empty(h), "and nothing is left");
 }
 
+/* Who greets, and the door's greeting of nng for it. */
+static int
+fake_wait(const struct house *h, int listener, int *broker)
+{
+	int fd = guest_dial(h->port);
+
+	house_must(guest_put_header(fd, SP_REQ), "header");
+	*broker = fake_accept(listener);
+	house_must(guest_get_header(*broker, SP_REQ), "greeting of nng");
+	return fd;
+}
+
+/* A full house, and nng greets nobody. */
+static void
+test_full_meanwhile(int listener, const char *path)
+{
+	struct door_config cfg = house_config();
+	int waits[3], broker[3], silent[5], i;
+	uint8_t bytes[64];
+	struct house h;
+	size_t n;
+
+	cfg.rpc = path;
+	cfg.max_conns = 4;
+	h = house_open(cfg);
+	for (i = 0; i < 2; i++)
+		waits[i] = fake_wait(&h, listener, &broker[i]);
+	for (i = 0; i < 3; i++)
+		silent[i] = guest_dial(h.port);
+	ok(guest_is_gone(silent[0]) && is_silent(waits[0]),
+	    "who waits for nng outlasts a later one who says nothing");
+	waits[2] = fake_wait(&h, listener, &broker[2]);
+	ok(guest_is_gone(silent[1]) && is_silent(waits[0]) &&
+		is_silent(waits[1]),
+	    "as long as no more than half of the house waits");
+	silent[3] = guest_dial(h.port);
+	ok(guest_is_gone(waits[0]) && is_silent(silent[2]),
+	    "when more do, the first of these goes");
+	ok(guest_put_header(broker[1], SP_REP) &&
+		guest_get_header(waits[1], SP_REP),
+	    "the others are greeted when nng is ready");
+	n = guest_request(bytes, 10);
+	house_must(
+	    guest_put(waits[1], bytes, n) && guest_get(broker[1], bytes, 1),
+	    "a request");
+	silent[4] = guest_dial(h.port);
+	ok(guest_is_gone(silent[2]) && is_silent(waits[1]),
+	    "who waits for an answer stays, too");
+	for (i = 0; i < 3; i++) {
+		close(waits[i]);
+		if (i != 1)
+			guest_put_header(broker[i], SP_REP);
+		close(broker[i]);
+	}
+	for (i = 0; i < 5; i++)
+		close(silent[i]);
+	ok(house_is_empty(&h), "they leave");
+	house_close(&h);
+}
+
 static void
 test_whole_frames(struct house *h, int listener)
 {
@@ -267,6 +327,7 @@ test_fake_broker(void)
 	test_drain(&h, listener);
 	test_backpressure(&h, listener);
 	house_close(&h);
+	test_full_meanwhile(listener, path);
 
 	ok(door_probe(path, SP_REQ, 50) == TOCSIN_ETIMEOUT,
 	    "a probe tells a deaf broker");

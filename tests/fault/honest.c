@@ -151,7 +151,8 @@ newcomer(const struct sockaddr_in *at)
 	const char *why = fd < 0 ? "socket" : knock(fd, at);
 
 	if (why)
-		printf("failed connect %s\n", why);
+		printf("failed connect %s after %" PRId64 " us\n", why,
+		    now_us() - began);
 	else
 		printf("connect %" PRId64 "\n", now_us() - began);
 	close(fd);
