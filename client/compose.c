@@ -815,24 +815,38 @@ has_ref(const struct ticket *h, const uint8_t id[ID_LEN])
 	return h->has_thread && memcmp(h->thread, id, ID_LEN) == 0;
 }
 
-/* A question that we may not name to all whom we write to. */
 static bool
-unnamed_question(const struct composing *c, const struct ticket *t)
+is_answer(const struct ticket *t)
 {
-	return (t->kind == TICKET_REQUEST || t->kind == TICKET_QUERY) &&
-	       !known_to_all(c, t);
+	return t->kind == TICKET_ACK || t->kind == TICKET_RESULT;
 }
 
 /*
- * An answer to such a one has a later time than all that is here. Of a clock
- * that is far ahead we take over half at most, or we would be ahead ourselves.
+ * Whether a question is open that we may not name to all whom we write to.
+ * What this device writes comes after what it wrote, so one answer will do.
+ */
+static bool
+unnamed_question(
+    const struct composing *c, const struct ticket *t, bool own, bool before)
+{
+	if (own)
+		return before && !is_answer(t);
+	return before ||
+	       ((t->kind == TICKET_REQUEST || t->kind == TICKET_QUERY) &&
+		   !known_to_all(c, t));
+}
+
+/*
+ * An answer to such a one is of a later second than all that is here. Of a
+ * clock that is far ahead we take over half at most, or we would be ahead
+ * ourselves.
  */
 static void
-come_after(struct composing *c, int64_t latest)
+come_after(struct composing *c, int64_t least)
 {
 	int64_t most = c->now + CLOCK_SKEW / 2;
 
-	c->after = latest + 1 < most ? latest + 1 : most;
+	c->after = least < most ? least : most;
 }
 
 /*
@@ -847,7 +861,7 @@ add_seen(struct composing *c, struct desk_tx *tx)
 	struct desk_message row;
 	struct note note;
 	size_t i, count = 0;
-	int64_t latest = 0;
+	int64_t latest = 0, own = 0;
 	bool unnamed = false;
 	uint64_t n = 0;
 
@@ -861,13 +875,15 @@ add_seen(struct composing *c, struct desk_tx *tx)
 		    row.refused != TOCSIN_OK ||
 		    ticket_parse(t, &note, row.note) != TOCSIN_OK)
 			continue;
+		if (row.own && t->time > own)
+			own = t->time;
 		latest = t->time > latest ? t->time : latest;
-		unnamed |= !row.own && unnamed_question(c, t);
+		unnamed = unnamed_question(c, t, row.own, unnamed);
 		if (!row.own && !has_ref(h, row.id) && known_to_all(c, t))
 			memcpy(seen[count++ % SEEN_MAX], row.id, ID_LEN);
 	}
-	if (unnamed)
-		come_after(c, latest);
+	if (is_answer(h))
+		come_after(c, unnamed ? latest + 1 : own);
 	for (i = 0; i < count && i < SEEN_MAX; i++)
 		memcpy(h->ref[h->nref++], seen[i], ID_LEN);
 	free(t);
