@@ -92,19 +92,44 @@ duty_json(const struct duty *d)
 }
 
 static void
+print_ticket(const struct tocsin_message *m)
+{
+	print_tlp(stdout, m->tlp);
+	printf(" %s%s%s  ", colour(BOLD), m->short_id, colour(PLAIN));
+	safe_title(stdout, m->subject, 46);
+	putchar('\n');
+}
+
+/* A clock has a text; of an answer that is the member that owes it. */
+static void
 print_duty(const struct duty *d)
 {
-	print_tlp(stdout, d->m->tlp);
-	printf(" %s%s%s  ", colour(BOLD), d->m->short_id, colour(PLAIN));
+	bool answer = strcmp(d->clock, "answer") == 0;
+
+	printf("    ");
 	view_left(d->due, d->done);
-	printf("  ");
+	printf(", ");
 	print_time(stdout, d->due);
-	printf("  %s  ", d->clock);
-	safe_title(stdout, d->text, 40);
-	if (d->m->subject != NULL)
-		printf(": ");
-	safe_title(stdout, d->m->subject, 40);
+	printf("  %s%s", d->clock, answer ? " of " : "\n        ");
+	safe_title(stdout, d->text, 72);
 	putchar('\n');
+}
+
+/* A ticket is named once for those of its deadlines that follow each other. */
+static void
+print_duties(const struct duties *l)
+{
+	size_t i;
+
+	for (i = 0; i < l->n; i++) {
+		if (l->c->json) {
+			print_json(duty_json(&l->duty[i]));
+			continue;
+		}
+		if (i == 0 || l->duty[i].m != l->duty[i - 1].m)
+			print_ticket(l->duty[i].m);
+		print_duty(&l->duty[i]);
+	}
 }
 
 static int
@@ -128,11 +153,7 @@ list(struct duties *l, const char *id)
 	}
 	if (l->n > 0)
 		qsort(l->duty, l->n, sizeof(*l->duty), by_due);
-	for (i = 0; i < l->n; i++)
-		if (l->c->json)
-			print_json(duty_json(&l->duty[i]));
-		else
-			print_duty(&l->duty[i]);
+	print_duties(l);
 	for (i = 0; i < l->nstatus; i++)
 		tocsin_status_free(l->status[i]);
 	tocsin_list_free(tickets);

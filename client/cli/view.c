@@ -142,7 +142,7 @@ shown_elsewhere(const char *name)
 	static const char *const names[] = { "format", "subject", "text", "ack",
 		"attachments", "severity", "classification", "outlook", "pap",
 		"sectors", "indicators", "original", "resolution", "recall",
-		"clock" };
+		"clock", "occurred", "detected", "reported" };
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -166,33 +166,59 @@ print_member(const char *name, const json_t *value)
 	free(text);
 }
 
-/* A word of theirs, and what it means if it is one of a list. */
+static void
+print_time_row(const char *label, int64_t t)
+{
+	if (t <= 0)
+		return;
+	printf("  %-9s ", label);
+	print_time(stdout, t);
+	putchar('\n');
+}
+
+/* A text of theirs or about theirs, from the column of values on. */
+static void
+print_row(const char *label, const char *text)
+{
+	printf("  %-9s ", label);
+	safe_field(stdout, text, COLUMN);
+	putchar('\n');
+}
+
+/* A word of theirs, as it is to be read, and what it means if that is known. */
+static void
+print_meant(const char *label, const char *word, const char *says)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "%s%s%s%s", word, says != NULL ? " (" : "",
+	    says != NULL ? says : "", says != NULL ? ")" : "");
+	print_row(label, text);
+}
+
 static void
 print_word(const char *label, enum vocab v, const char *word)
 {
-	const char *says = vocab_says(v, word);
-
-	if (word == NULL)
-		return;
-	printf("  %-9s ", label);
-	safe_title(stdout, word, 68);
-	printf("%s%s\n", says != NULL ? ": " : "", says != NULL ? says : "");
+	if (word != NULL)
+		print_meant(label, word, vocab_says(v, word));
 }
 
 /* Two members that make one word, as "malicious-code:c2-server". */
 static void
 print_pair(const char *label, enum vocab v, const json_t *pair,
-    const char *head, const char *tail)
+    const char *head, const char *tail, char between)
 {
 	const char *first = member_string(pair, head, NULL);
 	const char *second = member_string(pair, tail, NULL);
-	char word[128];
+	char word[128], shown[128];
 
 	if (first == NULL)
 		return;
 	snprintf(word, sizeof(word), "%s%s%s", first, second != NULL ? ":" : "",
 	    second != NULL ? second : "");
-	print_word(label, v, word);
+	snprintf(shown, sizeof(shown), "%s%c%s", first, between,
+	    second != NULL ? second : "");
+	print_meant(label, second != NULL ? shown : word, vocab_says(v, word));
 }
 
 static void
@@ -200,10 +226,54 @@ print_severity(const json_t *content)
 {
 	const json_t *s = json_object_get(content, "severity");
 
-	print_pair("severity", VOCAB_SEVERITY, s, "scale", "level");
+	print_pair("severity", VOCAB_SEVERITY, s, "scale", "level", ' ');
 	print_word(
 	    "  system", VOCAB_IMPORTANCE, member_string(s, "importance", NULL));
 	print_word("  loss", VOCAB_LOSS, member_string(s, "loss", NULL));
+}
+
+/* As they wrote it, if it is no time. */
+static void
+print_when(const char *label, const char *typed)
+{
+	int64_t t;
+
+	if (typed == NULL)
+		return;
+	if (time_parse(span_of(typed), &t))
+		print_time_row(label, t);
+	else
+		print_row(label, typed);
+}
+
+static void
+print_times(const json_t *content)
+{
+	static const char *const names[] = { "occurred", "detected",
+		"reported" };
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		print_when(names[i], member_string(content, names[i], NULL));
+}
+
+/* What our own member said of a deadline. */
+static void
+print_clock(const json_t *content)
+{
+	static const struct {
+		const char *name, *says;
+	} words[] = { { "start", "applies" }, { "stop", "does not apply" },
+		{ "done", "done" } };
+	const json_t *clock = json_object_get(content, "clock");
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (member_string(clock, words[i].name, NULL) != NULL)
+			print_meant("deadline",
+			    member_string(clock, words[i].name, NULL),
+			    words[i].says);
+	print_when("  at", member_string(clock, "at", NULL));
 }
 
 static void
@@ -331,6 +401,16 @@ view_may_pass(const struct tocsin_message *m)
 	}
 }
 
+/* The type of any bytes says nothing. */
+static void
+print_media(const char *media)
+{
+	if (strcmp(media, "application/octet-stream") == 0)
+		return;
+	printf("  ");
+	safe_title(stdout, media, 40);
+}
+
 static void
 print_parts(const struct tocsin_message *m)
 {
@@ -345,8 +425,7 @@ print_parts(const struct tocsin_message *m)
 			safe_title(stdout, m->parts[i].name, TITLE_MAX);
 			printf("  ");
 			print_size(m->parts[i].size);
-			printf("  ");
-			safe_title(stdout, m->parts[i].media, 40);
+			print_media(m->parts[i].media);
 		}
 		view_part(state, &m->parts[i]);
 		if (m->parts[i].recalled)
@@ -405,16 +484,6 @@ print_refused(const struct tocsin_message *m)
 }
 
 static void
-print_time_row(const char *label, int64_t t)
-{
-	if (t <= 0)
-		return;
-	printf("  %-9s ", label);
-	print_time(stdout, t);
-	putchar('\n');
-}
-
-static void
 print_header(const struct tocsin_message *m)
 {
 	size_t i;
@@ -456,11 +525,13 @@ print_content(json_t *content)
 {
 	print_severity(content);
 	print_pair("class", VOCAB_RSIT,
-	    json_object_get(content, "classification"), "class", "type");
+	    json_object_get(content, "classification"), "class", "type", ':');
 	print_word(
 	    "outlook", VOCAB_OUTLOOK, member_string(content, "outlook", NULL));
 	print_word("pap", VOCAB_PAP, member_string(content, "pap", NULL));
 	print_sectors(content);
+	print_times(content);
+	print_clock(content);
 	print_indicators(content);
 	print_others(content);
 }
@@ -632,23 +703,22 @@ is_silent(const struct tocsin_place *p)
 	       !p->recalled;
 }
 
+/* Who is silent stands there since it was asked, which is said below. */
 void
 view_place(const struct tocsin_place *p)
 {
-	printf("  %-24s %-11s ", p->member, tocsin_rung_name(p->rung));
-	print_time(stdout, p->since);
-	if (p->by != NULL)
-		printf("  by ");
-	safe_print(stdout, p->by);
+	printf("  %-16s %-11s ", p->member, tocsin_rung_name(p->rung));
+	if (is_silent(p)) {
+		printf("silent for ");
+		print_span(stdout, cli_now() - p->asked);
+	} else {
+		print_time(stdout, p->since);
+	}
 	if (p->reason != NULL)
-		printf(": ");
+		printf("  ");
 	safe_title(stdout, p->reason, TITLE_MAX);
 	if (p->recalled)
 		printf("  recalled");
-	if (is_silent(p)) {
-		printf("  silent for ");
-		print_span(stdout, cli_now() - p->asked);
-	}
 	if (p->overdue)
 		printf("  %sOVERDUE%s", colour(RED), colour(PLAIN));
 	putchar('\n');
@@ -656,42 +726,46 @@ view_place(const struct tocsin_place *p)
 
 /* Each word with how long after the question it came, and from whom. */
 static void
-print_step(const struct tocsin_place *p, const struct tocsin_step *s, bool more)
+print_step(FILE *to, const struct tocsin_place *p, const struct tocsin_step *s)
 {
 	const char *slash = s->by != NULL ? strrchr(s->by, '/') : NULL;
 
-	printf("%s%s ", more ? ", " : "", tocsin_rung_name(s->rung));
-	fputs(s->time < p->asked ? "-" : "+", stdout);
-	print_span(stdout, s->time - p->asked);
-	if (s->rung >= TOCSIN_RUNG_DELIVERED && slash != NULL) {
-		putchar(' ');
-		safe_print(stdout, slash + 1);
-	} else if (s->rung == TOCSIN_RUNG_DELIVERED && s->by != NULL &&
-		   strrchr(s->by, ' ') != NULL) {
-		safe_print(stdout, strrchr(s->by, ' '));
-	}
+	fprintf(to, ", %s %c", tocsin_rung_name(s->rung),
+	    s->time < p->asked ? '-' : '+');
+	print_span(to, s->time - p->asked);
+	if (s->rung >= TOCSIN_RUNG_DELIVERED && slash != NULL)
+		fprintf(to, " %s", slash + 1);
+	else if (s->rung == TOCSIN_RUNG_DELIVERED && s->by != NULL &&
+		 strrchr(s->by, ' ') != NULL)
+		fputs(strrchr(s->by, ' '), to);
+	else if (s->rung == TOCSIN_RUNG_REFUSED && s->by != NULL)
+		fprintf(to, " broker %s", s->by);
 	if (s->rung == TOCSIN_RUNG_REFUSED && s->reason != NULL) {
-		putchar(' ');
-		safe_title(stdout, s->reason, 24);
+		putc(' ', to);
+		safe_title(to, s->reason, 24);
 	}
 }
 
 void
 view_steps(const struct tocsin_place *p)
 {
-	bool more = false;
-	size_t i;
+	char *line = NULL;
+	size_t i, n = 0;
+	FILE *to = open_memstream(&line, &n);
 
-	for (i = 0; i < p->nstep; i++) {
-		if (p->step[i].rung <= TOCSIN_RUNG_POSTED)
-			continue;
-		if (!more)
-			printf("      %s", colour(DIM));
-		print_step(p, &p->step[i], more);
-		more = true;
-	}
-	if (more)
+	if (to == NULL)
+		return;
+	fputs("asked ", to);
+	print_time(to, p->asked);
+	for (i = 0; i < p->nstep; i++)
+		if (p->step[i].rung > TOCSIN_RUNG_POSTED)
+			print_step(to, p, &p->step[i]);
+	if (fclose(to) == 0) {
+		printf("      %s", colour(DIM));
+		safe_field(stdout, line, 6);
 		printf("%s\n", colour(PLAIN));
+	}
+	free(line);
 }
 
 static json_t *
@@ -789,11 +863,12 @@ view_deadlines(const struct tocsin_status *s)
 		const struct tocsin_deadline *d = &s->deadline[i];
 
 		printf("  due       ");
-		print_time(stdout, d->due);
-		printf("  ");
 		view_left(d->due, d->done);
-		printf("  %s  ", d->clock);
+		printf(", ");
+		print_time(stdout, d->due);
+		printf("\n%*s%s (", COLUMN, "", d->clock);
 		safe_title(stdout, d->text, TITLE_MAX);
+		printf(")");
 		putchar('\n');
 	}
 }
