@@ -8,7 +8,8 @@
 #include <jansson.h>
 #include <string.h>
 
-#define SUBJECT_MAX 60
+#define STATE_WIDTH 17 /* "delivered OVERDUE" */
+#define SUBJECT_COLUMN 40
 
 /* What a broker of theirs did not take, and nobody will send again by itself.
  */
@@ -59,30 +60,42 @@ next_json(const struct row *r)
 				: json_null();
 }
 
+/* Where it stands; what is late stands in the same column on each screen. */
 static void
-print_row(const struct row *r)
+print_state(const struct row *r)
 {
 	bool refused = r->m->refused != TOCSIN_OK && !r->m->coming &&
 		       r->m->refused != TOCSIN_ERECALLED;
+	const char *code = refused ? tocsin_err_name(r->m->refused) : "";
+	int n = printf("%s%s%s", r->state, refused ? " " : "", code);
 
+	if (r->late)
+		n += printf(" %sOVERDUE%s", colour(RED), colour(PLAIN)) -
+		     (int)(strlen(colour(RED)) + strlen(colour(PLAIN)));
+	printf("%*s", n < STATE_WIDTH ? STATE_WIDTH - n : 0, "");
+}
+
+/* What it is, where it stands and whose it is; then when, and its subject. */
+static void
+print_row(const struct row *r)
+{
 	print_tlp(stdout, r->m->tlp);
 	printf(" %s%s%s  ", colour(BOLD), r->m->short_id, colour(PLAIN));
-	print_time(stdout, r->m->time);
-	printf("  %-9s  %-20s  %s%s%s", r->m->precedence, r->m->from, r->state,
-	    refused ? " " : "", refused ? tocsin_err_name(r->m->refused) : "");
-	if (r->late)
-		printf(" %sOVERDUE%s", colour(RED), colour(PLAIN));
-	if (r->clock != NULL) {
-		printf(" %s ", r->clock);
-		view_left(r->due, 0);
-	}
+	print_state(r);
+	printf("  %-9s  %s", r->m->precedence, r->m->from);
 	if (r->escalated > 0)
-		printf(" escalated");
+		printf("  escalated");
 	if (r->m->exercise != NULL)
-		printf(" %sEXERCISE%s", colour(AMBER), colour(PLAIN));
+		printf("  %sEXERCISE%s", colour(AMBER), colour(PLAIN));
+	printf("\n    ");
+	print_time(stdout, r->m->time);
 	if (r->m->subject != NULL)
 		printf("  ");
-	safe_title(stdout, r->m->subject, SUBJECT_MAX);
+	safe_title(stdout, r->m->subject, title_width(SUBJECT_COLUMN, 60));
+	if (r->clock != NULL) {
+		printf("\n    %s ", r->clock);
+		view_left(r->due, 0);
+	}
 	putchar('\n');
 	print_beside(r);
 }

@@ -233,6 +233,16 @@ terminal_width(void)
 	return w.ws_col;
 }
 
+size_t
+title_width(size_t column, size_t otherwise)
+{
+	size_t width = terminal_width();
+
+	if (!isatty(STDOUT_FILENO))
+		return otherwise;
+	return width > column + 20 ? width - column : 20;
+}
+
 void
 safe_title(FILE *to, const char *s, size_t width)
 {

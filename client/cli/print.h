@@ -45,6 +45,12 @@ void safe_print(FILE *to, const char *s); /* SAFE_LINE; NULL prints nothing */
 void safe_title(FILE *to, const char *s, size_t width);
 
 /*
+ * The width that a title from `column` on has on the terminal, 20 at least; if
+ * standard output is none, `otherwise`.
+ */
+size_t title_width(size_t column, size_t otherwise);
+
+/*
  * A title of any length, from `column` on, and the lines after it behind as
  * much space: a terminal that wraps would begin them where ours begin.
  */

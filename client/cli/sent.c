@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static const char *
 state_of(const struct tocsin_message *m)
@@ -84,6 +85,16 @@ ask_first(struct cli *c, struct tocsin *t, enum tocsin_err err)
 	return false;
 }
 
+/* To somebody who looks at it; a program has the status. */
+static void
+say_sent(const struct cli *c, const struct tocsin_message *m)
+{
+	if (!c->json && isatty(STDOUT_FILENO) && isatty(STDERR_FILENO))
+		cli_note(
+		    "our broker has it; `tocsin status %.4s` says who else",
+		    m->short_id);
+}
+
 int
 sent(struct cli *c, struct tocsin *t, const char *id, unsigned busy)
 {
@@ -120,6 +131,8 @@ sent(struct cli *c, struct tocsin *t, const char *id, unsigned busy)
 	else if (synced != TOCSIN_OK && busy == SENT_BUSY_PARTS)
 		cli_note("the ticket is sent; its attachments go on when the "
 			 "broker can be reached");
+	else
+		say_sent(c, m);
 	tocsin_message_free(m);
 	return status;
 }

@@ -100,7 +100,7 @@ command_line() # WORD...
 		word=$(quoted "$word")
 		case $word in
 		-*)
-			if [ $((${#line} + ${#word})) -gt 60 ]; then
+			if [ $((${#line} + ${#word})) -gt 46 ]; then
 				told="$told$line \\
 "
 				line='     '

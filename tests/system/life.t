@@ -29,9 +29,10 @@ ok 'which asks us' wait_until 20 stands $us "$id" singcert@sg delivered
 ok 'and is answered' at $us result "$id" -m 'Since Monday.'
 ok 'they see the result' wait_until 20 stands $them "$id" singcert@sg result
 at $us status "$id" >"$fed/status"
+tr -s '\n ' '  ' <"$fed/status" >"$fed/steps"
 ok 'each step is told, with the device' \
 	grep -Eq 'relayed \+[0-9]+[smhd].*delivered \+.* in-progress \+[0-9a-z]+ night' \
-	"$fed/status"
+	"$fed/steps"
 
 # ---- closed, and open again ----
 
