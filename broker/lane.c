@@ -83,6 +83,7 @@ lane_tx_open(struct lane_tx *tx, const struct msg_cursors *at,
 		l->next = cursor_of(from, i);
 		if (lane_cmp(l->next, l->acked) < 0)
 			l->next = l->acked;
+		l->most = l->next;
 	}
 	if (window > LANE_WINDOW)
 		window = LANE_WINDOW;
@@ -151,6 +152,8 @@ lane_tx_sent(
 	l->next.offset += n;
 	if (l->next.offset >= total)
 		l->next = (struct lane_pos){ l->next.item + 1, 0 };
+	if (lane_cmp(l->next, l->most) > 0)
+		l->most = l->next;
 	f.end = l->next;
 	f.stamp = pace_sent(&tx->pace, tx->bytes, now);
 	flight_add(tx, l, f);
@@ -178,6 +181,31 @@ lane_tx_wake(struct lane_tx *tx)
 }
 
 /* ---- what the receiver says ---- */
+
+static bool
+believes(const struct lane_tx_lane *l, unsigned lane, struct lane_pos p)
+{
+	struct lane_pos most = l->most;
+
+	if (lane == LANE_BULK && most.offset > 0)
+		most = (struct lane_pos){ most.item + 1, 0 };
+	return lane_cmp(p, most) <= 0;
+}
+
+bool
+lane_tx_believes(
+    const struct lane_tx *tx, const struct msg_relay_at *at, unsigned *lane)
+{
+	unsigned i;
+
+	for (i = 0; i < LANE_COUNT; i++)
+		if (at->moved & 1u << i &&
+		    !believes(&tx->lane[i], i, cursor_of(&at->at, i))) {
+			*lane = i;
+			return false;
+		}
+	return true;
+}
 
 /* What an answer has acknowledged: bytes, and the piece that was sent last. */
 struct news {

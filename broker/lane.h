@@ -55,6 +55,7 @@ int lane_cmp(struct lane_pos a, struct lane_pos b);
 #define LANE_PROBE_MAX 10000  /* and until we ask again, at most */
 #define LANE_NEWS_MIN 2048    /* bytes that are worth an acknowledgement */
 #define LANE_NEWS_MAX 65536
+#define LANE_NUMBER_MAX (UINT64_C(1) << 56) /* of an item, exclusive */
 
 /* A piece on the way; a list per lane, by index, oldest first. */
 struct lane_flight {
@@ -67,6 +68,7 @@ struct lane_flight {
 struct lane_tx_lane {
 	struct lane_pos acked; /* the receiver's cursor */
 	struct lane_pos next;  /* the first byte to send */
+	struct lane_pos most;  /* as far as was sent on this link, ever */
 	uint32_t round;	       /* how often we went back */
 	uint16_t first, last;  /* flights; LANE_FLIGHTS: none */
 	bool idle;	       /* nothing there at `next` when we last looked */
@@ -120,10 +122,15 @@ void lane_tx_empty(struct lane_tx *tx, unsigned lane);
 void lane_tx_wake(struct lane_tx *tx);
 
 /*
- * The receiver's word. It may be further than what was sent on this link, by
- * what it had in hand from the last one, and by a part that it has already.
- * Whether it claims items that don't exist is for the caller to judge.
+ * Can the receiver be where it says? It had `from` in hand when the link
+ * began, and may have got what was sent since; and it passes over a part, of
+ * which the first piece was sent, or finds that it has it. No: it lies, and
+ * *lane is where.
  */
+bool lane_tx_believes(
+    const struct lane_tx *tx, const struct msg_relay_at *at, unsigned *lane);
+
+/* The receiver's word, which is believed. */
 void lane_tx_ack(
     struct lane_tx *tx, const struct msg_relay_at *at, int64_t now);
 
@@ -184,7 +191,8 @@ struct lane_rx_lane {
 struct lane_rx {
 	struct lane_rx_lane lane[LANE_COUNT];
 	uint64_t bytes; /* given out as items and not durable yet */
-	uint64_t limit; /* of that; what is assembled has LANE_ITEM_MAX a lane */
+	uint64_t
+	    limit; /* of that; what is assembled has LANE_ITEM_MAX a lane */
 	uint64_t fresh; /* bytes since we told how far we are */
 	int64_t told_at;
 	uint64_t repeated; /* bytes that came and were here already */

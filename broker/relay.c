@@ -10,6 +10,7 @@
 
 #define TRIM_MS 200
 #define REDIAL_MS 3000
+#define ATTEMPT_MS 100 /* between two, whatever signs of life there are */
 
 static void
 copy_z(char *out, size_t size, const char *in)
@@ -56,6 +57,9 @@ add(struct relay *r, const char *name)
 	copy_z(p->name, sizeof(p->name), name);
 	copy_z(p->trim.peer, sizeof(p->trim.peer), name);
 	p->fetch.last = &p->fetch.first;
+	p->comings = (struct log_limit)LOG_LIMIT(60, 600000);
+	p->counts = (struct log_limit)LOG_LIMIT(60, 600000);
+	p->differs = (struct log_limit)LOG_LIMIT(20, 600000);
 	cap_init(&p->cap, rate_to(r, name), clock_ms());
 	pthread_mutex_lock(&r->lock);
 	p->next = r->peers;
@@ -305,7 +309,7 @@ mail_read(struct relay *r, struct relay_mail *m, int64_t now)
 		if (p->state == PEER_DOWN &&
 		    (connected || names_has(&m->alive, name))) {
 			/* One of its two sockets may come a bit later. */
-			p->retry_at = now;
+			p->retry_at = p->begun_at + ATTEMPT_MS;
 			if (p->failures > 1)
 				p->failures = 1;
 		}

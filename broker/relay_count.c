@@ -12,13 +12,18 @@
  *
  * Either is an alarm, and what is queued is numbered anew from where the peer
  * is. The queued items keep their order, and a peer that had one of them finds
- *a duplicate. That the tallies are not known then makes relay_tally.c take the
+ * a duplicate. That the tallies are not known then makes relay_tally.c take the
  * peer's, and relay_heal.c look for what it lacks.
  *
  * After `tocsind restore` numbers that were used since may be among those that
  * the peer has already: what is queued is numbered anew, once for each peer.
  * counted/PEER says in which epoch (epochs.h) it was.
+ *
+ * A peer may lie, and say another number each time. Numbering anew is a commit
+ * of all that waits for it, so it is done only so often (patience.h), and never
+ * from a number that leaves none for what is to come.
  */
+#include "broker/clock.h"
 #include "broker/log.h"
 #include "broker/relay_impl.h"
 #include "broker/value.h"
@@ -181,28 +186,63 @@ note(struct relay *r, const char *peer, const struct msg_cursors *at)
 }
 
 static void
-say(struct store_rx *rx, const char *peer, const struct msg_cursors *at)
+alarm_of(struct relay_peer *p, bool ahead, unsigned lane, uint64_t item,
+    uint64_t last)
 {
-	static struct log_limit limit = LOG_LIMIT(10, 600000);
+	log_limited(&p->counts, LOG_ERROR,
+	    ahead ? "relay-cursor-ahead" : "relay-cursor-behind",
+	    LOG_Z("peer", p->name), LOG_U("lane", lane), LOG_U("item", item),
+	    LOG_U("queued", last));
+}
+
+static void
+say(struct relay_peer *p, struct store_rx *rx, const struct msg_cursors *at)
+{
 	unsigned i;
 
 	for (i = 0; i < LANE_COUNT; i++) {
-		enum count c = compare_lane(rx, peer, i, at->item[i]);
+		enum count c = compare_lane(rx, p->name, i, at->item[i]);
 
 		if (c != ALIKE)
-			log_limited(&limit, LOG_ERROR,
-			    c == AHEAD ? "relay-cursor-ahead"
-				       : "relay-cursor-behind",
-			    LOG_Z("peer", peer), LOG_U("lane", i),
-			    LOG_U("item", at->item[i]),
-			    LOG_U("queued",
-				store_out_last(rx, span_of(peer), i)));
+			alarm_of(p, c == AHEAD, i, at->item[i],
+			    store_out_last(rx, span_of(p->name), i));
 	}
 }
 
-enum tocsin_err
-count_agree(struct relay *r, struct relay_peer *p, const struct msg_cursors *at)
+static bool
+absurd(const struct msg_cursors *at)
 {
+	unsigned i;
+
+	for (i = 0; i < LANE_COUNT; i++)
+		if (at->item[i] >= LANE_NUMBER_MAX)
+			return true;
+	return false;
+}
+
+/* It has in hand what was queued, at most. */
+static enum tocsin_err
+judge_hand(
+    struct relay_peer *p, struct store_rx *rx, const struct msg_cursors *from)
+{
+	uint64_t last;
+	unsigned i;
+
+	for (i = 0; i < LANE_COUNT; i++) {
+		last = store_out_last(rx, span_of(p->name), i);
+		if (from->item[i] <= last)
+			continue;
+		alarm_of(p, true, i, from->item[i], last);
+		return TOCSIN_EMALFORMED;
+	}
+	return TOCSIN_OK;
+}
+
+enum tocsin_err
+count_agree(struct relay *r, struct relay_peer *p, const struct msg_cursors *at,
+    const struct msg_cursors *from)
+{
+	enum tocsin_err err = TOCSIN_OK;
 	struct store_rx *rx;
 	enum count c;
 
@@ -210,10 +250,15 @@ count_agree(struct relay *r, struct relay_peer *p, const struct msg_cursors *at)
 		return TOCSIN_EBUSY;
 	c = compare(r->b, rx, p->name, at);
 	if (c == AHEAD || c == BEHIND)
-		say(rx, p->name, at);
+		say(p, rx, at);
+	if (c == ALIKE)
+		err = judge_hand(p, rx, from);
 	store_read_end(rx);
 	if (c == ALIKE)
-		return TOCSIN_OK;
-	note(r, p->name, at);
+		return err;
+	if (absurd(at))
+		return TOCSIN_EMALFORMED;
+	if (patience_take(&p->renumbered, clock_ms()))
+		note(r, p->name, at);
 	return TOCSIN_EBUSY;
 }

@@ -140,9 +140,9 @@ finish(struct relay *r, struct relay_peer *p)
 	p->heal.want = false;
 	p->heal.at = 0;
 	p->tally_dirty = true;
-	log_event(LOG_WARN, "relay-healed", LOG_Z("peer", p->name),
-	    LOG_U("entries", p->heal.end), LOG_U("missing", p->heal.missing),
-	    LOG_END);
+	log_limited(&p->differs, LOG_WARN, "relay-healed",
+	    LOG_Z("peer", p->name), LOG_U("entries", p->heal.end),
+	    LOG_U("missing", p->heal.missing));
 	broker_count(r->b, BROKER_relay_healed);
 	p->heal.missing = 0;
 }
@@ -159,6 +159,10 @@ heal_step(struct relay *r, struct relay_peer *p, int64_t now)
 		return h->again;
 	if (h->at == 0 && !caught_up(p))
 		return INT64_MAX;
+	if (h->at == 0 && !patience_take(&h->begun, now)) {
+		h->again = patience_at(&h->begun);
+		return h->again;
+	}
 	if (collect(r, p) != TOCSIN_OK) {
 		h->again = now + AGAIN_MS;
 		return h->again;

@@ -12,6 +12,8 @@
 #include "broker/cap.h"
 #include "broker/item.h"
 #include "broker/lane.h"
+#include "broker/log.h"
+#include "broker/patience.h"
 #include "broker/pull.h"
 #include "broker/relay.h"
 #include "broker/relay_in.h"
@@ -70,6 +72,7 @@ struct heal {
 	uint64_t at, end; /* entries that were looked at, and all of them */
 	uint64_t missing; /* so far */
 	int64_t again;	  /* not before */
+	struct patience begun;
 	size_t n;	  /* what the peer is asked for */
 	struct heal_item item[HEAL_MAX];
 	atomic_bool queueing; /* a job has some */
@@ -93,6 +96,7 @@ struct roster_fetch {
 	uint64_t call;	 /* which call's answer counts */
 	uint64_t number; /* of the request */
 	uint64_t serial; /* of the roster that `file` is the beginning of */
+	uint64_t whole;	 /* what came for this serial was judged */
 	struct buf file;
 	size_t member; /* 0: at the rosters; else place in ours, plus 1 */
 	atomic_bool storing;
@@ -128,6 +132,7 @@ struct relay_peer {
 
 	enum peer_state state;
 	unsigned failures; /* in a row */
+	int64_t begun_at; /* the last attempt */
 	int64_t retry_at;
 	int64_t redial_at; /* of sockets that find no connection */
 	struct link link;
@@ -153,6 +158,7 @@ struct relay_peer {
 	bool tallied;			/* that is known */
 	bool tally_dirty;		/* and not on disk */
 	bool said_complete;
+	struct patience renumbered;
 	int64_t agreed_at;
 	struct sent_mark *marks[LANE_COUNT]; /* by number; NULL: none yet */
 	struct heal heal;
@@ -163,6 +169,9 @@ struct relay_peer {
 
 	struct roster_fetch roster;
 	struct fetch fetch;
+
+	/* a peer can cause them at will, and silence no other's */
+	struct log_limit comings, counts, differs;
 
 	struct relay_status shown; /* under the relay's lock */
 	uint64_t frames_out, bytes_out;
@@ -257,10 +266,10 @@ void fetch_release(struct relay_peer *p);
 
 /*
  * relay_count.c: whether the peer counts as we do. If not, nothing may be sent,
- * EBUSY, until we do.
+ * EBUSY, until we do; EMALFORMED if nobody could count so.
  */
-MUST_USE enum tocsin_err count_agree(
-    struct relay *r, struct relay_peer *p, const struct msg_cursors *at);
+MUST_USE enum tocsin_err count_agree(struct relay *r, struct relay_peer *p,
+    const struct msg_cursors *at, const struct msg_cursors *from);
 
 /* relay_tally.c: has the peer what it should have? */
 MUST_USE enum tocsin_err tally_open(struct relay *r, struct relay_peer *p,

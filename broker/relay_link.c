@@ -44,8 +44,9 @@ link_down(struct relay_peer *p, enum tocsin_err why, int64_t now)
 {
 	/* Of a peer that is away for days: the first, and each hundredth. */
 	if (p->failures % 100 == 0)
-		log_event(LOG_WARN, "relay-down", LOG_Z("peer", p->name),
-		    LOG_ERR(why), LOG_U("tries", p->failures + 1), LOG_END);
+		log_limited(&p->comings, LOG_WARN, "relay-down",
+		    LOG_Z("peer", p->name), LOG_ERR(why),
+		    LOG_U("tries", p->failures + 1));
 	link_wipe(&p->link);
 	sodium_memzero(p->key, sizeof(p->key));
 	p->state = PEER_DOWN;
@@ -144,6 +145,7 @@ link_begin(struct relay *r, struct relay_peer *p, int64_t now)
 	struct buf prologue = { 0 }, frame = { 0 };
 	enum tocsin_err err;
 
+	p->begun_at = now;
 	noise_prologue(&prologue, span_of(r->b->conf.federation),
 	    span_of(p->name), trust_genesis(r->trust));
 	err = link_hello(&p->link, r->b->conf.noise_sk, p->noise,
@@ -206,9 +208,9 @@ link_up(struct relay *r, struct relay_peer *p, struct span fields, int64_t now)
 
 	if (err)
 		return err;
-	err = count_agree(r, p, &m.at);
+	err = count_agree(r, p, &m.at, &m.from);
 	if (err) {
-		p->tallied = false; /* it is numbered anew */
+		p->tallied = false; /* it may be numbered anew */
 		sodium_memzero(&m, sizeof(m));
 		return err;
 	}
@@ -231,7 +233,7 @@ link_up(struct relay *r, struct relay_peer *p, struct span fields, int64_t now)
 	p->roster.want = true;
 	fetch_open(p);
 	lane_tx_open(&p->tx, &m.at, &m.from, m.window, now);
-	log_event(LOG_INFO, "relay-up", LOG_Z("peer", p->name), LOG_END);
+	log_limited(&p->comings, LOG_INFO, "relay-up", LOG_Z("peer", p->name));
 	return TOCSIN_OK;
 }
 
@@ -254,9 +256,17 @@ on_cursors(
 {
 	struct msg_relay_at m;
 	enum tocsin_err err = msg_relay_at_decode(&m, fields);
+	unsigned lane;
 
 	if (err)
 		return err;
+	if (!lane_tx_believes(&p->tx, &m, &lane)) {
+		log_limited(&p->counts, LOG_ERROR, "relay-cursor-ahead",
+		    LOG_Z("peer", p->name), LOG_U("lane", lane),
+		    LOG_U("item", m.at.item[lane]),
+		    LOG_U("sent", p->tx.lane[lane].most.item));
+		return TOCSIN_EMALFORMED;
+	}
 	note_full(p, m.full);
 	if (m.missing)
 		broker_count(r->b, BROKER_relay_repeats);

@@ -32,6 +32,7 @@ give_up(struct relay_peer *p)
 {
 	p->roster.want = p->roster.asking = false;
 	p->roster.member = 0;
+	p->roster.whole = 0;
 	buf_release(&p->roster.file);
 }
 
@@ -81,6 +82,16 @@ request_keys(struct relay *r, struct relay_peer *p, struct buf *request)
 	msg_relay_keys_encode(request, &m);
 }
 
+/*
+ * What came as the next roster was none that we take: it is not asked for again
+ * on this link, unless another brings ours on.
+ */
+static bool
+is_stale(const struct relay *r, const struct relay_peer *p)
+{
+	return p->roster.whole == trust_roster(r->trust)->serial + 1;
+}
+
 void
 roster_ask(struct relay *r, struct relay_peer *p)
 {
@@ -94,6 +105,8 @@ roster_ask(struct relay *r, struct relay_peer *p)
 		give_up(p); /* the next link asks again */
 		return;
 	}
+	if (p->roster.member == 0 && is_stale(r, p))
+		return;
 	if (p->roster.member == 0)
 		request_roster(r, p, &request);
 	else
@@ -192,7 +205,10 @@ take(struct relay *r, struct relay_peer *p, const struct msg_roster_range *m)
 	buf_add(file, m->bytes);
 	if (!buf_ok(file))
 		return TOCSIN_EBUSY;
-	return file->n < m->total ? TOCSIN_OK : store(r, p, STORE_ROSTER);
+	if (file->n < m->total)
+		return TOCSIN_OK;
+	p->roster.whole = m->serial;
+	return store(r, p, STORE_ROSTER);
 }
 
 static enum tocsin_err
@@ -226,10 +242,10 @@ go_on(struct relay_peer *p, enum tocsin_err err)
 	bool rosters = p->roster.member == 0;
 
 	if (err && !is_no_news(err))
-		log_event(LOG_WARN,
+		log_limited(&p->comings, LOG_WARN,
 		    rosters ? "roster-not-fetched" : "keys-not-fetched",
 		    LOG_Z("peer", p->name), LOG_U("serial", p->roster.serial),
-		    LOG_ERR(err), LOG_END);
+		    LOG_ERR(err));
 	if (rosters && err && !is_no_news(err))
 		give_up(p);
 	else if (!rosters || err == TOCSIN_ENOTFOUND)

@@ -135,8 +135,8 @@ compare_lane(struct relay *r, struct relay_peer *p, unsigned lane,
 	p->agreed_at = now;
 	if (memcmp(t->hash, hash, TALLY_HASH) == 0)
 		return TOCSIN_OK;
-	log_event(LOG_ERROR, "relay-differs", LOG_Z("peer", p->name),
-	    LOG_U("lane", lane), LOG_U("item", item), LOG_END);
+	log_limited(&p->differs, LOG_ERROR, "relay-differs",
+	    LOG_Z("peer", p->name), LOG_U("lane", lane), LOG_U("item", item));
 	broker_count(r->b, BROKER_relay_differs);
 	adopt(p, lane, item, hash);
 	return TOCSIN_OK;
@@ -193,8 +193,9 @@ say_complete(struct relay_peer *p)
 		tally_add(&all, mark);
 	}
 	p->said_complete = true;
-	log_event(LOG_INFO, "relay-complete", LOG_Z("peer", p->name),
-	    LOG_U("items", items), LOG_X("hash", SPAN(all.hash)), LOG_END);
+	log_limited(&p->comings, LOG_INFO, "relay-complete",
+	    LOG_Z("peer", p->name), LOG_U("items", items),
+	    LOG_X("hash", SPAN(all.hash)));
 }
 
 enum tocsin_err

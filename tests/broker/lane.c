@@ -56,7 +56,7 @@ struct world {
 	unsigned njob;
 	int64_t now;
 	/* what went wrong */
-	unsigned bad_order, bad_bytes, bad_window, bad_lane;
+	unsigned bad_order, bad_bytes, bad_window, bad_lane, bad_word;
 	uint64_t sent, pieces;
 };
 
@@ -280,10 +280,12 @@ static void
 acknowledge(struct world *w)
 {
 	struct msg_relay_at at;
+	unsigned lane;
 
 	if (!w->up || !lane_rx_news(&w->rx, lane_tx_news(&w->tx), w->now))
 		return;
 	at = lane_rx_tell(&w->rx, w->now);
+	w->bad_word += !lane_tx_believes(&w->tx, &at, &lane);
 	lane_tx_ack(&w->tx, &at, w->now);
 }
 
@@ -358,6 +360,7 @@ test_kind(const struct kind *k)
 {
 	static struct world w;
 	unsigned i, done = 0, wrong = 0, order = 0, window = 0, lane = 0;
+	unsigned word = 0;
 	uint64_t from = 20261121, stuck = 0;
 
 	if (getenv("SEED") != NULL)
@@ -377,6 +380,7 @@ test_kind(const struct kind *k)
 		order += w.bad_order;
 		window += w.bad_window;
 		lane += w.bad_lane;
+		word += w.bad_word;
 		net_drop_all(&w);
 		lane_rx_release(&w.rx);
 	}
@@ -387,6 +391,7 @@ test_kind(const struct kind *k)
 	is_int(order, 0, "with %s, once and in the order of its lane", k->name);
 	is_int(window, 0, "with %s, the window is never exceeded", k->name);
 	is_int(lane, 0, "with %s, no lane overtakes a higher one", k->name);
+	is_int(word, 0, "with %s, an honest word is believed", k->name);
 }
 
 /* ---- the corners ---- */
@@ -522,7 +527,8 @@ test_receiver(void)
 	is_int((int)rx.lane[4].head.offset, 70, "by the bytes that are new");
 	is_int(put(&rx, piece(4, 8, 99, 70, 10)), LANE_DROPPED,
 	    "a piece of another total is not used");
-	ok((lane_rx_tell(&rx, 0).missing & 16) != 0 && rx.lane[4].head.offset == 0,
+	ok((lane_rx_tell(&rx, 0).missing & 16) != 0 &&
+		rx.lane[4].head.offset == 0,
 	    "but shows that the item must begin anew");
 	is_int(put(&rx, piece(4, 8, 32, 0, 32)), LANE_RANGE, "as it does");
 	is_int((int)rx.lane[4].head.item, 8, "and then it is whole");
@@ -586,6 +592,47 @@ test_sender(void)
 	    "what the peer had already is not sent");
 	is_int(lane_tx_deadline(&tx) == INT64_MAX, 1,
 	    "with nothing on the way there is nothing to wait for");
+}
+
+static bool
+believed(const struct lane_tx *tx, unsigned lane, uint64_t item, uint64_t n)
+{
+	struct msg_relay_at at = { .moved = (uint8_t)(1u << lane) };
+	unsigned which = LANE_COUNT;
+	bool is;
+
+	at.at.item[lane] = item;
+	at.at.offset[lane] = n;
+	is = lane_tx_believes(tx, &at, &which);
+	return is || which != lane;
+}
+
+/* A peer that says it has what it was never sent. */
+static void
+test_believing(void)
+{
+	static struct lane_tx tx;
+	struct msg_cursors at = { { 7 }, { 0 } }, from = { { 8 }, { 10 } };
+	struct msg_relay_at back = { .missing = 1 };
+
+	lane_tx_open(&tx, &at, &from, 80000, 0);
+	ok(believed(&tx, 0, 8, 10), "it may have what it has in hand");
+	ok(!believed(&tx, 0, 8, 11), "and not a byte more");
+	ok(!believed(&tx, 0, UINT64_MAX, 0) && !believed(&tx, 0, 9, 0),
+	    "nor an item, nor all that there may be");
+	lane_tx_sent(&tx, 0, 90, 100, 0);
+	lane_tx_sent(&tx, 0, 50, 100, 0);
+	ok(believed(&tx, 0, 9, 50) && !believed(&tx, 0, 9, 51),
+	    "what was sent it may have got");
+	back.from.item[0] = 8;
+	lane_tx_ack(&tx, &back, 1);
+	ok(tx.lane[0].next.offset == 0 && believed(&tx, 0, 9, 50),
+	    "also when we went back since");
+	ok(!believed(&tx, LANE_BULK, 1, 0), "a part that it was not sent");
+	lane_tx_sent(&tx, LANE_BULK, 50, 1000, 1);
+	ok(believed(&tx, LANE_BULK, 0, 999) && believed(&tx, LANE_BULK, 1, 0),
+	    "one that begins it may have already, or not want");
+	ok(!believed(&tx, LANE_BULK, 1, 1), "and not the next");
 }
 
 static void
@@ -669,6 +716,7 @@ main(void)
 	test_telling();
 	test_receiver();
 	test_sender();
+	test_believing();
 	test_asking();
 	test_many_small();
 	return tap_done();

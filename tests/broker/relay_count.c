@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static struct fixture fed;
 static struct broker *sg;
@@ -80,7 +81,7 @@ agree(unsigned lane, uint64_t item, uint64_t offset)
 
 	at.item[lane] = item;
 	at.offset[lane] = offset;
-	return count_agree(&relay, &my, &at);
+	return count_agree(&relay, &my, &at, &at);
 }
 
 static void
@@ -120,6 +121,35 @@ test_ahead(void)
 	is_int(agree(0, 10, 100), TOCSIN_OK, "then we count alike");
 }
 
+/* One that says another number each time. */
+static void
+test_liar(void)
+{
+	struct msg_cursors at = { { 25 }, { 0 } }, from = { { 26 }, { 0 } };
+	unsigned i, anew = 0;
+
+	is_int(count_agree(&relay, &my, &at, &from), TOCSIN_EMALFORMED,
+	    "a peer has in hand what was never queued for it");
+	is_int(agree(0, UINT64_MAX, 0), TOCSIN_EMALFORMED,
+	    "a number after which none would be left");
+	is_int(agree(0, LANE_NUMBER_MAX, 0), TOCSIN_EMALFORMED,
+	    "and the first such number");
+	change(0, 0, 0);
+	is_int(
+	    agree(0, 25, 0), TOCSIN_OK, "for that, nothing is numbered anew");
+	memset(&my.renumbered, 0, sizeof(my.renumbered));
+	for (i = 0; i < 3 * PATIENCE_BURST; i++) {
+		uint64_t to = 1000 * (uint64_t)(i + 1);
+
+		if (agree(0, to, 0) != TOCSIN_EBUSY)
+			break;
+		change(0, 0, 0);
+		anew += agree(0, to, 0) == TOCSIN_OK;
+	}
+	is_int((int)i, 3 * PATIENCE_BURST, "each lie is seen");
+	is_int((int)anew, PATIENCE_BURST, "and few of them are followed");
+}
+
 int
 main(void)
 {
@@ -133,6 +163,7 @@ main(void)
 	change(0, 0, 0);
 	test_behind();
 	test_ahead();
+	test_liar();
 	broker_free(sg);
 	fixture_release(&fed);
 	nng_fini();

@@ -7,8 +7,8 @@
  * KEYS is the folder of the keys of a broker that does not run, HOME a device
  * of a member of its nation, OTHER a member of the broker at PORT of 127.0.0.1.
  * One KIND of misbehaviour (kinds[] says which there are) over a link and
- *frames made by hand (rawlink.h); COUNT is how much, where that means
- *something. What it prints is as of rogue.c.
+ * frames made by hand (rawlink.h); COUNT is how much, where that means
+ * something. What it prints is as of rogue.c.
  *
  * It sees what became of an item by its cursor, which relay.wait tells, and by
  * asking with relay.have for what would be its own.
@@ -16,8 +16,7 @@
 #include "broker/sp.h"
 #include "crypto/receipt.h"
 #include "crypto/relay_frame.h"
-#include "tests/fault/forge.h"
-#include "tests/fault/rawlink.h"
+#include "tests/fault/posing.h"
 
 #include <inttypes.h>
 #include <sodium.h>
@@ -32,11 +31,7 @@ static struct {
 	struct forger f;
 	const char *other;
 	unsigned long count;
-	struct buf prologue;
-	uint8_t noise[32];
-	uint8_t sign[64];
-	const struct roster_broker *self;
-	struct rawlink_who who;
+	struct posing as;
 	struct rawlink link;
 	struct msg_relay relay;
 	int pub;
@@ -51,50 +46,6 @@ expect(const char *what, bool is)
 {
 	me.wrong |= !is;
 	printf("%s %s\n", is ? "right" : "wrong", what);
-}
-
-/* ---- keys ---- */
-
-static void
-load_secret(uint8_t out[32], const char *keys, const char *role)
-{
-	char path[640], line[256];
-	bool got = false;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s.key", keys, role);
-	f = fopen(path, "r");
-	while (f && !got && fgets(line, sizeof(line), f))
-		got =
-		    strncmp(line, "key ", 4) == 0 &&
-		    sodium_base642bin(out, 32, line + 4, strlen(line) - 4, "\n",
-			NULL, NULL, sodium_base64_VARIANT_ORIGINAL) == 0;
-	if (!got)
-		die("%s: no key", path);
-	fclose(f);
-}
-
-static void
-learn(const char *keys, uint16_t port)
-{
-	const struct roster *r = me.f.belief.roster;
-	const struct roster_broker *b =
-	    roster_broker_of(r, member_nation(span_of(me.other)), 0);
-	uint8_t pk[32], seed[32];
-
-	load_secret(me.noise, keys, "noise");
-	load_secret(seed, keys, "sign");
-	crypto_sign_seed_keypair(pk, me.sign, seed);
-	crypto_scalarmult_base(pk, me.noise);
-	me.self = roster_broker_by_noise(r, pk);
-	if (b == NULL || me.self == NULL)
-		die("the roster has no such broker");
-	noise_prologue(&me.prologue, span_of(r->federation), span_of(b->name),
-	    me.f.belief.genesis);
-	me.who = (struct rawlink_who){ .port = port,
-		.sk = me.noise,
-		.peer = b->noise,
-		.prologue = buf_span(&me.prologue) };
 }
 
 /* ---- asking ---- */
@@ -134,7 +85,7 @@ dial_frames(void)
 {
 	if (me.pub >= 0)
 		close(me.pub);
-	me.pub = rawlink_dial(me.who.port, SP_PUB);
+	me.pub = rawlink_dial(me.as.who.port, SP_PUB);
 	if (me.pub < 0)
 		die("no connection for frames");
 }
@@ -142,7 +93,7 @@ dial_frames(void)
 static void
 begin(void)
 {
-	enum tocsin_err err = rawlink_open(&me.link, &me.who);
+	enum tocsin_err err = rawlink_open(&me.link, &me.as.who);
 
 	if (err)
 		die("no link: %s", tocsin_err_name(err));
@@ -490,7 +441,7 @@ receipt_of(const char *broker, const uint8_t id[32], const char *to)
 	if (to ? !receipt_delivered(r, id, to, "desk1")
 	       : !receipt_stored(r, id, 1))
 		die("no receipt");
-	if (receipt_sign(&note, r, me.sign) != TOCSIN_OK)
+	if (receipt_sign(&note, r, me.as.sign) != TOCSIN_OK)
 		die("no receipt");
 	item = entry(buf_span(&note), (struct span){ 0 });
 	buf_release(&note);
@@ -522,7 +473,7 @@ do_invent(void)
 	send_item(LANE_ROUTINE, RELAY_ROSTER, buf_span(&b));
 	buf_release(&b);
 	expect("a-roster-that-is-known", passed(LANE_ROUTINE));
-	b = receipt_of(me.self->name, id, NULL);
+	b = receipt_of(me.as.self->name, id, NULL);
 	send_item(LANE_ROUTINE, RELAY_RECEIPT, buf_span(&b));
 	buf_release(&b);
 	expect("a-receipt-of-nothing", passed(LANE_ROUTINE));
@@ -634,16 +585,28 @@ op_of(const char *what, uint8_t op, size_t n, enum tocsin_err want)
 	expect(what, ask(&request, NULL) == want);
 }
 
-static void
-snoop(const uint8_t id[32])
+static enum tocsin_err
+entry_get(const uint8_t id[32], const uint8_t part[32])
 {
 	struct msg_get get = { .max = 1000 };
 	struct buf request = { 0 };
 
 	memcpy(get.id, id, 32);
+	if (part)
+		memcpy(get.hash, part, 32);
 	msg_get_encode(&request, &get);
 	request.p[0] = MSG_ENTRY_GET;
-	expect("anothers-ticket", ask(&request, NULL) == TOCSIN_ENOTFOUND);
+	return ask(&request, NULL);
+}
+
+/* By its id, as a part of itself, and as one of a ticket that is ours. */
+static void
+snoop(const uint8_t id[32])
+{
+	expect("anothers-ticket", entry_get(id, NULL) == TOCSIN_ENOTFOUND);
+	expect("anothers-part",
+	    entry_get(id, id) == TOCSIN_ENOTFOUND &&
+		entry_get(me.f.chain.id, id) == TOCSIN_ENOTFOUND);
 	expect("is-not-even-there", !has(id));
 }
 
@@ -653,6 +616,8 @@ do_snoop(void)
 	char line[128];
 	uint8_t id[32];
 
+	still_good();
+	expect("ones-own-ticket", entry_get(me.f.chain.id, NULL) == TOCSIN_OK);
 	while (fgets(line, sizeof(line), stdin) != NULL)
 		if (sodium_base642bin(id, 32, line, strlen(line), "\n", NULL,
 			NULL, sodium_base64_VARIANT_ORIGINAL) == 0)
@@ -743,12 +708,13 @@ main(int argc, char **argv)
 	me.other = argv[4];
 	me.count = strtoul(argv[6], NULL, 10);
 	forger_open(&me.f, argv[1]);
-	learn(argv[2], (uint16_t)strtoul(argv[3], NULL, 10));
+	posing_begin(&me.as, &me.f, argv[2], me.other,
+	    (uint16_t)strtoul(argv[3], NULL, 10));
 	begin();
 	kinds[i].run();
 	rawlink_close(&me.link);
 	close(me.pub);
-	buf_release(&me.prologue);
+	posing_end(&me.as);
 	forger_close(&me.f);
 	return me.wrong;
 }

@@ -4,15 +4,19 @@
 # turncoat.sh - a nation's broker that keeps to no rule: make turncoat N=50000
 #
 # As hostile.sh, but who has valid keys is a broker on the roster, which is one
-# peer of a broker that has another, honest one, and members to serve. N is how
-# many frames it floods with; there are N/20 links, and up to 100 tickets to fill
-# a disk with. The lines and the figure are as there; besides:
+# peer of a broker that has another, honest one, and members to serve. First it
+# sends (turncoat.c), then it takes (taker.c). N is how many frames it floods
+# with; there are N/20 links, and up to 100 tickets to fill a disk with; and each
+# kind of taking goes on for N ms, 2000 to 10000. The lines and the figure are as
+# there; besides:
 #
 #	kept		KiB that the broker keeps of it, of how many it may
+#	lines		that a kind of taking has caused in the broker's log
 #
 # At the end: what of it was taken was read, once, by the one that it was to;
 # nothing else was, anywhere; the honest peer was never cut off; and the store
-# has no fault.
+# has no fault. And when the nation runs an honest broker again, it gets all that
+# was meant for it, once, whatever was said of it before.
 set -u
 
 # shellcheck source=tests/lib/federation.sh
@@ -31,7 +35,7 @@ fed_begin
 fed_authorities aa bb cc
 fed_broker sg
 fed_broker my
-fed_broker zz
+fed_broker zz --url - # it fetches
 fed_member singcert@sg desk1
 fed_member othercert@sg desk1
 fed_member mycert@my night
@@ -67,10 +71,20 @@ try() # KIND [COUNT]
 	finish
 }
 
+# Of what is between others: it must see neither id nor hash.
+head -c 50000 /dev/urandom >"$fed/image"
+secret=$(post singcert-desk1 mycert@my --tlp RED --subject 'Not for zz' \
+	--attach "$fed/image")
+wait_until 20 listed mycert-night "$secret" || bail 'it does not arrive'
+grep -aohE 'part [0-9]+ [A-Za-z0-9+/]{43}=' "$fed"/my/store/*.mdb |
+	cut -d ' ' -f 3 | sort -u >"$fed/parts"
+[ -s "$fed/parts" ] || bail 'no part in the store'
+
 spawn drain "$fed/homes/mycert-night" drain "$fed/abroad" 2>>"$fed/said"
 spawn drain "$fed/homes/othercert-desk1" drain "$fed/beside" 2>>"$fed/said"
 kinds_begin singcert-desk1 mycert@my
 awk '$1 == "post" { print $3 }' "$served" | head -n 5 >"$fed/hints"
+cat "$fed/parts" >>"$fed/hints"
 downs=$(count 'event=relay-down peer=my' "$fed/sg/log")
 
 for kind in reorder repeat omit alter absurd begin snoop; do
@@ -80,6 +94,64 @@ try flood "$each"
 try relink "$each"
 try invent
 try fill $((each < 5000 ? 80 : 100))
+
+# ---- it takes ----
+
+zz_lines()
+{
+	grep -c 'peer=zz' "$fed/sg/log"
+}
+
+# Some to zz, and to another as well, in each lane.
+: >"$fed/owed"
+feed()
+{
+	for lane in flash immediate priority routine; do
+		post othercert-desk1 zzcert@zz --to mycert@my --tlp GREEN \
+			--precedence $lane --subject "For zz, $kind" \
+			>>"$fed/owed"
+	done
+	post othercert-desk1 zzcert@zz --tlp AMBER --subject "Image, $kind" \
+		--attach "$fed/image" >>"$fed/owed"
+}
+
+takes() # KIND [ALARM]
+{
+	wanted "$1" || return 0
+	begin "$1"
+	lines=$(zz_lines)
+	alarms=$(count "event=${2:-none} peer=zz" "$fed/sg/log")
+	taker "$fed/homes/zzcert-desk1" "$fed/zz/keys" "$(fed_port sg)" \
+		othercert@sg "$fed/stands" "$kind" "$span" >>"$said" 2>&1 \
+		<"$fed/hints" &
+	rogue=$!
+	pids="$pids $rogue"
+	feed
+	finish
+	lines=$(($(zz_lines) - lines))
+	most_lines=$((lines > most_lines ? lines : most_lines))
+	[ "$lines" -le 100 ] || wrong "$lines lines in the log"
+	[ $# -lt 2 ] || at_least $((alarms + 1)) "event=$2 peer=zz" "$fed/sg/log" ||
+		wrong "no alarm: $2"
+}
+
+span=$((each < 2000 ? 2000 : each > 10000 ? 10000 : each))
+most_lines=0
+takes take
+takes mute
+takes missing
+takes tally relay-differs
+takes lacking relay-differs
+takes accept
+takes junk
+takes refuse
+takes pulls
+takes unsent relay-cursor-ahead
+takes behind relay-cursor-behind
+takes ahead relay-cursor-ahead
+takes beyond relay-cursor-ahead
+
+kind=end
 kept=$(tocsind status --json --config "$(conf sg)" |
 	sed 's/},{/}\n{/g' | grep '"peer":"zz"' | json kept_bytes)
 reap TERM "$honest"
@@ -89,7 +161,6 @@ ids_of() # FILE
 	cut -d ' ' -f 2 "$1" | sort
 }
 
-kind=end
 sed -n 's/^never //p' "$all" | sort -u >"$fed/never"
 sed -n 's/^taken //p' "$all" | sort -u >"$fed/taken"
 awk '$1 == "post" { print $3 }' "$served" | sort -u >"$fed/promised"
@@ -102,11 +173,25 @@ all_read()
 		[ -z "$(comm -23 "$fed/promised" "$fed/abroad.ids")" ]
 }
 wait_until 60 all_read
+
+# An honest broker in its place.
+fed_start zz
+spawn drain "$fed/homes/zzcert-desk1" drain "$fed/there" 2>>"$fed/said"
+all_there()
+{
+	sort -u "$fed/owed" >"$fed/owed.ids"
+	ids_of "$fed/there" >"$fed/there.ids"
+	[ -z "$(comm -23 "$fed/owed.ids" "$fed/there.ids")" ]
+}
+wait_until 120 all_there
 lost=$({
+	comm -23 "$fed/owed.ids" "$fed/there.ids"
 	comm -23 "$fed/taken" "$fed/beside.ids"
 	comm -23 "$fed/promised" "$fed/abroad.ids"
 } | grep -c .)
-twice=$(cat "$fed/beside.ids" "$fed/abroad.ids" | sort | uniq -d | grep -c .)
+twice=$(for file in beside abroad there; do
+	uniq -d "$fed/$file.ids"
+done | grep -c .)
 leaked=$({
 	comm -12 "$fed/never" "$fed/beside.ids"
 	sort "$fed/never" "$fed/taken" | comm -12 - "$fed/abroad.ids"
@@ -118,8 +203,10 @@ tocsind verify --config "$(conf sg)" >"$fed/said" 2>&1 ||
 	wrong "$(cat "$fed/said")"
 
 kinds_figure turncoat
-printf 'kept %s of %s KiB; %s honest posts and %s of its own: %s lost, ' \
-	$((kept / 1024)) $((QUOTA / 1024)) "$(grep -c . "$fed/promised")" \
+printf 'kept %s of %s KiB, %s lines logged at most; ' $((kept / 1024)) \
+	$((QUOTA / 1024)) "$most_lines"
+printf '%s honest posts, %s to it and %s of its own: %s lost, ' \
+	"$(grep -c . "$fed/promised")" "$(grep -c . "$fed/owed")" \
 	"$(grep -c . "$fed/taken")" "$lost"
 printf '%s read twice, %s of %s refused ones leaked\n' \
 	"$twice" "$leaked" "$(grep -c . "$fed/never")"

@@ -100,6 +100,19 @@ check_ack(const struct lane_tx *tx, const struct msg_cursors *at)
 	}
 }
 
+/* Here all are honest, whatever they have lost. */
+WRAP(bool, lane_tx_believes, const struct lane_tx *tx,
+    const struct msg_relay_at *at, unsigned *lane)
+{
+	bool is = __real_lane_tx_believes(tx, at, lane);
+
+	if (!is)
+		broke("item %" PRIu64 " + %" PRIu64
+		      " of lane %u is not believed",
+		    at->at.item[*lane], at->at.offset[*lane], *lane);
+	return is;
+}
+
 WRAP(void, lane_tx_ack, struct lane_tx *tx, const struct msg_relay_at *at,
     int64_t now)
 {
