@@ -90,12 +90,20 @@ opened()
 	gone "$stranger" || has "$crowd" opened
 }
 
-begin_house() # NAME: the broker has just been started
+# Both links between the nations, which hold descriptors, are there again.
+linked()
 {
-	house=$1 kind=-
+	at_least "$links" event=relay-up "$fed/sg/log" &&
+		at_least "$links" event=relay-up "$fed/my/log"
+}
+
+begin_house() # NAME LINKS: the broker has just been started, LINKS times in all
+{
+	house=$1 links=$2 kind=-
 	broker_pid=$(fed_pid sg)
 	wait_until 10 door_of "$broker_pid" || bail 'no door'
 	door_pid=$(door_of "$broker_pid")
+	wait_until 60 linked || bail 'the nations do not find one another'
 	posts_to_be=$(($(done_by_now post) + 20))
 	wait_until 60 enough || bail "the honest do not get on: $(tail -n 3 "$served")"
 	memory_before=$(memory "$broker_pid" "$door_pid")
@@ -161,12 +169,12 @@ spawn honest "$desk" mycert@my "$(fed_port sg)" >>"$served" 2>>"$fed/said"
 honest=$pid
 all='garbage header claim http half reset silent idle slow hello forged deaf'
 
-begin_house many
+begin_house many 1
 for kind in ${KINDS:-$all}; do
 	try "$kind" 250
 done
 
-begin_house one
+begin_house one 1
 for kind in ${KINDS:-reset idle}; do
 	try "$kind" 1
 done
@@ -175,7 +183,7 @@ printf 'connections = %s\n' $((each / 2)) >>"$(conf sg)"
 fed_stop sg
 wait_until 10 port_free "$(fed_port sg)" || bail 'the door stays'
 fed_start sg
-begin_house full
+begin_house full 2
 for kind in ${KINDS:-silent idle slow hello forged deaf}; do
 	try "$kind" 250
 done
