@@ -21,7 +21,8 @@ struct answers {
 bool
 answers_is(const struct ticket *t, size_t size)
 {
-	return (t->kind == TICKET_ACK || t->kind == TICKET_CLOSE) &&
+	return (t->kind == TICKET_ACK || t->kind == TICKET_CLOSE ||
+		   t->kind == TICKET_RECALL) &&
 	       t->npart == 0 && size <= ANSWER_MAX;
 }
 

@@ -5,7 +5,8 @@
  * A full broker takes no tickets, but it still gives out what it has, and
  * whoever reads that must be able to say so: else the sender escalates for want
  * of a word that waits behind a full disk. So small answers, an ack or a close,
- * go on into a share of the store's reserve (store_reserve()).
+ * go on into a share of the store's reserve (store_reserve()); and so does a
+ * recall, which makes room.
  *
  * A share each: a member may use an eighth of it and no less than
  * ANSWERS_LEAST, so that one that floods leaves the rest to others. It is

@@ -43,6 +43,7 @@ struct intake_source {
  *				another nation than the peer
  *	not-recipient		nothing in it is for us (from a peer)
  *	body-mismatch		an empty body, and it was not put before
+ *	recalled		its sender took it back before it came
  *
  * With a refusal *id, if not NULL, is the id where the signature of a ticket
  * was good (so that the refusal can be told in a receipt), else zeros.
@@ -73,6 +74,10 @@ MUST_USE enum tocsin_err intake_apply(
  * to the peers of the tickets that name it (lane 4).
  */
 MUST_USE enum tocsin_err intake_part_complete(
+    struct batch *batch, const uint8_t hash[32]);
+
+/* It is no more: nothing waits for it. */
+MUST_USE enum tocsin_err intake_part_gone(
     struct batch *batch, const uint8_t hash[32]);
 
 /*

@@ -11,6 +11,7 @@
 /* Of a ticket: what the writer needs of its header, and no more. */
 struct intake_header {
 	struct span device; /* desk1 */
+	enum ticket_kind kind;
 	uint8_t keyid[KEYID_LEN];
 	uint64_t seq;
 	uint8_t prev[ID_LEN];

@@ -3,6 +3,7 @@
 #include "broker/broker.h"
 #include "broker/intake_impl.h"
 #include "broker/log.h"
+#include "broker/recall.h"
 #include "broker/receipts.h"
 #include "broker/value.h"
 #include "crypto/msg.h"
@@ -123,6 +124,7 @@ header_fill(struct intake_header *h, const struct ticket *t,
     const struct note *note, bool detached)
 {
 	h->device = t->device;
+	h->kind = t->kind;
 	memcpy(h->keyid, note->sig[0].id, KEYID_LEN);
 	h->seq = t->seq;
 	if (t->has_prev)
@@ -471,6 +473,15 @@ intake_part_complete(struct batch *batch, const uint8_t hash[32])
 	return intake_written(err);
 }
 
+enum tocsin_err
+intake_part_gone(struct batch *batch, const uint8_t hash[32])
+{
+	char name[6 + 64 + 1];
+
+	wants_name(name, hash);
+	return store_value_put(batch->tx, span_of(name), (struct span){ 0 });
+}
+
 /* ---- once more ---- */
 
 static bool
@@ -679,8 +690,9 @@ all_reachable(const struct intake *in, const struct batch *batch)
 	return true;
 }
 
+/* But those that its sender has taken back by now. */
 static enum tocsin_err
-write_parts(struct intake *in, struct batch *batch, uint64_t seq)
+write_parts(struct intake *in, struct batch *batch, uint64_t seq, uint64_t gone)
 {
 	struct store_part have;
 	enum tocsin_err err = TOCSIN_OK;
@@ -690,6 +702,8 @@ write_parts(struct intake *in, struct batch *batch, uint64_t seq)
 		const struct ticket_part *p = &in->t.part[i];
 		struct store_out out = { .ticket = seq };
 
+		if (gone >> i & 1)
+			continue;
 		memcpy(out.part, p->hash, 32);
 		err = store_part_expect(batch->tx, p->hash, p->size, seq);
 		if (!err)
@@ -702,13 +716,57 @@ write_parts(struct intake *in, struct batch *batch, uint64_t seq)
 	return err;
 }
 
+/* What recalls say of it, and what it says if it is one. */
+static enum tocsin_err
+heed(struct intake *in, struct batch *batch, const struct recalled *gone)
+{
+	struct ticket *t;
+	struct note n;
+	enum tocsin_err err;
+
+	if (in->t.kind != TICKET_RECALL && gone->parts == 0)
+		return TOCSIN_OK;
+	t = malloc(sizeof(*t));
+	err = t ? ticket_parse(t, &n, in->note) : TOCSIN_EBUSY;
+	if (!err)
+		err = in->t.kind == TICKET_RECALL
+			  ? recall_obey(batch, t)
+			  : recall_arrived(batch, t, gone);
+	free(t);
+	return err;
+}
+
+/* Most are named by no recall; who is, is parsed once more. */
+static enum tocsin_err
+ask_recalled(struct recalled *gone, struct intake *in, struct batch *batch)
+{
+	struct ticket *t;
+	struct note n;
+	enum tocsin_err err;
+
+	*gone = (struct recalled){ 0 };
+	if (!recall_names(batch->view, in->member, in->id))
+		return TOCSIN_OK;
+	t = malloc(sizeof(*t));
+	err = t ? ticket_parse(t, &n, in->note) : TOCSIN_EBUSY;
+	if (!err)
+		err = recall_of(gone, batch->view, t);
+	free(t);
+	if (!err && gone->whole)
+		err = TOCSIN_ERECALLED;
+	return err;
+}
+
 enum tocsin_err
 intake_apply_ticket(struct intake *in, struct batch *batch, uint64_t *seq)
 {
 	bool posted = in->source == INTAKE_DEVICE;
+	struct recalled gone;
 	struct chain chain;
-	enum tocsin_err err = parts_possible(in, batch->view);
+	enum tocsin_err err = ask_recalled(&gone, in, batch);
 
+	if (!err)
+		err = parts_possible(in, batch->view);
 	if (!err && !all_reachable(in, batch))
 		err = TOCSIN_EUNAVAILABLE;
 	if (!err && posted)
@@ -721,7 +779,9 @@ intake_apply_ticket(struct intake *in, struct batch *batch, uint64_t *seq)
 		return err;
 	err = deliver(in, batch, *seq);
 	if (!err)
-		err = write_parts(in, batch, *seq);
+		err = write_parts(in, batch, *seq, gone.parts);
+	if (!err)
+		err = heed(in, batch, &gone);
 	if (!err && posted)
 		err = queue(
 		    in, batch, in->t.lane, (struct store_out){ .seq = *seq });

@@ -6,6 +6,7 @@
  */
 #include "broker/dispatch.h"
 #include "broker/item.h"
+#include "broker/recall.h"
 #include "crypto/ticket.h"
 
 #include <string.h>
@@ -86,9 +87,11 @@ entry_bytes(struct msg_range *out, struct buf *bytes, struct store_rx *rx,
 	return err;
 }
 
-/* A body that is a part, too. One that is not is asked for with its entry. */
+/* A body that is a part, too, but nothing recalled. One that is not is asked
+ * for with its entry. */
 static bool
-names_part(const struct store_entry *e, const uint8_t hash[32])
+names_part(
+    struct store_rx *rx, const struct store_entry *e, const uint8_t hash[32])
 {
 	struct ticket t;
 	struct note n;
@@ -101,7 +104,7 @@ names_part(const struct store_entry *e, const uint8_t hash[32])
 		return true;
 	for (i = 0; i < t.npart; i++)
 		if (memcmp(t.part[i].hash, hash, 32) == 0)
-			return true;
+			return !recall_covers(rx, &t, hash);
 	return false;
 }
 
@@ -113,7 +116,7 @@ part_bytes(struct msg_range *out, struct buf *bytes, struct store_rx *rx,
 	struct store_part part;
 	enum tocsin_err err;
 
-	if (!names_part(e, m->hash))
+	if (!names_part(rx, e, m->hash))
 		return TOCSIN_ENOTFOUND;
 	err = store_part_stat(rx, m->hash, &part);
 	if (err)

@@ -365,8 +365,9 @@ tell_sender(struct ack *a, struct batch *batch, uint64_t seq)
 
 	if (err == TOCSIN_EBODYMISMATCH)
 		return TOCSIN_OK; /* damaged; fetch has said so */
-	if (err || e.kind != STORE_TICKET || span_is(e.member, a->who.member))
-		return err;
+	if (err || e.kind != STORE_TICKET || e.erased ||
+	    span_is(e.member, a->who.member))
+		return err; /* what is erased may never have been given */
 	return receipts_delivered(
 	    batch->receipts, e.member, e.id, a->who.member, a->who.device);
 }

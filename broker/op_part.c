@@ -3,6 +3,7 @@
 #include "broker/intake.h"
 #include "broker/log.h"
 #include "broker/mend.h"
+#include "broker/recall.h"
 #include "broker/staged.h"
 #include "crypto/ticket.h"
 
@@ -52,6 +53,9 @@ may_put(struct put *p, struct batch *batch, const struct store_part *part)
 	struct store_entry e;
 	enum tocsin_err err;
 
+	if (part->first_seq == 0 &&
+	    recall_names(batch->view, member, p->m.hash))
+		return TOCSIN_ERECALLED;
 	if (part->first_seq == 0)
 		return staged_take(
 		    batch, p->r->who.member, p->m.hash, p->m.total);
@@ -204,10 +208,11 @@ struct named {
 	uint64_t total;
 	bool body;     /* not a part */
 	bool left_out; /* from abroad, and larger than what we take of them */
+	bool recalled;
 };
 
 static enum tocsin_err
-find_named(struct named *out, const struct broker *b,
+find_named(struct named *out, const struct broker *b, struct store_rx *rx,
     const struct store_entry *e, const uint8_t hash[32])
 {
 	struct ticket t;
@@ -222,7 +227,8 @@ find_named(struct named *out, const struct broker *b,
 	for (i = 0; i < t.npart; i++) {
 		if (memcmp(t.part[i].hash, hash, 32) != 0)
 			continue;
-		*out = (struct named){ .total = t.part[i].size };
+		*out = (struct named){ .total = t.part[i].size,
+			.recalled = recall_covers(rx, &t, hash) };
 		out->left_out =
 		    out->total > b->conf.accept.part &&
 		    !span_is(member_nation(e->member), b->conf.nation);
@@ -286,9 +292,11 @@ get(struct request *r, const struct msg_get *m, struct msg_range *out,
 		return err;
 	err = request_find(r, rx, m->id, &e);
 	if (!err && e.erased)
-		err = TOCSIN_EERASED;
+		err = recall_is_of(rx, &e) ? TOCSIN_ERECALLED : TOCSIN_EERASED;
 	if (!err)
-		err = find_named(&named, r->b, &e, m->hash);
+		err = find_named(&named, r->b, rx, &e, m->hash);
+	if (!err && named.recalled)
+		err = TOCSIN_ERECALLED;
 	if (!err)
 		err = read_range(out, bytes, rx, &e, &named, m);
 	store_read_end(rx);

@@ -109,6 +109,16 @@ receipts_refused(struct receipts *r, struct span member,
 						     : TOCSIN_EINTERNAL;
 }
 
+enum tocsin_err
+receipts_erased(struct receipts *r, struct span member,
+    const uint8_t id[ID_LEN], const uint8_t *part)
+{
+	struct receipt *to = with_room(r, member);
+
+	return to && receipt_erased(to, id, part) ? TOCSIN_OK
+						  : TOCSIN_EINTERNAL;
+}
+
 /* ---- the end of a batch ---- */
 
 static enum tocsin_err

@@ -25,6 +25,8 @@ MUST_USE enum tocsin_err receipts_delivered(struct receipts *r,
     const char *to_device);
 MUST_USE enum tocsin_err receipts_refused(struct receipts *r,
     struct span member, const uint8_t id[ID_LEN], enum tocsin_err reason);
+MUST_USE enum tocsin_err receipts_erased(struct receipts *r, struct span member,
+    const uint8_t id[ID_LEN], const uint8_t *part);
 
 /* Sign, append and route all lines; the set is empty then. */
 MUST_USE enum tocsin_err receipts_flush(

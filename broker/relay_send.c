@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* From the outbox to frames: the side of the sender that reads the store. */
 #include "broker/log.h"
+#include "broker/recall.h"
 #include "broker/relay_impl.h"
 #include "crypto/ticket.h"
 
@@ -93,6 +94,8 @@ load_entry(struct source *s, const struct relay_peer *p, struct store_rx *rx,
 		return err;
 	s->kind = (uint8_t)e.kind;
 	s->seq = seq;
+	if (e.erased)
+		return TOCSIN_EERASED;
 	err = e.kind == STORE_TICKET ? load_ticket(s, p, &e)
 				     : load_other(s, p, &e);
 	if (!err)
@@ -111,6 +114,8 @@ check_part(const struct relay_peer *p, struct store_rx *rx,
 	size_t i;
 	enum tocsin_err err = store_get(rx, row->ticket, &e);
 
+	if (!err && e.erased)
+		err = TOCSIN_EERASED;
 	if (!err)
 		err = ticket_parse(&t, &note, e.note);
 	if (err)
@@ -118,9 +123,9 @@ check_part(const struct relay_peer *p, struct store_rx *rx,
 	for (i = 0; i < t.npart; i++)
 		if (memcmp(t.part[i].hash, row->part, 32) == 0)
 			break;
-	return i < t.npart && send_names(&t, span_of(p->nation))
-		   ? TOCSIN_OK
-		   : TOCSIN_ENOTRECIPIENT;
+	if (i == t.npart || !send_names(&t, span_of(p->nation)))
+		return TOCSIN_ENOTRECIPIENT;
+	return recall_covers(rx, &t, row->part) ? TOCSIN_ERECALLED : TOCSIN_OK;
 }
 
 static enum tocsin_err
@@ -161,10 +166,11 @@ load_gone(struct source *s, const struct relay_peer *p, unsigned lane,
     uint64_t n, enum tocsin_err why)
 {
 	static struct log_limit limit = LOG_LIMIT(20, 600000);
+	bool wanted = why == TOCSIN_EERASED || why == TOCSIN_ERECALLED;
 
-	log_limited(&limit, LOG_ERROR, "relay-item-not-sent",
-	    LOG_Z("peer", p->name), LOG_U("lane", lane), LOG_U("item", n),
-	    LOG_ERR(why));
+	log_limited(&limit, wanted ? LOG_INFO : LOG_ERROR,
+	    "relay-item-not-sent", LOG_Z("peer", p->name), LOG_U("lane", lane),
+	    LOG_U("item", n), LOG_ERR(why));
 	load_none(s, lane);
 }
 
@@ -264,6 +270,8 @@ read_rest(const struct source *s, struct store_rx *rx, uint64_t from, size_t n,
 		return TOCSIN_OK;
 	if (!s->detached) {
 		err = store_get(rx, s->seq, &e);
+		if (!err && e.erased)
+			err = TOCSIN_EERASED;
 		if (!err)
 			buf_add(out, span_cut(e.body, (size_t)from, n));
 	} else {
@@ -360,7 +368,7 @@ send_one(struct relay *r, struct relay_peer *p, struct store_rx *rx,
 		err = send_piece(r, p, rx, want, now);
 	if (!err || err == TOCSIN_EBUSY || err == TOCSIN_EINTERNAL)
 		return err;
-	/* Damaged: it was whole when its head was read. */
+	/* Damaged or erased: it was whole when its head was read. */
 	load_gone(s, p, want->lane, want->item, err);
 	s->n = want->item;
 	source_mark(mark, s);

@@ -3,6 +3,7 @@
 
 #include "broker/clock.h"
 #include "broker/intake.h"
+#include "broker/recall.h"
 #include "broker/value.h"
 #include "crypto/receipt.h"
 #include "crypto/ticket.h"
@@ -146,12 +147,14 @@ redo_receipt(struct work *w, const struct store_entry *e)
 static enum tocsin_err
 redo_parts(struct work *w, const struct store_entry *e, const struct ticket *t)
 {
-	enum tocsin_err err = TOCSIN_OK;
+	struct recalled gone;
+	enum tocsin_err err = recall_of(&gone, w->batch.view, t);
 	size_t i;
 
 	for (i = 0; !err && i < t->npart; i++)
-		err = store_part_expect(
-		    w->batch.tx, t->part[i].hash, t->part[i].size, e->seq);
+		if (!(gone.parts >> i & 1))
+			err = store_part_expect(w->batch.tx, t->part[i].hash,
+			    t->part[i].size, e->seq);
 	if (!err && e->detached)
 		err = store_part_expect(
 		    w->batch.tx, t->body_hash, t->body_size, e->seq);
@@ -170,6 +173,8 @@ redo_ticket(struct work *w, const struct store_entry *e)
 	for (i = 0; !err && i < t.nto; i++)
 		if (span_is(member_nation(t.to[i].member), w->c->nation))
 			err = mail(w, t.to[i].member, e->seq);
+	if (!err)
+		err = recall_again(&w->batch, &t);
 	if (!err && w->how.parts)
 		err = redo_parts(w, e, &t);
 	if (err)

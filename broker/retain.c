@@ -3,8 +3,8 @@
 
 #include "broker/broker.h"
 #include "broker/clock.h"
+#include "broker/erase.h"
 #include "broker/log.h"
-#include "broker/quota.h"
 #include "broker/value.h"
 #include "crypto/ticket.h"
 
@@ -114,35 +114,6 @@ is_needed(
 
 /* ---- erasing ---- */
 
-static enum tocsin_err
-unname(struct turn *w, const uint8_t hash[32])
-{
-	enum tocsin_err err = store_part_unname(w->batch->tx, hash);
-
-	return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
-}
-
-static enum tocsin_err
-erase(struct turn *w, const struct store_entry *e, const struct ticket *t)
-{
-	enum tocsin_err err =
-	    quota_give_back(w->batch, e, e->kind == STORE_TICKET ? t : NULL);
-	size_t i;
-
-	if (!err)
-		err = store_erase(w->batch->tx, e->seq);
-	w->erased++;
-	if (err || e->kind != STORE_TICKET)
-		return err;
-	if (e->detached)
-		err = unname(w, t->body_hash);
-	for (i = 0; i < t->npart && !err; i++)
-		if (!e->detached ||
-		    memcmp(t->part[i].hash, t->body_hash, 32) != 0)
-			err = unname(w, t->part[i].hash);
-	return err;
-}
-
 static bool
 has_label(const struct ticket *t, const char *label)
 {
@@ -199,7 +170,9 @@ consider(struct turn *w, const struct store_entry *found)
 		} else {
 			if (needed)
 				say_unread(&e);
-			err = erase(w, &e, &t);
+			w->erased++;
+			err = erase_entry(
+			    batch, &e, e.kind == STORE_TICKET ? &t : NULL);
 		}
 	} else {
 		err = TOCSIN_OK;

@@ -625,9 +625,8 @@ entry_put(struct store_tx *tx, uint64_t seq, struct span tail)
 	return TOCSIN_OK;
 }
 
-/* Write the pending records. They are read from the tables afterwards. */
-static enum tocsin_err
-seal(struct store_tx *tx)
+enum tocsin_err
+tx_seal(struct store_tx *tx)
 {
 	struct span all = buf_span(&tx->segment), tail;
 	size_t count = tx->rows.n / sizeof(struct entry_row), i;
@@ -658,7 +657,7 @@ tx_finish(struct store_tx *tx)
 	enum tocsin_err err = tx->failed;
 
 	if (!err)
-		err = seal(tx);
+		err = tx_seal(tx);
 	if (!err)
 		err = parts_sweep(tx);
 	if (!err) /* what is counted is a guess: three times that */
@@ -829,7 +828,7 @@ record_add(struct store_tx *tx, const struct store_entry *e)
 	enum tocsin_err err;
 
 	if (tx->segment.n > 0 && tx->segment.n + size > SEGMENT_MAX) {
-		err = seal(tx);
+		err = tx_seal(tx);
 		if (err)
 			return err;
 	}

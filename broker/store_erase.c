@@ -178,8 +178,11 @@ store_erase(struct store_tx *tx, uint64_t seq)
 
 	if (tx->failed)
 		return tx->failed;
-	if (seq >= tx->first)
-		return TOCSIN_EBUSY; /* of this very transaction */
+	if (seq >= tx->first) { /* of this very transaction: write it first */
+		err = tx_seal(tx);
+		if (err)
+			return tx_refuse(tx, err);
+	}
 	err = store_get(&tx->view, seq, &e);
 	if (err || e.erased)
 		return err;

@@ -225,6 +225,9 @@ enum tocsin_err record_find(
     struct store_rx *rx, const struct entry_row *row, struct span *record);
 void record_check(uint8_t check[CHECK_LEN], struct span record);
 
+/* Write the pending records. They are read from the tables afterwards. */
+enum tocsin_err tx_seal(struct store_tx *tx);
+
 /* store_amend.c: the record that stands in for a damaged one; NOTFOUND. */
 enum tocsin_err amended_get(
     struct store_rx *rx, uint64_t seq, struct store_entry *out);

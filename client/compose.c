@@ -674,7 +674,26 @@ load_thread(struct composing *c, struct desk_tx *tx)
 
 /* ---- recalls ---- */
 
-/* The attachments that are named; the header then has no `ref`. */
+static enum tocsin_err
+recall_part(struct composing *c, const uint8_t hash[32])
+{
+	struct ticket *h = &c->header;
+	size_t i;
+
+	for (i = 0; i < c->nrecall; i++)
+		if (memcmp(c->recall[i], hash, 32) == 0)
+			return TOCSIN_OK;
+	if (h->nref == TICKET_REFS_MAX)
+		return fail(TOCSIN_ETOOLARGE,
+		    "one recall takes back %d attachments at most; recall the "
+		    "others with another one",
+		    TICKET_REFS_MAX - 1);
+	memcpy(h->ref[h->nref++], hash, 32);
+	memcpy(c->recall[c->nrecall++], hash, 32);
+	return TOCSIN_OK;
+}
+
+/* The attachments that are named, each by a `ref` beside the message's. */
 static enum tocsin_err
 recall_parts(struct composing *c, const struct opened *o)
 {
@@ -689,18 +708,29 @@ recall_parts(struct composing *c, const struct opened *o)
 		for (i = 0; i < in.nattachment; i++)
 			if (strcmp(in.attachment[i].name, *name) == 0)
 				break;
-		if (i == in.nattachment || c->nrecall == TICKET_PARTS_MAX)
+		if (i == in.nattachment)
 			err = fail(TOCSIN_ENOTFOUND,
 			    "%s has no attachment of the name %s",
 			    c->draft->thread, *name);
 		else
-			memcpy(c->recall[c->nrecall++], in.attachment[i].part,
-			    ID_LEN);
+			err = recall_part(c, in.attachment[i].part);
 	}
 	incident_release(&in);
 	id_print(c->recall_of, o->row.id);
-	c->header.nref = 0;
 	return err;
+}
+
+/* All of it is recalled, or attachments of which this one hands one on. */
+static bool
+hands_on(const struct composing *c, const struct ticket *t)
+{
+	size_t i, k;
+
+	for (i = 0; i < t->npart; i++)
+		for (k = 0; k < c->nrecall; k++)
+			if (memcmp(t->part[i].hash, c->recall[k], 32) == 0)
+				return true;
+	return c->nrecall == 0;
 }
 
 /* What shows the first message to others goes with it. */
@@ -721,7 +751,8 @@ recall_carriers(struct composing *c, struct desk_tx *tx)
 		    row.refused != TOCSIN_OK ||
 		    ticket_parse(t, &note, row.note) != TOCSIN_OK ||
 		    (t->kind != TICKET_ESCALATE && t->kind != TICKET_SHARE) ||
-		    !span_is(t->from, c->t->parts.keys->member))
+		    !span_is(t->from, c->t->parts.keys->member) ||
+		    !hands_on(c, t))
 			continue;
 		if (h->nref == TICKET_REFS_MAX)
 			err = fail(TOCSIN_ETOOLARGE,
@@ -754,7 +785,7 @@ recall_from(struct composing *c, struct desk_tx *tx, const struct opened *o)
 	for (i = 0; err == TOCSIN_OK && i < t->nto; i++)
 		err = add_to(c, t->to[i].member);
 	if (err == TOCSIN_OK && c->draft->recall != NULL)
-		return recall_parts(c, o);
+		err = recall_parts(c, o);
 	if (err == TOCSIN_OK && memcmp(o->row.id, o->row.thread, ID_LEN) == 0)
 		err = recall_carriers(c, tx);
 	return err;
@@ -1096,33 +1127,6 @@ struct sending {
 	uint8_t (*raw)[ID_LEN];
 };
 
-/* What a recall says of attachments; whoever comes first does it. */
-static enum tocsin_err
-obey_parts(struct tocsin *t, struct desk_tx *tx, const struct recall_owed *owed)
-{
-	struct opened *o = calloc(1, sizeof(*o));
-	struct incident in = { 0 };
-	enum tocsin_err err;
-	uint64_t n;
-	size_t i;
-
-	if (o == NULL)
-		return fail(TOCSIN_EINTERNAL, "no memory");
-	err = recall_told(tx, owed);
-	if (err == TOCSIN_OK)
-		err = desk_find(tx, owed->id, &n);
-	if (err == TOCSIN_OK)
-		err = open_message(t, tx, n, o);
-	if (err == TOCSIN_OK && o->ticket.nref == 0 &&
-	    incident_parse(&in, o->contents.json) == TOCSIN_OK)
-		for (i = 0; err == TOCSIN_OK && i < in.nrecall; i++)
-			err = recall_part(tx, t->parts.keys, in.recall[i]);
-	incident_release(&in);
-	opened_release(o);
-	free(o);
-	return err;
-}
-
 static enum tocsin_err
 make_all(const struct sending *s, struct desk_tx *tx)
 {
@@ -1130,7 +1134,7 @@ make_all(const struct sending *s, struct desk_tx *tx)
 	size_t i;
 
 	if (s->owed != NULL)
-		err = obey_parts(s->t, tx, s->owed);
+		err = recall_told(tx, s->owed);
 	if (s->reader != NULL) {
 		err = reader_step(tx, s->reader, s->number);
 		if (err != TOCSIN_OK && err != TOCSIN_EDUPLICATE &&

@@ -7,8 +7,8 @@
  * the operator adds to it or replaces its rows. A clock runs for a ticket if
  * its row says for which it runs by itself, or if an officer started its
  * regime. That, and that something was done, are signed messages of the
- * member's own, which go to nobody else (PROTOCOL.md 8.10); so every desk of the
- * team sees the same, and it is a pure function of the set of them.
+ * member's own, which go to nobody else (PROTOCOL.md 8.10); so every desk of
+ * the team sees the same, and it is a pure function of the set of them.
  *
  * Pure, but for due_load(). Times are seconds since 1970; months are those of
  * the calendar, in UTC.

@@ -20,9 +20,9 @@
 #include "crypto/wire.h"
 
 /*
- * Into `dir`, which is made if it isn't there; another file that is there is not
- * replaced, EUSAGE. EUNAVAILABLE: not all of the attachments are at the broker;
- * the rest is exported, and the next try adds what came since.
+ * Into `dir`, which is made if it isn't there; another file that is there is
+ * not replaced, EUSAGE. EUNAVAILABLE: not all of the attachments are at the
+ * broker; the rest is exported, and the next try adds what came since.
  */
 enum tocsin_err export_message(
     struct tocsin *t, const char *id, const char *dir) TOCSIN_MUST_USE;

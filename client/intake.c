@@ -585,7 +585,11 @@ take_line(struct work *w, const struct roster_broker *b,
 		err = desk_get(w->tx, number, &m);
 	if (err != TOCSIN_OK || !concerns(w, &m, l, b))
 		return is_storage(err) ? err : TOCSIN_OK;
-	if (l->kind == RECEIPT_DELIVERED) {
+	if (l->kind == RECEIPT_ERASED && l->one) { /* of each part */
+		snprintf(who, sizeof(who), "%s ", b->nation);
+		id_print(who + strlen(who), l->part);
+		p.who = span_of(who);
+	} else if (l->kind == RECEIPT_DELIVERED) {
 		snprintf(by, sizeof(by), "%s %s", b->name, l->device);
 		snprintf(who, sizeof(who), "%s/%s", l->member, l->device);
 		p.who = span_of(who); /* of each device the first word */

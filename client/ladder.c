@@ -88,6 +88,8 @@ by_content(const void *a, const void *b)
 		c = compare(x->by, y->by);
 	if (c == 0)
 		c = compare(x->reason, y->reason);
+	if (c == 0)
+		c = compare(x->part, y->part);
 	return c != 0 ? c : compare(x->receipt, y->receipt);
 }
 
@@ -215,13 +217,36 @@ has_word(const char *const *list, const char *word)
 
 /* ---- recalls ---- */
 
-/* A recall takes back what its own member said. */
+/* A recall takes back what its own member said: all of it, or parts. */
 static bool
-recalls(const struct ladder_message *recall, const struct ladder_message *m)
+touches(const struct ladder_message *recall, const struct ladder_message *m)
 {
 	return is(recall, "recall") && !is(m, "recall") &&
 	       strcmp(recall->member, m->member) == 0 &&
 	       has_word(recall->recalls, m->id);
+}
+
+static bool
+takes_part(const struct ladder_message *recall, const char *part)
+{
+	return has_word(recall->recalls, part);
+}
+
+static bool
+is_of_parts(const struct ladder_message *recall, const struct ladder_message *m)
+{
+	size_t i;
+
+	for (i = 0; m->parts != NULL && m->parts[i] != NULL; i++)
+		if (takes_part(recall, m->parts[i]))
+			return true;
+	return false;
+}
+
+static bool
+recalls(const struct ladder_message *recall, const struct ladder_message *m)
+{
+	return touches(recall, m) && !is_of_parts(recall, m);
 }
 
 static bool
@@ -273,12 +298,53 @@ tell_erased(struct tocsin_holder *h, int64_t time, const char *by,
 	h->receipt = receipt;
 }
 
-/* Brokers see whole messages only. */
+/* The first word of `who` that it erased that part, or all of the message. */
+static const struct ladder_receipt *
+erased_by(const struct fold *f, const struct ladder_message *m, const char *who,
+    const char *part)
+{
+	const struct ladder_receipt *found = NULL, *r;
+	size_t i;
+
+	for (i = 0; i < f->nr; i++) {
+		r = &f->r[i];
+		if (r->erased && strcmp(r->id, m->id) == 0 &&
+		    strcmp(r->who, who) == 0 &&
+		    (r->part == NULL || compare(r->part, part) == 0) &&
+		    (found == NULL || r->time < found->time))
+			found = r;
+	}
+	return found;
+}
+
+/* The last of those that are needed; NULL: one is missing. */
+static const struct ladder_receipt *
+all_erased_by(const struct fold *f, const struct ladder_message *recall,
+    const struct ladder_message *m, const char *who)
+{
+	const struct ladder_receipt *last = NULL, *r;
+	size_t i;
+
+	if (recalls(recall, m))
+		return erased_by(f, m, who, NULL);
+	for (i = 0; m->parts[i] != NULL; i++) {
+		if (!takes_part(recall, m->parts[i]))
+			continue;
+		r = erased_by(f, m, who, m->parts[i]);
+		if (r == NULL)
+			return NULL;
+		if (last == NULL || r->time > last->time)
+			last = r;
+	}
+	return last;
+}
+
+/* Who had it, by the words of brokers, and which of them has it no more. */
 static void
 trace_receipts(struct fold *f, const struct ladder_message *recall,
     const struct ladder_message *m)
 {
-	const struct ladder_receipt *r;
+	const struct ladder_receipt *r, *gone;
 	struct tocsin_holder *h;
 	size_t i;
 
@@ -287,11 +353,13 @@ trace_receipts(struct fold *f, const struct ladder_message *recall,
 		if (strcmp(r->id, m->id) != 0 ||
 		    (r->rung == TOCSIN_RUNG_REFUSED && !r->erased))
 			continue;
+		gone = r->erased ? all_erased_by(f, recall, m, r->who) : NULL;
 		h = holder_of(f, recall, m->id, r->who, r->time);
 		if (h != NULL && r->time < h->since)
 			h->since = r->time;
-		if (r->erased && recall->recalls_of == NULL)
-			tell_erased(h, r->time, r->by, NULL, r->receipt);
+		if (gone != NULL)
+			tell_erased(
+			    h, gone->time, gone->by, NULL, gone->receipt);
 	}
 }
 
@@ -323,16 +391,6 @@ by_holder(const void *a, const void *b)
 	if (c == 0)
 		c = strcmp(x->message, y->message);
 	return c != 0 ? c : strcmp(x->who, y->who);
-}
-
-/* Also of a part: that does not make the message recalled. */
-static bool
-touches(const struct ladder_message *recall, const struct ladder_message *m)
-{
-	return recalls(recall, m) ||
-	       (is(recall, "recall") && recall->recalls_of != NULL &&
-		   strcmp(recall->recalls_of, m->id) == 0 &&
-		   strcmp(recall->member, m->member) == 0);
 }
 
 static void

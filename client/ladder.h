@@ -33,8 +33,9 @@ struct ladder_message { /* one of a thread, opened */
 	uint64_t seq;		    /* in its device's chain; 0: not known */
 	const char *const *ref;	    /* ids that it refers to, the thread's too;
 				       NULL-terminated, or NULL */
-	const char *const *recalls; /* of a recall: ids; or NULL */
-	const char *recalls_of;	    /* or attachments of that one; or NULL */
+	const char *const *recalls; /* of a recall: ids of messages and hashes
+				       of their parts; or NULL */
+	const char *const *parts;   /* hashes; NULL-terminated, or NULL */
 };
 
 /* What a broker said of a message. */
@@ -45,7 +46,8 @@ struct ladder_receipt {
 	const char *reason;
 	int64_t time;
 	enum tocsin_rung rung; /* RELAYED, DELIVERED or REFUSED */
-	bool erased;	       /* none of these: that it erased it */
+	bool erased;	       /* none of these: that it erased it, */
+	const char *part;      /* or of it the part of that hash alone */
 	const char *receipt;   /* the id of the receipt; or NULL */
 };
 

@@ -291,8 +291,8 @@ message_of(struct tocsin *t, struct desk_tx *tx, uint64_t number,
 	if (err == TOCSIN_OK && !fill(m, t, tx, o))
 		err = fail(TOCSIN_EINTERNAL, "no memory");
 	for (i = 0; err == TOCSIN_OK && i < m->m.nparts; i++)
-		m->parts[i].recalled =
-		    recall_has_part(tx, m->incident.attachment[i].part);
+		m->parts[i].recalled = recall_covers_part(
+		    tx, &o->ticket, m->incident.attachment[i].part);
 	opened_release(o);
 	free(o);
 	if (err != TOCSIN_OK)

@@ -11,6 +11,7 @@
 
 #define OWED "confirm/"
 #define HEX (2 * ID_LEN + 1)
+#define NAMED_MAX 64 /* recalls of one message that are looked at */
 
 static void
 value_name(char out[160], const struct ticket *of, const uint8_t id[ID_LEN])
@@ -20,15 +21,6 @@ value_name(char out[160], const struct ticket *of, const uint8_t id[ID_LEN])
 	sodium_bin2hex(hex, sizeof(hex), id, ID_LEN);
 	snprintf(out, 160, "recalled/%s/%.*s", hex, (int)of->from.n,
 	    (const char *)of->from.p);
-}
-
-static void
-part_name(char out[160], const uint8_t hash[32])
-{
-	char hex[HEX];
-
-	sodium_bin2hex(hex, sizeof(hex), hash, 32);
-	snprintf(out, 160, "recalled-part/%s", hex);
 }
 
 static bool
@@ -51,10 +43,63 @@ drop_part(const struct keystore *k, const uint8_t hash[32])
 	(void)unlink(partial);
 }
 
+/* ---- what two headers say ---- */
+
+static bool
+has_ref(const struct ticket *recall, const uint8_t id[ID_LEN])
+{
+	size_t i;
+
+	for (i = 0; i < recall->nref; i++)
+		if (memcmp(recall->ref[i], id, ID_LEN) == 0)
+			return true;
+	return false;
+}
+
 static bool
 takes_back(const struct ticket *recall, const struct ticket *t)
 {
-	return span_eq(recall->from, t->from) && t->kind != TICKET_RECALL;
+	return recall->kind == TICKET_RECALL && t->kind != TICKET_RECALL &&
+	       span_eq(recall->from, t->from) && has_ref(recall, t->id);
+}
+
+static bool
+is_of_parts(const struct ticket *recall, const struct ticket *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->npart; i++)
+		if (has_ref(recall, t->part[i].hash))
+			return true;
+	return false;
+}
+
+bool
+recall_names(const struct ticket *recall, const struct ticket *t)
+{
+	return takes_back(recall, t) && !is_of_parts(recall, t);
+}
+
+bool
+recall_names_part(
+    const struct ticket *recall, const struct ticket *t, const uint8_t hash[32])
+{
+	return takes_back(recall, t) &&
+	       (has_ref(recall, hash) || !is_of_parts(recall, t));
+}
+
+/* ---- obeying ---- */
+
+static enum tocsin_err
+drop_parts(const struct keystore *k, const struct ticket *recall,
+    const struct ticket *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->npart; i++)
+		if (recall_names_part(recall, t, t->part[i].hash))
+			drop_part(k, t->part[i].hash);
+	return TOCSIN_OK;
 }
 
 /* A message that is here; the span that the desk gave dies with the update. */
@@ -66,21 +111,41 @@ erase(struct desk_tx *tx, const struct keystore *k, const struct ticket *recall,
 	struct desk_message row;
 	enum tocsin_err err;
 	struct note note;
-	size_t i;
 
 	if (t == NULL)
 		return TOCSIN_EINTERNAL;
 	err = desk_get(tx, number, &row);
 	if (err == TOCSIN_OK && ticket_parse(t, &note, row.note) == TOCSIN_OK &&
-	    takes_back(recall, t) && !row.own) {
-		for (i = 0; i < t->npart; i++)
-			drop_part(k, t->part[i].hash);
-		row.body = (struct span){ 0 };
-		row.refused = TOCSIN_ERECALLED;
-		err = desk_update(tx, &row);
+	    !row.own) {
+		err = drop_parts(k, recall, t);
+		if (recall_names(recall, t)) {
+			row.body = (struct span){ 0 };
+			row.refused = TOCSIN_ERECALLED;
+			err = desk_update(tx, &row);
+		}
 	}
 	free(t);
 	return err == TOCSIN_EBODYMISMATCH ? TOCSIN_OK : err;
+}
+
+/* The recalls that name it, this one with them. */
+static enum tocsin_err
+note_recall(struct desk_tx *tx, const struct ticket *recall, const char *name)
+{
+	struct buf list = { 0 };
+	struct span had = { 0 };
+	enum tocsin_err err = desk_value_get(tx, name, &had);
+
+	if (err == TOCSIN_OK || err == TOCSIN_ENOTFOUND) {
+		buf_add(&list, had);
+		buf_add(&list, SPAN(recall->id));
+		err = !buf_ok(&list) ? TOCSIN_EINTERNAL
+		      : had.n >= (size_t)NAMED_MAX * ID_LEN
+			  ? TOCSIN_OK
+			  : desk_value_put(tx, name, buf_span(&list));
+	}
+	buf_release(&list);
+	return err;
 }
 
 static enum tocsin_err
@@ -92,7 +157,7 @@ take_back(struct desk_tx *tx, const struct keystore *k,
 	enum tocsin_err err;
 
 	value_name(name, recall, id);
-	err = desk_value_put(tx, name, SPAN(recall->id));
+	err = note_recall(tx, recall, name);
 	if (err == TOCSIN_OK)
 		err = desk_find(tx, id, &number);
 	if (err == TOCSIN_OK)
@@ -119,34 +184,59 @@ recall_obey(
 				: err;
 }
 
+/* ---- what was recalled ---- */
+
+/* One recall that was obeyed; its header stays in the desk. */
+static bool
+one_covers(struct desk_tx *tx, const uint8_t id[ID_LEN], const struct ticket *t,
+    const uint8_t *hash)
+{
+	struct ticket *recall = malloc(sizeof(*recall));
+	struct desk_message row;
+	struct note note;
+	bool covers = false;
+	uint64_t n;
+
+	if (recall != NULL && desk_find(tx, id, &n) == TOCSIN_OK &&
+	    desk_get(tx, n, &row) == TOCSIN_OK &&
+	    ticket_parse(recall, &note, row.note) == TOCSIN_OK)
+		covers = hash != NULL ? recall_names_part(recall, t, hash)
+				      : recall_names(recall, t);
+	free(recall);
+	return covers;
+}
+
+static bool
+covers(struct desk_tx *tx, const struct ticket *t, const uint8_t *hash)
+{
+	char name[160];
+	struct span list;
+	bool yes = false;
+
+	value_name(name, t, t->id);
+	if (t->kind == TICKET_RECALL ||
+	    desk_value_get(tx, name, &list) != TOCSIN_OK)
+		return false;
+	for (; !yes && list.n >= ID_LEN;
+	     list = span_cut(list, ID_LEN, list.n - ID_LEN))
+		yes = one_covers(tx, list.p, t, hash);
+	return yes;
+}
+
 bool
 recall_covers(struct desk_tx *tx, const struct ticket *t)
 {
-	char name[160];
-
-	value_name(name, t, t->id);
-	return t->kind != TICKET_RECALL && has(tx, name);
-}
-
-enum tocsin_err
-recall_part(
-    struct desk_tx *tx, const struct keystore *k, const uint8_t hash[32])
-{
-	char name[160];
-
-	part_name(name, hash);
-	drop_part(k, hash);
-	return desk_value_put(tx, name, (struct span){ hash, 32 });
+	return covers(tx, t, NULL);
 }
 
 bool
-recall_has_part(struct desk_tx *tx, const uint8_t hash[32])
+recall_covers_part(
+    struct desk_tx *tx, const struct ticket *t, const uint8_t hash[32])
 {
-	char name[160];
-
-	part_name(name, hash);
-	return has(tx, name);
+	return covers(tx, t, hash);
 }
+
+/* ---- what is owed ---- */
 
 enum tocsin_err
 recall_owed_next(struct desk_tx *tx, struct recall_owed *after)

@@ -2,14 +2,15 @@
 /*
  * recall.h - what its sender has taken back, and what a desk does about it
  *
- * A recall names messages of its own member (PROTOCOL.md 8.8). A desk that gets
- * one drops their bodies and attachments, refuses them with the reason
- * `recalled` if they come later, and owes its sender a signed word that it has
- * done so. All of it is in the change of the desk that takes the recall in, so
- * a crash leaves nothing half obeyed. The desks of the member that recalls keep
- * theirs: they must know what it was.
+ * A recall names messages of its own member, or attachments of them, in its
+ * header (PROTOCOL.md 8.8). A desk that gets one drops their bodies and
+ * attachments, refuses them with the reason `recalled` if they come later, and
+ * owes its sender a signed word that it has done so. All of it is in the change
+ * of the desk that takes the recall in, so a crash leaves nothing half obeyed.
+ * The desks of the member that recalls keep theirs: they must know what it was.
  *
- * Desk values: "recalled/ID/MEMBER", "recalled-part/HASH", "confirm/ID".
+ * Desk values: "recalled/ID/MEMBER", the ids of the recalls of that member that
+ * name that message; "confirm/ID", a recall that nobody was told of.
  */
 #ifndef TOCSIN_CLIENT_RECALL_H
 #define TOCSIN_CLIENT_RECALL_H
@@ -22,13 +23,15 @@
 enum tocsin_err MUST_USE recall_obey(
     struct desk_tx *tx, const struct keystore *k, const struct ticket *recall);
 
-/* Whether `t`, a message of another member, was taken back before it came. */
-bool recall_covers(struct desk_tx *tx, const struct ticket *t);
+/* Whether two headers say that, of the whole message or of a part of it. */
+bool recall_names(const struct ticket *recall, const struct ticket *t);
+bool recall_names_part(const struct ticket *recall, const struct ticket *t,
+    const uint8_t hash[32]);
 
-/* One attachment, which the content of a recall names. */
-enum tocsin_err MUST_USE recall_part(
-    struct desk_tx *tx, const struct keystore *k, const uint8_t hash[32]);
-bool recall_has_part(struct desk_tx *tx, const uint8_t hash[32]);
+/* Whether `t`, a message of another member, was taken back, or a part of it. */
+bool recall_covers(struct desk_tx *tx, const struct ticket *t);
+bool recall_covers_part(
+    struct desk_tx *tx, const struct ticket *t, const uint8_t hash[32]);
 
 /*
  * A recall that nobody was told of yet; the first beyond `after`, of which an

@@ -309,11 +309,12 @@ open_for(struct tocsin *t, const char *id, struct opened *o)
 }
 
 static bool
-is_recalled(struct tocsin *t, const struct incident_attachment *a)
+is_recalled(struct tocsin *t, const struct opened *o,
+    const struct incident_attachment *a)
 {
 	struct desk_tx *tx = NULL;
 	bool yes = desk_read(t->parts.desk, &tx) == TOCSIN_OK &&
-		   recall_has_part(tx, a->part);
+		   recall_covers_part(tx, &o->ticket, a->part);
 
 	desk_end(tx);
 	return yes;
@@ -339,7 +340,7 @@ tocsin_save(struct tocsin *t, const char *id, const char *name, const char *dir,
 		    TOCSIN_EMALFORMED, "%s: its content is not readable", id);
 	if (err == TOCSIN_OK) {
 		a = find(&in, name);
-		if (a != NULL && is_recalled(t, a))
+		if (a != NULL && is_recalled(t, o, a))
 			err = fail(TOCSIN_ERECALLED, "%s: %s", name,
 			    tocsin_err_text(TOCSIN_ERECALLED));
 		else if (a != NULL)

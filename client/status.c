@@ -15,6 +15,8 @@ struct links {
 	char id[TICKET_REFS_MAX + 1][ID_TEXT + 1];
 	const char *ref[TICKET_REFS_MAX + 2];
 	const char *recalls[TICKET_REFS_MAX + 1]; /* of a recall */
+	char part_id[TICKET_PARTS_MAX][ID_TEXT + 1];
+	const char *part[TICKET_PARTS_MAX + 1];
 };
 
 /* The thread's messages and receipts, as the ladder wants them. */
@@ -101,6 +103,7 @@ rung_of(uint8_t kind)
 	case RECEIPT_REFUSED:
 		return TOCSIN_RUNG_REFUSED;
 	case RECEIPT_STORED:
+	case RECEIPT_ERASED: /* it had it */
 		break;
 	}
 	return TOCSIN_RUNG_RELAYED;
@@ -116,6 +119,21 @@ keep_receipt(struct evidence *e, struct ladder_receipt *r, struct span id)
 	id_print(text, id.p);
 	r->receipt = keep(e, span_of(text));
 	return r->receipt != NULL;
+}
+
+/* A row that one part was erased names it behind who did so. */
+static bool
+keep_erased(struct evidence *e, struct ladder_receipt *r, struct span who)
+{
+	size_t n = 0;
+
+	while (n < who.n && who.p[n] != ' ')
+		n++;
+	r->erased = true;
+	r->who = keep(e, span_cut(who, 0, n));
+	if (n < who.n)
+		r->part = keep(e, span_cut(who, n + 1, who.n));
+	return r->who != NULL && (n == who.n || r->part != NULL);
 }
 
 static enum tocsin_err
@@ -135,11 +153,16 @@ add_receipts(struct evidence *e, struct desk_tx *tx, const uint8_t id[ID_LEN],
 		e->receipt = r;
 		r += e->nreceipt++;
 		*r = (struct ladder_receipt){ .id = id_text,
-			.who = keep(e, p.who),
 			.by = keep(e, p.by),
 			.reason = p.reason.n > 0 ? keep(e, p.reason) : NULL,
 			.time = p.time,
 			.rung = rung_of(p.kind) };
+		if (p.kind == RECEIPT_ERASED) {
+			if (!keep_erased(e, r, p.who))
+				return TOCSIN_EINTERNAL;
+		} else {
+			r->who = keep(e, p.who);
+		}
 		if (r->who == NULL || r->by == NULL ||
 		    !keep_receipt(e, r, p.receipt))
 			return TOCSIN_EINTERNAL;
@@ -186,7 +209,8 @@ describe(struct evidence *e, size_t i)
 		.refused_here = m->own && m->refused != TOCSIN_OK,
 		.seq = e->links[i]->seq,
 		.ref = e->links[i]->ref,
-		.recalls = e->links[i]->recalls };
+		.recalls = e->links[i]->recalls,
+		.parts = e->links[i]->part };
 	out->member =
 	    keep(e, span_cut(span_of(m->from), 0,
 			slash != NULL ? (size_t)(slash - m->from) : SIZE_MAX));
@@ -198,7 +222,6 @@ describe(struct evidence *e, size_t i)
 		out->reason = e->incident[i].reason != NULL
 				  ? e->incident[i].reason
 				  : e->incident[i].resolution;
-		out->recalls_of = e->incident[i].recall_of;
 	}
 	if (out->refused_here)
 		out->reason = tocsin_err_name(m->refused);
@@ -225,6 +248,10 @@ read_links(struct links **out, const struct desk_message *row)
 			id_print(l->id[n++], t->ref[i]);
 		if (t->has_thread)
 			id_print(l->id[n++], t->thread);
+		for (i = 0; i < t->npart; i++) {
+			id_print(l->part_id[i], t->part[i].hash);
+			l->part[i] = l->part_id[i];
+		}
 	}
 	for (i = 0; i < n; i++)
 		l->ref[i] = l->id[i];

@@ -12,6 +12,7 @@ static const char *const kinds[] = {
 	[RECEIPT_STORED] = "stored",
 	[RECEIPT_DELIVERED] = "delivered",
 	[RECEIPT_REFUSED] = "refused",
+	[RECEIPT_ERASED] = "erased",
 };
 
 /* ---- building ---- */
@@ -33,23 +34,44 @@ print_line(struct buf *b, const struct receipt_line *l)
 {
 	buf_addf(b, "%s ", kinds[l->kind]);
 	text_put_id(b, l->id);
-	if (l->kind == RECEIPT_STORED)
-		buf_addf(b, " %" PRIu64 "\n", l->index);
-	else if (l->kind == RECEIPT_DELIVERED)
-		buf_addf(b, " %s %s\n", l->member, l->device);
-	else
-		buf_addf(b, " %s\n", l->reason);
+	buf_addz(b, " ");
+	switch (l->kind) {
+	case RECEIPT_STORED:
+		buf_addf(b, "%" PRIu64, l->index);
+		break;
+	case RECEIPT_DELIVERED:
+		buf_addf(b, "%s %s", l->member, l->device);
+		break;
+	case RECEIPT_ERASED:
+		if (l->one)
+			text_put_id(b, l->part);
+		else
+			buf_addz(b, "-");
+		break;
+	case RECEIPT_REFUSED:
+		buf_addz(b, l->reason);
+		break;
+	}
+	buf_addz(b, "\n");
 }
 
 /* Not less than what the line is printed as. */
 static size_t
 line_size(const struct receipt_line *l)
 {
-	return strlen(kinds[l->kind]) + ID_TEXT + 3 +
-	       (l->kind == RECEIPT_STORED
-		       ? 20
-		       : strlen(l->member) + strlen(l->device) + 1 +
-			     strlen(l->reason));
+	size_t n = strlen(kinds[l->kind]) + ID_TEXT + 3;
+
+	switch (l->kind) {
+	case RECEIPT_STORED:
+		return n + 20;
+	case RECEIPT_DELIVERED:
+		return n + strlen(l->member) + 1 + strlen(l->device);
+	case RECEIPT_ERASED:
+		return n + ID_TEXT;
+	case RECEIPT_REFUSED:
+		break;
+	}
+	return n + strlen(l->reason);
 }
 
 static bool
@@ -96,6 +118,30 @@ receipt_refused(
 	return add(r, &l);
 }
 
+bool
+receipt_erased(struct receipt *r, const uint8_t id[ID_LEN], const uint8_t *part)
+{
+	struct receipt_line l = { .kind = RECEIPT_ERASED, .one = part != NULL };
+
+	memcpy(l.id, id, ID_LEN);
+	if (part != NULL)
+		memcpy(l.part, part, sizeof(l.part));
+	return add(r, &l);
+}
+
+/* As it is printed, where "-" stands behind "+". */
+static int
+by_part(const struct receipt_line *x, const struct receipt_line *y)
+{
+	char part[2][ID_TEXT + 1] = { "-", "-" };
+
+	if (x->one)
+		id_print(part[0], x->part);
+	if (y->one)
+		id_print(part[1], y->part);
+	return strcmp(part[0], part[1]);
+}
+
 /* The order of the printed lines: base64 does not sort as its bytes do. */
 static int
 by_print(const void *a, const void *b)
@@ -115,6 +161,8 @@ by_print(const void *a, const void *b)
 		c = strcmp(x->device, y->device);
 	if (c == 0)
 		c = strcmp(x->reason, y->reason);
+	if (c == 0)
+		c = by_part(x, y);
 	if (c != 0 || x->kind != RECEIPT_STORED)
 		return c;
 	snprintf(number[0], sizeof(number[0]), "%" PRIu64, x->index);
@@ -190,6 +238,12 @@ read_line(struct text *t, struct receipt_line *l)
 		l->kind = RECEIPT_REFUSED;
 		text_line(t, "refused", 2, f);
 		text_copy(t, f[1], name_token, l->reason, sizeof(l->reason));
+	} else if (text_has(t, "erased")) {
+		l->kind = RECEIPT_ERASED;
+		text_line(t, "erased", 2, f);
+		l->one = !span_is(f[1], "-");
+		if (l->one)
+			text_id(t, f[1], l->part);
 	} else {
 		l->kind = RECEIPT_STORED;
 		text_line(t, "stored", 2, f);

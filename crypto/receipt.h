@@ -3,8 +3,9 @@
  * receipt.h - a broker's signed word on what became of tickets
  *
  * It goes back towards the sender and stands behind "relayed" and "delivered":
- * stored at an index of the broker's log, handed to a device of a member, or
- * refused, with the reason, so that nothing ends in silence (PROTOCOL.md 7.5).
+ * stored at an index of the broker's log, handed to a device of a member,
+ * erased because its sender has recalled it, or refused, with the reason, so
+ * that nothing ends in silence (PROTOCOL.md 7.5).
  *
  * A receipt is a plain value of about 36 KiB: keep it off small stacks. Its
  * lines ascend by their bytes; receipt_print() sorts them.
@@ -21,6 +22,7 @@ enum receipt_kind {
 	RECEIPT_STORED,
 	RECEIPT_DELIVERED,
 	RECEIPT_REFUSED,
+	RECEIPT_ERASED,
 };
 
 struct receipt_line {
@@ -30,6 +32,8 @@ struct receipt_line {
 	char member[MEMBER_MAX + 1]; /* delivered */
 	char device[LABEL_MAX + 1];
 	char reason[TOKEN_MAX + 1]; /* refused: a name of tocsin_err.h */
+	bool one;		    /* erased: that part alone */
+	uint8_t part[32];
 };
 
 struct receipt {
@@ -51,6 +55,9 @@ MUST_USE bool receipt_stored(
     struct receipt *r, const uint8_t id[ID_LEN], uint64_t index);
 MUST_USE bool receipt_delivered(struct receipt *r, const uint8_t id[ID_LEN],
     const char *member, const char *device);
+/* `part`: the hash of what alone was erased of it; NULL: all of it. */
+MUST_USE bool receipt_erased(
+    struct receipt *r, const uint8_t id[ID_LEN], const uint8_t *part);
 MUST_USE bool receipt_refused(
     struct receipt *r, const uint8_t id[ID_LEN], enum tocsin_err reason);
 

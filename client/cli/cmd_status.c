@@ -5,6 +5,7 @@
 #include "client/proof.h"
 
 #include <jansson.h>
+#include <string.h>
 
 /* Whose it is, since when, and whether it is over. */
 static void
@@ -55,6 +56,9 @@ print_holders(const struct tocsin_status *s)
 			printf("  %-24s %-11s ", h->who,
 			    erased ? "erased" : "HOLDS IT");
 			print_time(stdout, erased ? h->erased : h->since);
+			if (strchr(h->who, '@') == NULL)
+				printf(erased ? "  by its broker"
+					      : "  at its broker");
 			putchar('\n');
 		}
 }

@@ -341,6 +341,57 @@ test_refusals(struct peer *p)
 }
 
 static void
+recall_of(struct ticket *t, void *arg)
+{
+	t->kind = TICKET_RECALL;
+	t->has_thread = true;
+	memcpy(t->thread, arg, ID_LEN);
+	t->nref = 1;
+	memcpy(t->ref[0], arg, ID_LEN);
+}
+
+/* It is in another lane than what it takes back. */
+static void
+test_recall(struct peer *p)
+{
+	struct fx_ticket t, late, r;
+	struct receipt_line line = { 0 };
+	struct store_entry e = { 0 };
+	struct store_rx *rx;
+	uint64_t seq = 0;
+
+	fixture_ticket(&t, &fed, "singcert@sg/desk1", "mycert@my", 30,
+	    fed.genesis, NULL, NULL);
+	send_ticket(p, LANE_ROUTINE, &t);
+	ok(comes_to(p, LANE_ROUTINE, p->item[LANE_ROUTINE], 0) && stored(t.id),
+	    "a ticket is here");
+	fixture_ticket(&r, &fed, "singcert@sg/desk1", "mycert@my", 31,
+	    fed.genesis, recall_of, t.id);
+	send_ticket(p, LANE_FLASH, &r);
+	ok(comes_to(p, LANE_FLASH, p->item[LANE_FLASH], 0) && stored(r.id),
+	    "its recall comes");
+	MUST(store_read(my->store, &rx) == TOCSIN_OK);
+	ok(store_find(rx, t.id, &seq) == TOCSIN_OK &&
+		store_get(rx, seq, &e) == TOCSIN_OK && e.erased,
+	    "the ticket is erased");
+	store_read_end(rx);
+	fx_ticket_release(&r);
+	fx_ticket_release(&t);
+
+	fixture_ticket(&late, &fed, "singcert@sg/desk1", "mycert@my", 32,
+	    fed.genesis, NULL, NULL);
+	fixture_ticket(&r, &fed, "singcert@sg/desk1", "mycert@my", 33,
+	    fed.genesis, recall_of, late.id);
+	send_ticket(p, LANE_FLASH, &r);
+	ok(comes_to(p, LANE_FLASH, p->item[LANE_FLASH], 0) &&
+		!receipt_line(late.id, &line),
+	    "a recall overtakes");
+	refused(p, &late, TOCSIN_ERECALLED, "what it takes back");
+	fx_ticket_release(&r);
+	fx_ticket_release(&late);
+}
+
+static void
 test_gap(struct peer *p)
 {
 	struct fx_ticket a, b;
@@ -739,6 +790,7 @@ main(void)
 	test_refusals(&p);
 	test_gap(&p);
 	test_forged(&p);
+	test_recall(&p);
 	test_part(&p);
 	test_beginning(&p);
 	test_other_item(&p);

@@ -29,10 +29,12 @@ static const struct ladder_message thread[] = {
 };
 
 static const struct ladder_receipt receipts[] = {
-	{ "id1", "my", "my", NULL, 110, TOCSIN_RUNG_RELAYED, false, NULL },
+	{ "id1", "my", "my", NULL, 110, TOCSIN_RUNG_RELAYED, false, NULL,
+	    NULL },
 	{ "id1", "mycert@my", "my mycert@my/night", NULL, 120,
-	    TOCSIN_RUNG_DELIVERED, false, NULL },
-	{ "id4", "la", "la", NULL, 155, TOCSIN_RUNG_RELAYED, false, NULL },
+	    TOCSIN_RUNG_DELIVERED, false, NULL, NULL },
+	{ "id4", "la", "la", NULL, 155, TOCSIN_RUNG_RELAYED, false, NULL,
+	    NULL },
 };
 
 #define NMESSAGE (sizeof(thread) / sizeof(thread[0]))
@@ -115,7 +117,7 @@ test_refusal(void)
 {
 	struct ladder_message first = thread[0];
 	struct ladder_receipt no = { "id1", "my", "my", "not-enrolled", 115,
-		TOCSIN_RUNG_REFUSED, false, NULL };
+		TOCSIN_RUNG_REFUSED, false, NULL, NULL };
 
 	first.refused_here = true;
 	first.reason = "quota";
@@ -461,6 +463,49 @@ test_recall(void)
 	ladder_release(&l);
 }
 
+/* Two of three attachments; a broker says of each that it is gone. */
+static void
+test_parts(void)
+{
+	static const char *const parts[] = { "p1", "p2", "p3", NULL };
+	static const char *const two[] = { "id1", "p1", "p3", NULL };
+	struct ladder_receipt r[4] = { receipts[0], receipts[0], receipts[0],
+		receipts[0] };
+	struct ladder_message m[2] = { thread[0], thread[0] };
+	struct ladder l;
+	size_t i;
+
+	m[0].parts = parts;
+	m[1].id = "id7";
+	m[1].kind = "recall";
+	m[1].recalls = two;
+	m[1].time = 200;
+	for (i = 1; i < 4; i++) {
+		r[i].erased = true;
+		r[i].rung = 0;
+		r[i].time = 200 + (int64_t)i;
+		r[i].part = parts[i - 1];
+	}
+	if (ladder_fold(&l, m, 2, r, 3, 500) != TOCSIN_OK)
+		abort();
+	ok(l.n == 1 && !l.place[0].recalled && l.place[0].overdue,
+	    "the recall of attachments leaves a question that is open");
+	ok(l.nholder == 1 && l.holder[0].erased == 0,
+	    "who has erased one of two and another one still holds it");
+	ladder_release(&l);
+	if (ladder_fold(&l, m, 2, r, 4, 500) != TOCSIN_OK)
+		abort();
+	ok(l.nholder == 1 && l.holder[0].erased == 203,
+	    "and has erased it with the last that was recalled");
+	ladder_release(&l);
+	r[1].part = NULL;
+	if (ladder_fold(&l, m, 2, r, 2, 500) != TOCSIN_OK)
+		abort();
+	ok(l.nholder == 1 && l.holder[0].erased == 201,
+	    "or with all of the message");
+	ladder_release(&l);
+}
+
 /* ---- any history, in any order ---- */
 
 #define MESSAGES 24
@@ -476,11 +521,14 @@ static const char *const devices[NAMES][2] = {
 	{ "vncert@vn/desk1", "vncert@vn/desk2" },
 };
 
+static const char *const part_names[] = { "p1", "p2", "p3" };
+
 struct history {
 	char id[MESSAGES][32];
 	const char *to[MESSAGES][NAMES + 1];
 	const char *ref[MESSAGES][4];
-	const char *recalls[MESSAGES][2];
+	const char *recalls[MESSAGES][4];
+	const char *parts[MESSAGES][3];
 	struct ladder_message m[MESSAGES];
 	size_t n;
 	struct ladder_receipt r[RECEIPTS];
@@ -516,7 +564,10 @@ make_message(struct history *h, size_t i)
 		.posted = true,
 		.seq = below(h, 3) ? 0 : i + 1,
 		.to = h->to[i],
-		.ref = h->ref[i] };
+		.ref = h->ref[i],
+		.parts = h->parts[i] };
+	for (k = 0; k < 2 && below(h, 2); k++)
+		h->parts[i][k] = part_names[k + below(h, 2)];
 	for (k = 0; k < NAMES; k++)
 		if (i == 0 || k == who || below(h, 2))
 			h->to[i][n++] = names[k];
@@ -527,6 +578,8 @@ make_message(struct history *h, size_t i)
 		m->answer = answers[below(h, 7)];
 	if (strcmp(m->kind, "recall") == 0) {
 		h->recalls[i][0] = h->id[below(h, MESSAGES)];
+		if (below(h, 2))
+			h->recalls[i][1] = part_names[below(h, 3)];
 		m->recalls = h->recalls[i];
 	}
 }
@@ -549,6 +602,8 @@ make_receipt(struct history *h, size_t i)
 		r->who = devices[who][below(h, 2)];
 	else
 		r->erased = below(h, 4) == 0;
+	if (r->erased && below(h, 2))
+		r->part = part_names[below(h, 3)];
 }
 
 static void
@@ -728,6 +783,7 @@ main(void)
 	test_asked_more();
 	test_reopen();
 	test_recall();
+	test_parts();
 	test_histories();
 	return tap_done();
 }

@@ -333,6 +333,36 @@ test_attachment(void)
 	end();
 }
 
+/* The recall of an attachment comes first. */
+static void
+test_late_attachment(void)
+{
+	static const char *const one[] = { "evidence.bin", NULL };
+	struct tocsin_draft d = report(to_my);
+	char id[TOCSIN_ID_TEXT], back[TOCSIN_ID_TEXT];
+	struct tocsin_message *m = NULL;
+
+	begin();
+	post(sg, &d, id);
+	d = (struct tocsin_draft){
+		.kind = "recall", .thread = id, .recall = one
+	};
+	post(sg, &d, back);
+	deliver(sg, back, my);
+	deliver(sg, id, my);
+	is_str(state(my, id), "ok sealed",
+	    "a message comes after the recall of its attachment");
+	is_int(tocsin_get(my, id, &m), TOCSIN_OK, "it is opened");
+	ok(m->nparts == 1 && m->parts[0].recalled,
+	    "and its attachment is recalled");
+	tocsin_message_free(m);
+	d.recall = NULL;
+	post(sg, &d, back);
+	deliver(sg, back, my);
+	is_str(state(my, id), "recalled", "then all of it may be");
+	end();
+}
+
 /* Signed, sealed, sent: and about somebody else's message. */
 static void
 take_back(struct ticket *t, void *arg)
@@ -368,6 +398,69 @@ test_forged(void)
 	end();
 }
 
+/* A message of his own names another's attachment, and he takes it back. */
+static void
+name_part(struct ticket *t, void *arg)
+{
+	t->npart = 1;
+	t->part[0] = *(struct ticket_part *)arg;
+}
+
+struct taking {
+	uint8_t id[ID_LEN], other[ID_LEN], part[32];
+};
+
+static void
+take_part(struct ticket *t, void *arg)
+{
+	const struct taking *what = arg;
+
+	take_back(t, (void *)(uintptr_t)what->id);
+	t->nref = 3;
+	memcpy(t->ref[1], what->other, ID_LEN);
+	memcpy(t->ref[2], what->part, 32);
+}
+
+static void
+test_sly(void)
+{
+	struct ticket *h = malloc(sizeof(*h));
+	struct tocsin_draft d = report(to_my);
+	struct tocsin_message *m = NULL;
+	char id[TOCSIN_ID_TEXT];
+	struct fx_ticket his, sly;
+	struct desk_message row;
+	struct ticket_part part;
+	struct taking what;
+	struct note note;
+
+	begin();
+	post(sg, &d, id);
+	deliver(sg, id, my);
+	if (!row_of(my, id, &row) ||
+	    ticket_parse(h, &note, row.note) != TOCSIN_OK)
+		abort();
+	part = h->part[0];
+	memcpy(what.part, part.hash, 32);
+	memcpy(what.other, row.id, ID_LEN);
+	row_free(&row);
+	fixture_ticket(&his, &f, "lacert@la/desk1", "mycert@my", 1, NULL,
+	    name_part, &part);
+	give(my, 1, buf_span(&his.note), buf_span(&his.body));
+	memcpy(what.id, his.id, ID_LEN);
+	fixture_ticket(&sly, &f, "lacert@la/desk1", "mycert@my", 2, his.id,
+	    take_part, &what);
+	give(my, 1, buf_span(&sly.note), buf_span(&sly.body));
+	is_int(tocsin_get(my, id, &m), TOCSIN_OK, "the message is opened");
+	ok(m->nparts == 1 && !m->parts[0].recalled,
+	    "nobody takes another's attachment back by naming it himself");
+	tocsin_message_free(m);
+	fx_ticket_release(&his);
+	fx_ticket_release(&sly);
+	free(h);
+	end();
+}
+
 int
 main(void)
 {
@@ -375,6 +468,8 @@ main(void)
 	test_late();
 	test_carriers();
 	test_attachment();
+	test_late_attachment();
 	test_forged();
+	test_sly();
 	return tap_done();
 }

@@ -21,6 +21,9 @@ fill(void)
 		receipt_refused(&receipt, b, TOCSIN_EPOLICYDENIED) &&
 		receipt_delivered(&receipt, b, "mycert@my", "wall") &&
 		receipt_delivered(&receipt, b, "mycert@my", "desk1") &&
+		receipt_erased(&receipt, b, a) &&
+		receipt_erased(&receipt, b, NULL) &&
+		receipt_erased(&receipt, b, a) &&
 		receipt_stored(&receipt, b, 7),
 	    "lines are added as they come");
 }
@@ -60,6 +63,9 @@ test_open(void)
 		"mycert@my desk1\n"
 		"delivered AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= "
 		"mycert@my wall\n"
+		"erased AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= -\n"
+		"erased AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= "
+		"/wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
 		"refused AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= "
 		"policy-denied\n"
 		"stored AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= 7\n";
@@ -73,15 +79,18 @@ test_open(void)
 	ok(note_parse(&n, buf_span(&file), TEXT_MAX) == TOCSIN_OK &&
 		span_is(n.text, want),
 	    "its lines are sorted as they are written, and once each");
-	is_int((long long)back.nline, 5, "five of the six lines differ");
-	ok(back.line[4].kind == RECEIPT_STORED && back.line[4].index == 7,
+	is_int((long long)back.nline, 7, "seven of the nine lines differ");
+	ok(back.line[6].kind == RECEIPT_STORED && back.line[6].index == 7,
 	    "stored, where");
-	ok(receipt_reason(&back.line[3]) == TOCSIN_EPOLICYDENIED,
+	ok(!back.line[3].one && back.line[4].one &&
+		back.line[4].part[0] == 0xff,
+	    "erased, all of it, and a part of it");
+	ok(receipt_reason(&back.line[5]) == TOCSIN_EPOLICYDENIED,
 	    "refused, why");
 	is_str(back.line[0].member, "mycert@my", "delivered, to whom");
 	is_str(back.line[0].device, "desk1", "on which device");
-	strcpy(back.line[3].reason, "out-of-cheese");
-	is_int(receipt_reason(&back.line[3]), TOCSIN_EINTERNAL,
+	strcpy(back.line[5].reason, "out-of-cheese");
+	is_int(receipt_reason(&back.line[5]), TOCSIN_EINTERNAL,
 	    "a reason that we don't know is an internal one");
 	buf_release(&file);
 	roster_free(r);
@@ -145,6 +154,8 @@ static const struct bent bents[] = {
 	{ "mycert@my desk1\n", "mycert@my mycert@my/desk1\n", "no label" },
 	{ "mycert@my wall\n", "mycert@my a1\n", "lines out of order" },
 	{ "mycert@my wall\n", "mycert@my desk1\n", "a line twice" },
+	{ "= -\n", "= +\n", "no part" },
+	{ "= -\n", "=\n", "nothing erased" },
 	{ " 7\n", " 07\n", "a leading zero" },
 	{ " 7\n", "\n", "no index" },
 	{ " 7\n", " 7\nlost x\n", "an unknown line" },

@@ -61,6 +61,9 @@ check_line(
 			broke("%s says that %.8s is delivered to %s/%s",
 			    by->name, p->id64, l->member, l->device);
 		break;
+	case RECEIPT_ERASED:
+		broke("%s has erased %.8s", by->name, p->id64);
+		break;
 	case RECEIPT_REFUSED:
 		broke("%s refuses %.8s: %s", by->name, p->id64, l->reason);
 		break;

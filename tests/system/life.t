@@ -50,6 +50,11 @@ ok 'anew' wait_until 20 stands $us "$id" mycert@my accepted
 
 # ---- taken back ----
 
+verifies() # BROKER
+{
+	tocsind verify --store "$fed/$1/store"
+}
+
 # Their desk says what it did while it runs.
 holds() # WORDS
 {
@@ -66,13 +71,31 @@ ok 'their desk erases it and says so' \
 mkdir "$fed/saved"
 refuses 'recalled' 'it is not to be had any more' \
 	at $them save "$id" secret.txt -o "$fed/saved"
+ok 'both brokers have erased it' \
+	wait_until 30 holds '  my +erased .*by its broker'
+ok 'ours, too' holds '  sg +erased .*by its broker'
 ok 'the ticket itself is' shows $them "$id" 'C2 in a ministry'
 ok 'the ticket is recalled' at $us recall "$id" -m 'Wrong nation.'
 ok 'it is gone there' eval "wait_until 20 shows $them '$id' 'taken it back' &&
 	! shows $them '$id' 'C2 in a ministry'"
 ok 'and that is confirmed' wait_until 30 holds \
 	'recalled; [0-9]+ of [0-9]+ that had it have erased it'
-ok 'what the broker was given, it still holds' holds 'HOLDS IT'
+ok 'nobody holds it any more' wait_until 30 eval 'holds "  my +erased" &&
+	! grep -q "HOLDS IT" "$fed/status"'
+for broker in sg my; do
+	ok "$broker says so in its log" grep -q \
+		'event=erased-recalled .*from=singcert@sg' "$fed/$broker/log"
+	ok "and finds its store in order" verifies $broker
+done
+
+# What was not relayed yet when it was taken back is not relayed at all.
+fed_kill my
+late=$(post $us mycert@my --tlp RED --subject 'Never to be seen')
+ok 'what waits for them is recalled' at $us recall "$late"
+fed_start my
+ok 'they get the recall' wait_until 30 listed $them "$late"
+ok 'and not the ticket' eval "! shows $them '$late' 'Never to be seen' &&
+	! at $them show '$late' --json | grep -q body"
 
 # ---- proof ----
 
