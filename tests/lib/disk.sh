@@ -58,7 +58,7 @@ disk_new() # DIR SIZE
 	must rmdir "$1/lost+found"
 	must chmod 0700 "$1"
 	disk_all="${disk_all:-} $1"
-	at_exit='reap_all; disk_end; rm -rf "$fed"'
+	at_exit='reap_all; ports_release; disk_end; rm -rf "$fed"'
 }
 
 disk_end()

@@ -217,10 +217,10 @@ fed_begin() # [FOLDER]: a new one, kept then
 	if [ $# -gt 0 ]; then
 		fed=$1
 		mkdir -m 0700 "$fed" || exit 1
-		at_exit=reap_all
+		at_exit='reap_all; ports_release'
 	else
 		fed=$(mktemp -d "${TMPDIR:-/tmp}/tocsin.XXXXXX") || exit 1
-		at_exit='reap_all; rm -rf "$fed"'
+		at_exit='reap_all; ports_release; rm -rf "$fed"'
 	fi
 	for folder in homes by cards listed devices rosters; do
 		mkdir "$fed/$folder"
@@ -241,6 +241,23 @@ port_free() # PORT [COMMAND...]: one that runs others in their namespace
 		/proc/net/tcp /proc/net/tcp6 2>/dev/null
 }
 
+ports=${TMPDIR:-/tmp}/tocsin.ports # a file for each, with whose it is
+
+# Nobody listens on a port yet, or for a moment not, that another test has
+# chosen. The file of one that was killed may stay; its port is left alone.
+port_reserve() # PORT
+{
+	mkdir -p "$ports"
+	(set -C && echo $$ >"$ports/$1") 2>/dev/null
+}
+
+ports_release()
+{
+	# shellcheck disable=SC2046
+	rm -f $(grep -lx "$$" "$ports"/* 2>/dev/null)
+	rmdir "$ports" 2>/dev/null
+}
+
 # Below the range that the kernel gives to outgoing connections, so that none
 # of these sits on it when a broker comes back.
 free_port()
@@ -248,7 +265,7 @@ free_port()
 	while :; do
 		port=$(od -An -N2 -tu2 /dev/urandom)
 		port=$((15000 + port % 15000))
-		! port_free $port || break
+		port_free $port && port_reserve $port && break
 	done
 	echo "$port"
 }
