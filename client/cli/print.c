@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/cli/print.h"
 
+#include "client/cli/lookalike.h"
+
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,9 +108,34 @@ static const struct range marks[] = {
 	{ 0x0591, 0x05bd },
 	{ 0x0610, 0x061a },
 	{ 0x064b, 0x065f },
-	{ 0x0e31, 0x0e31 },
+	{ 0x0900, 0x0902 }, /* Devanagari */
+	{ 0x093a, 0x093a },
+	{ 0x093c, 0x093c },
+	{ 0x0941, 0x0948 },
+	{ 0x094d, 0x094d },
+	{ 0x0951, 0x0957 },
+	{ 0x0962, 0x0963 },
+	{ 0x0e31, 0x0e31 }, /* Thai */
 	{ 0x0e34, 0x0e3a },
 	{ 0x0e47, 0x0e4e },
+	{ 0x0eb1, 0x0eb1 }, /* Lao */
+	{ 0x0eb4, 0x0ebc },
+	{ 0x0ec8, 0x0ece },
+	{ 0x102d, 0x1030 }, /* Myanmar */
+	{ 0x1032, 0x1037 },
+	{ 0x1039, 0x103a },
+	{ 0x103d, 0x103e },
+	{ 0x1058, 0x1059 },
+	{ 0x105e, 0x1060 },
+	{ 0x1071, 0x1074 },
+	{ 0x1082, 0x1082 },
+	{ 0x1085, 0x1086 },
+	{ 0x108d, 0x108d },
+	{ 0x109d, 0x109d },
+	{ 0x17b7, 0x17bd }, /* Khmer */
+	{ 0x17c6, 0x17c6 },
+	{ 0x17c9, 0x17d3 },
+	{ 0x17dd, 0x17dd },
 	{ 0x1ab0, 0x1aff },
 	{ 0x1dc0, 0x1dff },
 	{ 0x20d0, 0x20ff },
@@ -129,15 +156,19 @@ struct walk {
 	struct span s;
 	size_t at;
 	unsigned marks; /* in a row */
+	struct lookalike odd;
+	bool as_sent; /* letters that stand for others are not shown */
 };
 
 static uint32_t
 step(struct walk *w, bool *raw)
 {
+	size_t at = w->at;
 	uint32_t c = utf8_next(w->s, &w->at);
 
 	w->marks = IN(c, marks) ? w->marks + 1 : 0;
-	*raw = !char_hostile(c) && w->marks <= MARKS_MAX;
+	*raw = !char_hostile(c) && w->marks <= MARKS_MAX &&
+	       (w->as_sent || !lookalike_odd(&w->odd, w->s, at, c));
 	return c;
 }
 
@@ -355,7 +386,7 @@ put_escape(FILE *to, uint32_t c)
 void
 safe_json(FILE *to, struct span s)
 {
-	struct walk w = { .s = s };
+	struct walk w = { .s = s, .as_sent = true };
 	uint32_t c;
 	bool raw;
 

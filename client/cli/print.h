@@ -9,8 +9,9 @@
  * letters, spaces and line feeds that we put there.
  *
  * What is not valid UTF-8 becomes U+FFFD. A character that controls, turns,
- * hides or joins is written as <U+202E>. In JSON the same characters are \u
- * escapes, so a program gets what was sent.
+ * hides or joins is written as <U+202E>, and so is a letter that stands for
+ * another one (lookalike.h). In JSON the former are \u escapes, so a program
+ * gets what was sent.
  *
  * Output errors are not looked at here: run() in main.c asks stdout at the end.
  */

@@ -80,6 +80,30 @@ test_fixtures(void)
 }
 
 static void
+test_lookalikes(void)
+{
+	is_line("p\u0430ypal.com", "p<U+0430>ypal.com",
+	    "a Cyrillic letter in a Latin word is shown");
+	is_line("Cбербанк", "<U+0043>бербанк",
+	    "and a Latin one in a Cyrillic word: the rarer ones");
+	is_line("g\u03bfv.sg m\u0585f.sg", "g<U+03BF>v.sg m<U+0585>f.sg",
+	    "Greek and Armenian ones, too");
+	is_line("\u0440\u0430\u0443.example",
+	    "<U+0440><U+0430><U+0443>.example",
+	    "a word that looks Latin and is not, in a text that is");
+	is_line("\U0001d429aypal", "<U+1D429>aypal",
+	    "a letter of mathematics is none");
+	is_line("Атака на Windows и роса", "Атака на Windows и роса",
+	    "words of two alphabets side by side are shown as they are");
+	is_line("роса", "роса", "so is one of doubles alone, in its alphabet");
+	is_line("Tấn công vào máy chủ của Bộ 2",
+	    "Tấn công vào máy chủ của Bộ 2", "and Vietnamese");
+	is_line("日本Asahi社 ລາວ Wi-Fi 3G", "日本Asahi社 ລາວ Wi-Fi 3G",
+	    "other scripts go with all");
+	is_line("α-Test β2", "α-Test β2", "Greek letters beside Latin words");
+}
+
+static void
 test_body(void)
 {
 	struct caught c;
@@ -156,7 +180,7 @@ test_title(void)
 static void
 test_json(void)
 {
-	const char *hostile = "x\x7f\xe2\x80\xae\xf3\xa0\x81\x81é";
+	const char *hostile = "x\x7f\xe2\x80\xae\xf3\xa0\x81\x81é p\u0430y";
 	json_t *o = json_pack("{s:s}", "s", hostile), *back;
 	char *text = json_dumps(o, JSON_COMPACT);
 	struct caught c;
@@ -164,8 +188,9 @@ test_json(void)
 	capture(&c);
 	safe_json(c.to, span_of(text));
 	fclose(c.to);
-	is_str(c.text, "{\"s\":\"x\\u007f\\u202e\\udb40\\udc41é\"}",
-	    "JSON has escapes instead, of pairs where it takes two");
+	is_str(c.text, "{\"s\":\"x\\u007f\\u202e\\udb40\\udc41é p\u0430y\"}",
+	    "JSON has escapes instead, of pairs where it takes two, and no "
+	    "other");
 	back = json_loads(c.text, 0, NULL);
 	is_str(json_string_value(json_object_get(back, "s")), hostile,
 	    "and a program reads what was sent");
@@ -281,6 +306,7 @@ int
 main(void)
 {
 	test_fixtures();
+	test_lookalikes();
 	test_body();
 	test_wrap();
 	test_title();
