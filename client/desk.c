@@ -20,7 +20,18 @@
 #define NAME_MAX_LEN 128
 #define WATCH_MS 100 /* how soon another process's change is seen */
 
-enum table { MSG, ID, THREAD, OUTBOX, UPLOAD, PLACE, VALUE, TABLES };
+enum table {
+	MSG,
+	ID,
+	THREAD,
+	OUTBOX,
+	UPLOAD,
+	PLACE,
+	VALUE,
+	FOLD,
+	WORDS,
+	TABLES
+};
 
 static const struct {
 	const char *name;
@@ -33,6 +44,8 @@ static const struct {
 	[UPLOAD] = { "uploads", 0 },
 	[PLACE] = { "places", 0 },
 	[VALUE] = { "values", 0 },
+	[FOLD] = { "folds", 0 },
+	[WORDS] = { "words", 0 },
 };
 
 struct desk {
@@ -528,6 +541,91 @@ thread_key(uint8_t key[ID_LEN + 8], const uint8_t thread[ID_LEN], uint64_t n)
 		key[ID_LEN + i] = (uint8_t)(n >> (56 - 8 * i));
 }
 
+/* ---- folds ---- */
+
+static uint64_t
+stamp_of(struct span value)
+{
+	struct rd r = rd_init(value);
+
+	return rd_u64(&r);
+}
+
+uint64_t
+desk_snapshot(const struct desk_tx *tx)
+{
+	return mdb_txn_id(tx->txn);
+}
+
+enum tocsin_err
+desk_forget(struct desk_tx *tx, const uint8_t thread[ID_LEN])
+{
+	struct span key = { thread, ID_LEN };
+	struct buf b = { 0 };
+	enum tocsin_err err = TOCSIN_EINTERNAL;
+
+	buf_u64(&b, desk_snapshot(tx));
+	if (buf_ok(&b))
+		err = put(tx, FOLD, key, buf_span(&b), 0);
+	buf_drop(&b);
+	if (err == TOCSIN_OK)
+		err = del(tx, WORDS, key);
+	return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
+}
+
+/* What is later than this very change is from another desk's counting. */
+static bool
+changed_since(
+    struct desk_tx *tx, const uint8_t thread[ID_LEN], uint64_t snapshot)
+{
+	struct span key = { thread, ID_LEN }, value;
+	uint64_t at;
+
+	if (get(tx, FOLD, key, &value) != TOCSIN_OK)
+		return false;
+	at = stamp_of(value);
+	return at > snapshot && at <= desk_snapshot(tx);
+}
+
+enum tocsin_err
+desk_fold_put(struct desk_tx *tx, const uint8_t thread[ID_LEN],
+    uint64_t snapshot, struct span fold, struct span words)
+{
+	struct span key = { thread, ID_LEN };
+	struct buf b = { 0 };
+	enum tocsin_err err = TOCSIN_EINTERNAL;
+
+	if (changed_since(tx, thread, snapshot))
+		return TOCSIN_EDUPLICATE;
+	buf_u64(&b, snapshot);
+	buf_add(&b, fold);
+	if (buf_ok(&b))
+		err = put(tx, FOLD, key, buf_span(&b), 0);
+	buf_drop(&b);
+	return err == TOCSIN_OK ? put(tx, WORDS, key, words, 0) : err;
+}
+
+enum tocsin_err
+desk_fold_get(
+    struct desk_tx *tx, const uint8_t thread[ID_LEN], struct span *out)
+{
+	enum tocsin_err err =
+	    get(tx, FOLD, (struct span){ thread, ID_LEN }, out);
+
+	if (err == TOCSIN_OK)
+		*out = span_cut(*out, 8, out->n);
+	return err == TOCSIN_OK && out->n == 0 ? TOCSIN_ENOTFOUND : err;
+}
+
+enum tocsin_err
+desk_words_get(
+    struct desk_tx *tx, const uint8_t thread[ID_LEN], struct span *out)
+{
+	return get(tx, WORDS, (struct span){ thread, ID_LEN }, out);
+}
+
+/* ---- messages, kept ---- */
+
 enum tocsin_err
 desk_put(struct desk_tx *tx, struct desk_message *m)
 {
@@ -548,13 +646,15 @@ desk_put(struct desk_tx *tx, struct desk_message *m)
 		err = put(tx, ID, SPAN(m->id), number_key(&m->number), 0);
 	if (err == TOCSIN_OK)
 		err = put(tx, THREAD, SPAN(key), (struct span){ 0 }, 0);
-	return err;
+	return err == TOCSIN_OK ? desk_forget(tx, m->thread) : err;
 }
 
 enum tocsin_err
 desk_update(struct desk_tx *tx, const struct desk_message *m)
 {
-	return put_row(tx, m, 0);
+	enum tocsin_err err = put_row(tx, m, 0);
+
+	return err == TOCSIN_OK ? desk_forget(tx, m->thread) : err;
 }
 
 enum tocsin_err
@@ -579,7 +679,7 @@ desk_again(struct desk_tx *tx, struct desk_message *m)
 		err = del(tx, THREAD, SPAN(key));
 	if (err == TOCSIN_OK)
 		err = del(tx, MSG, number_key(&old));
-	return err;
+	return err == TOCSIN_OK ? desk_forget(tx, m->thread) : err;
 }
 
 enum tocsin_err
@@ -631,6 +731,26 @@ desk_thread_next(struct desk_tx *tx, const uint8_t thread[ID_LEN],
 		return TOCSIN_ENOTFOUND;
 	*number = rd_u64(&r);
 	return TOCSIN_OK;
+}
+
+enum tocsin_err
+desk_thread_after(
+    struct desk_tx *tx, const uint8_t *after, uint8_t thread[ID_LEN])
+{
+	uint8_t from[ID_LEN + 8];
+	struct span key = { 0 }, value;
+	enum tocsin_err err;
+
+	if (after != NULL) {
+		thread_key(from, after, UINT64_MAX);
+		key = SPAN(from);
+	}
+	err = seek(tx, THREAD, &key, &value);
+	if (err == TOCSIN_OK && key.n != ID_LEN + 8)
+		return TOCSIN_EBODYMISMATCH;
+	if (err == TOCSIN_OK)
+		memcpy(thread, key.p, ID_LEN);
+	return err;
 }
 
 /* Those of one table, whose keys begin with an id, that are not in ids yet. */
@@ -747,6 +867,23 @@ add_short(struct buf *b, struct span s)
 	buf_add(b, span_cut(s, 0, UINT8_MAX));
 }
 
+/* Of a message that is not here nothing is remembered. */
+static enum tocsin_err
+forget_thread_of(struct desk_tx *tx, const uint8_t id[ID_LEN])
+{
+	struct desk_message m;
+	uint64_t number;
+	enum tocsin_err err = desk_find(tx, id, &number);
+
+	if (err == TOCSIN_OK)
+		err = desk_get(tx, number, &m);
+	if (err == TOCSIN_OK)
+		return desk_forget(tx, m.thread);
+	return err == TOCSIN_ENOTFOUND || err == TOCSIN_EBODYMISMATCH
+		   ? TOCSIN_OK
+		   : err;
+}
+
 enum tocsin_err
 desk_place_put(
     struct desk_tx *tx, const uint8_t id[ID_LEN], const struct desk_place *p)
@@ -764,6 +901,8 @@ desk_place_put(
 	if (buf_ok(&key) && buf_ok(&row))
 		err = put(
 		    tx, PLACE, buf_span(&key), buf_span(&row), MDB_NOOVERWRITE);
+	if (err == TOCSIN_OK)
+		err = forget_thread_of(tx, id);
 	if (err == TOCSIN_EDUPLICATE) /* the first word stands */
 		err = TOCSIN_OK;
 	buf_release(&key);

@@ -7,7 +7,7 @@
  * here, and that number is what readers count by. Everything else is an index
  * or a place: the outbox, what must still be uploaded, who is known to have a
  * ticket, how far each reader has come, what we believe of the roster and of
- * others' keys.
+ * others' keys; and what was folded, sealed, which can be folded again.
  *
  * Several processes and threads may use a home. A change is a transaction: all
  * of it is synced, or nothing is there. A reading transaction is a snapshot;
@@ -83,6 +83,10 @@ enum tocsin_err MUST_USE desk_next(
     struct desk_tx *tx, uint64_t after, uint64_t *number);
 enum tocsin_err MUST_USE desk_thread_next(struct desk_tx *tx,
     const uint8_t thread[ID_LEN], uint64_t after, uint64_t *number);
+/* Threads, by their ids: the first beyond `after` (NULL: of all), or NOTFOUND.
+ */
+enum tocsin_err MUST_USE desk_thread_after(
+    struct desk_tx *tx, const uint8_t *after, uint8_t thread[ID_LEN]);
 /* The highest; 0: none. */
 enum tocsin_err MUST_USE desk_last(struct desk_tx *tx, uint64_t *number);
 
@@ -130,6 +134,29 @@ enum tocsin_err MUST_USE desk_place_put(
 /* The i-th place of a message. */
 enum tocsin_err MUST_USE desk_place_get(struct desk_tx *tx,
     const uint8_t id[ID_LEN], size_t i, struct desk_place *out);
+
+/* ---- folds ---- */
+
+/*
+ * What a thread amounts to, and its words, so that a list need not open every
+ * message anew (glance.h, which seals both). They are forgotten in each change
+ * that touches a message of the thread or a receipt for one, so what is here is
+ * a fold of what is here. All of it may be dropped at any time.
+ *
+ * Who folds does so in a snapshot, and keeps the result in a change of its own:
+ * EDUPLICATE if the thread has changed, or was folded, since that snapshot.
+ */
+uint64_t desk_snapshot(const struct desk_tx *tx);
+enum tocsin_err MUST_USE desk_fold_put(struct desk_tx *tx,
+    const uint8_t thread[ID_LEN], uint64_t snapshot, struct span fold,
+    struct span words);
+/* NOTFOUND: forgotten, or never there. */
+enum tocsin_err MUST_USE desk_fold_get(
+    struct desk_tx *tx, const uint8_t thread[ID_LEN], struct span *out);
+enum tocsin_err MUST_USE desk_words_get(
+    struct desk_tx *tx, const uint8_t thread[ID_LEN], struct span *out);
+enum tocsin_err MUST_USE desk_forget(
+    struct desk_tx *tx, const uint8_t thread[ID_LEN]);
 
 /* ---- named values ---- */
 

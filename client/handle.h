@@ -10,6 +10,7 @@
  *	recall.c   what was taken back
  *	save.c     attachments
  *	export.c   a message as files
+ *	glance.c   what a list shows of each thread, remembered
  *
  * The belief is used with its lock held, and never while waiting. Who needs
  * both takes that lock first and begins the desk's change then, or two threads
@@ -19,6 +20,8 @@
 #define TOCSIN_CLIENT_HANDLE_H
 
 #include "client/due.h"
+#include "client/incident.h"
+#include "client/ladder.h"
 #include "client/sync.h"
 #include "client/tocsin.h"
 
@@ -74,6 +77,28 @@ const char *saved_name(char out[72], const uint8_t hash[32]);
 /* The same, as a caller sees it. */
 enum tocsin_err MUST_USE message_of(struct tocsin *t, struct desk_tx *tx,
     uint64_t number, struct tocsin_message **out);
+
+/* What this home has of a part, of which `sealed` is known. */
+void part_of(struct tocsin *t, struct desk_tx *tx, const uint8_t hash[32],
+    struct tocsin_part *p);
+
+/* tocsin_coming() within a snapshot: of each ticket that is not here, one. */
+enum tocsin_err MUST_USE list_tickets_coming(
+    struct tocsin *t, struct desk_tx *tx, struct tocsin_list *l);
+
+/* tocsin_status_of() within a snapshot; `given` may be NULL. */
+enum tocsin_err MUST_USE status_fold(struct tocsin *t, struct desk_tx *tx,
+    const uint8_t thread[ID_LEN], const struct tocsin_message *given,
+    int64_t now, struct tocsin_status **out);
+
+/* The i-th message that a status counts; it dies with the status. */
+struct behind {
+	const struct tocsin_message *m;
+	const struct incident *in; /* empty if it has no content */
+	const struct ladder_message *ladder;
+	int epoch; /* of our keystore; -1: sealed for none of them */
+};
+bool status_behind(const struct tocsin_status *s, size_t i, struct behind *out);
 
 /* The part of that hash, fetched, as the sealed file `to`. */
 enum tocsin_err MUST_USE save_sealed(struct tocsin *t, const struct opened *o,

@@ -243,8 +243,9 @@ is_of_parts(const struct ladder_message *recall, const struct ladder_message *m)
 	return false;
 }
 
-static bool
-recalls(const struct ladder_message *recall, const struct ladder_message *m)
+bool
+ladder_recalls(
+    const struct ladder_message *recall, const struct ladder_message *m)
 {
 	return touches(recall, m) && !is_of_parts(recall, m);
 }
@@ -255,7 +256,7 @@ is_recalled(const struct fold *f, const struct ladder_message *m)
 	size_t i;
 
 	for (i = 0; i < f->n; i++)
-		if (recalls(f->e[i].m, m))
+		if (ladder_recalls(f->e[i].m, m))
 			return true;
 	return false;
 }
@@ -325,7 +326,7 @@ all_erased_by(const struct fold *f, const struct ladder_message *recall,
 	const struct ladder_receipt *last = NULL, *r;
 	size_t i;
 
-	if (recalls(recall, m))
+	if (ladder_recalls(recall, m))
 		return erased_by(f, m, who, NULL);
 	for (i = 0; m->parts[i] != NULL; i++) {
 		if (!takes_part(recall, m->parts[i]))

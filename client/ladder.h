@@ -73,4 +73,8 @@ enum tocsin_err MUST_USE ladder_fold(struct ladder *out,
     size_t nr, int64_t now);
 void ladder_release(struct ladder *l);
 
+/* Whether that message takes back all of this one, not parts alone. */
+bool ladder_recalls(
+    const struct ladder_message *recall, const struct ladder_message *m);
+
 #endif

@@ -152,18 +152,26 @@ saved_name(char out[72], const uint8_t hash[32])
 }
 
 /* What this desk knows of a part: how much is here, and whether it was. */
+void
+part_of(struct tocsin *t, struct desk_tx *tx, const uint8_t hash[32],
+    struct tocsin_part *p)
+{
+	char name[72];
+
+	p->here = bodies_here(t->parts.keys->home, hash, p->sealed);
+	p->saved = (int64_t)desk_u64_get(tx, saved_name(name, hash));
+}
+
 static void
 fill_part(struct tocsin_part *p, struct tocsin *t, struct desk_tx *tx,
     const struct ticket *ticket, const uint8_t hash[32])
 {
-	char name[72];
 	size_t i;
 
 	for (i = 0; i < ticket->npart; i++)
 		if (memcmp(ticket->part[i].hash, hash, 32) == 0)
 			p->sealed = ticket->part[i].size;
-	p->here = bodies_here(t->parts.keys->home, hash, p->sealed);
-	p->saved = (int64_t)desk_u64_get(tx, saved_name(name, hash));
+	part_of(t, tx, hash, p);
 }
 
 static bool
@@ -470,6 +478,15 @@ list_coming(struct tocsin *t, struct desk_tx *tx, const struct wanted *w,
 	return err;
 }
 
+enum tocsin_err
+list_tickets_coming(struct tocsin *t, struct desk_tx *tx, struct tocsin_list *l)
+{
+	enum tocsin_err err =
+	    list_coming(t, tx, &(struct wanted){ .tickets = true }, l);
+
+	return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
+}
+
 void
 tocsin_list_free(struct tocsin_list *l)
 {
@@ -629,8 +646,7 @@ tocsin_tickets(struct tocsin *t, struct tocsin_list **out)
 			err = list_add(t, tx, n, l);
 	}
 	if (err == TOCSIN_ENOTFOUND)
-		err =
-		    list_coming(t, tx, &(struct wanted){ .tickets = true }, l);
+		err = list_tickets_coming(t, tx, l);
 	desk_end(tx);
 	return give_list(err, l, out);
 }

@@ -122,6 +122,8 @@ erase(struct desk_tx *tx, const struct keystore *k, const struct ticket *recall,
 			row.body = (struct span){ 0 };
 			row.refused = TOCSIN_ERECALLED;
 			err = desk_update(tx, &row);
+		} else if (err == TOCSIN_OK) {
+			err = desk_forget(tx, row.thread);
 		}
 	}
 	free(t);

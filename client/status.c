@@ -4,6 +4,7 @@
 #include "client/handle.h"
 #include "client/incident.h"
 #include "client/ladder.h"
+#include "client/memo.h"
 #include "crypto/receipt.h"
 
 #include <stdlib.h>
@@ -17,6 +18,7 @@ struct links {
 	const char *recalls[TICKET_REFS_MAX + 1]; /* of a recall */
 	char part_id[TICKET_PARTS_MAX][ID_TEXT + 1];
 	const char *part[TICKET_PARTS_MAX + 1];
+	int epoch; /* for which of ours it is sealed; -1: for none */
 };
 
 /* The thread's messages and receipts, as the ladder wants them. */
@@ -230,20 +232,26 @@ describe(struct evidence *e, size_t i)
 
 /* Where it stands in its device's chain, and what it refers to. */
 static enum tocsin_err
-read_links(struct links **out, const struct desk_message *row)
+read_links(struct links **out, const struct keystore *k,
+    const struct desk_message *row)
 {
 	struct ticket *t = malloc(sizeof(*t));
 	struct links *l = calloc(1, sizeof(*l));
 	struct note note;
 	size_t i, n = 0;
+	int at;
 
 	if (t == NULL || l == NULL) {
 		free(t);
 		free(l);
 		return TOCSIN_EINTERNAL;
 	}
+	l->epoch = -1;
 	if (ticket_parse(t, &note, row->note) == TOCSIN_OK) {
 		l->seq = t->seq;
+		at = ticket_to_find(t, span_of(k->member));
+		if (at >= 0)
+			l->epoch = memo_epoch(k, t->to[at].epoch);
 		for (i = 0; i < t->nref; i++)
 			id_print(l->id[n++], t->ref[i]);
 		if (t->has_thread)
@@ -304,7 +312,7 @@ add_message(
 	}
 	err = desk_get(tx, n, &row);
 	if (err == TOCSIN_OK)
-		err = read_links(&e->links[e->list.n], &row);
+		err = read_links(&e->links[e->list.n], t->parts.keys, &row);
 	if (err != TOCSIN_OK) {
 		put_back(e, m);
 		return err;
@@ -485,36 +493,58 @@ fold(struct status *s, int64_t now)
 	return err;
 }
 
-static enum tocsin_err
-status_of(struct tocsin *t, const char *id, const struct tocsin_message *given,
-    int64_t now, struct tocsin_status **out)
+enum tocsin_err
+status_fold(struct tocsin *t, struct desk_tx *tx, const uint8_t thread[ID_LEN],
+    const struct tocsin_message *given, int64_t now, struct tocsin_status **out)
 {
 	struct status *s = calloc(1, sizeof(*s));
-	struct desk_tx *tx = NULL;
-	uint8_t thread[ID_LEN];
 	enum tocsin_err err;
 
 	if (s == NULL)
 		return fail(TOCSIN_EINTERNAL, "no memory");
 	s->e.given = given;
-	err = begin_read(t, &tx);
+	id_print(s->s.id, thread);
+	err = collect(t, tx, thread, &s->e);
+	if (err == TOCSIN_OK)
+		err = fold(s, now);
+	if (err == TOCSIN_OK)
+		err = fold_deadlines(t, tx, s, thread);
+	if (err != TOCSIN_OK) {
+		fail(err, "%s: %s", s->s.id, tocsin_err_text(err));
+		tocsin_status_free(&s->s);
+	} else {
+		*out = &s->s;
+	}
+	return err;
+}
+
+bool
+status_behind(const struct tocsin_status *s, size_t i, struct behind *out)
+{
+	const struct evidence *e = &((const struct status *)(const void *)s)->e;
+
+	if (i >= e->list.n)
+		return false;
+	*out = (struct behind){ .m = e->list.message[i],
+		.in = &e->incident[i],
+		.ladder = &e->message[i],
+		.epoch = e->links[i]->epoch };
+	return true;
+}
+
+static enum tocsin_err
+status_of(struct tocsin *t, const char *id, const struct tocsin_message *given,
+    int64_t now, struct tocsin_status **out)
+{
+	struct desk_tx *tx = NULL;
+	uint8_t thread[ID_LEN];
+	enum tocsin_err err = begin_read(t, &tx);
+
 	if (err == TOCSIN_OK)
 		err = find_thread(t, tx, id, thread);
-	if (err == TOCSIN_OK) {
-		id_print(s->s.id, thread);
-		err = collect(t, tx, thread, &s->e);
-		if (err == TOCSIN_OK)
-			err = fold(s, now);
-		if (err == TOCSIN_OK)
-			err = fold_deadlines(t, tx, s, thread);
-		if (err != TOCSIN_OK)
-			fail(err, "%s: %s", id, tocsin_err_text(err));
-	}
+	if (err == TOCSIN_OK)
+		err = status_fold(t, tx, thread, given, now, out);
 	desk_end(tx);
-	if (err != TOCSIN_OK)
-		tocsin_status_free(&s->s);
-	else
-		*out = &s->s;
 	return err;
 }
 

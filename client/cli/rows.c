@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/cli/rows.h"
 
-#include "client/arena.h"
 #include "client/cli/view.h"
-#include "client/handle.h"
-#include "client/incident.h"
+#include "client/glance.h"
 #include "client/vocab.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 struct held {
-	struct rows rows; /* first */
-	struct arena arena;
-	size_t room;
+	struct rows rows;	/* first */
+	struct glances glances; /* what the rows point to */
+	struct arena arena;	/* and what they have beside */
 };
 
 /* What is being gathered. */
@@ -246,77 +243,22 @@ copy_message(struct arena *a, const struct tocsin_message *m)
 	return out;
 }
 
-/* When it wrote its first answer; brokers' words are none. */
-static int64_t
-first_answer(const struct tocsin_place *p)
-{
-	size_t i;
-
-	for (i = 0; i < p->nstep; i++)
-		if (p->step[i].message != NULL &&
-		    p->step[i].rung >= TOCSIN_RUNG_ACCEPTED)
-			return p->step[i].time;
-	return 0;
-}
-
-static bool
-copy_places(struct load *l, struct row *r, const struct tocsin_status *s)
-{
-	struct arena *a = &l->out->arena;
-	struct row_place *out = arena_array(a, s->n, sizeof(*out));
-	size_t i;
-
-	if (out == NULL)
-		return false;
-	r->place = out;
-	r->nplace = s->n;
-	for (i = 0; i < s->n; i++, out++) {
-		out->p = s->place[i];
-		out->answered = first_answer(&out->p);
-		out->counts = r->mine || view_same_member(out->p.member,
-					     tocsin_device(l->t));
-		out->p.nstep = 0;
-		out->p.step = NULL;
-		if (!copy_text(a, &out->p.member) ||
-		    !copy_text(a, &out->p.by) ||
-		    !copy_text(a, &out->p.reason) ||
-		    !copy_text(a, &out->p.message))
-			return false;
-	}
-	return true;
-}
-
-static bool
-copy_status(struct load *l, struct row *r, const struct tocsin_status *s)
-{
-	size_t i;
-
-	r->closed = s->closed;
-	r->escalated = s->escalated;
-	for (i = 0; i < s->ndeadline; i++)
-		if (s->deadline[i].done == 0) {
-			r->clock = s->deadline[i].clock;
-			r->due = s->deadline[i].due;
-			break;
-		}
-	return copy_text(&l->out->arena, &r->clock) && copy_places(l, r, s);
-}
-
 /* ---- gathering ---- */
 
 static bool
 add_coming(struct load *l, struct row *r)
 {
-	const struct tocsin_message **out;
+	const struct tocsin_message **out = NULL;
 	size_t i;
 
-	out = arena_array(&l->out->arena, l->coming->n, sizeof(struct row *));
-	if (out == NULL)
-		return false;
-	r->coming = out;
 	for (i = 0; i < l->coming->n; i++) {
 		if (strcmp(l->coming->message[i]->thread, r->m->thread) != 0)
 			continue;
+		if (out == NULL)
+			r->coming = out = arena_array(
+			    &l->out->arena, l->coming->n, sizeof(const void *));
+		if (out == NULL)
+			return false;
 		*out = copy_message(&l->out->arena, l->coming->message[i]);
 		if (*out++ == NULL)
 			return false;
@@ -325,86 +267,70 @@ add_coming(struct load *l, struct row *r)
 	return true;
 }
 
-/* What the content says beside what a message has. */
 static bool
-add_content(struct load *l, struct row *r, const char *json)
+add_places(struct load *l, struct row *r, const struct glance *g)
 {
-	struct incident in;
-	const char *severity, *outlook;
-	bool good;
+	struct row_place *out =
+	    arena_array(&l->out->arena, g->nplace, sizeof(*out));
+	size_t i;
 
-	if (json == NULL || incident_parse(&in, span_of(json)) != TOCSIN_OK)
-		return true;
-	severity = in.severity[0] != '\0' ? in.severity : NULL;
-	outlook = json_string_value(json_object_get(in.root, "outlook"));
-	good = copy_text(&l->out->arena, &severity) &&
-	       copy_text(&l->out->arena, &outlook);
-	r->severity = severity;
-	r->outlook = outlook;
-	incident_release(&in);
-	return good;
-}
-
-/* Of what is damaged the list says so; here it counts, without its time. */
-static void
-count_messages(struct load *l, struct row *r)
-{
-	struct desk_message row;
-	struct desk_tx *tx = NULL;
-	uint8_t thread[ID_LEN];
-	uint64_t n = 0;
-
-	if (!id_parse(span_of(r->m->thread), thread) ||
-	    begin_read(l->t, &tx) != TOCSIN_OK)
-		return;
-	while (desk_thread_next(tx, thread, n, &n) == TOCSIN_OK) {
-		r->messages++;
-		if (desk_get(tx, n, &row) == TOCSIN_OK &&
-		    row.arrived > r->latest)
-			r->latest = row.arrived;
+	if (out == NULL)
+		return false;
+	r->place = out;
+	r->nplace = g->nplace;
+	for (i = 0; i < g->nplace; i++, out++) {
+		out->p = g->place[i].p;
+		out->p.overdue = glance_overdue(g, &out->p, l->now);
+		out->answered = g->place[i].answered;
+		out->counts = r->mine || view_same_member(out->p.member,
+					     tocsin_device(l->t));
 	}
-	desk_end(tx);
+	return true;
 }
 
-static enum tocsin_err
-keep_row(struct load *l, const struct row *r)
+static bool
+add(struct load *l, const struct tocsin_message *m, const struct glance *g)
+{
+	struct row *r = &l->out->rows.row[l->out->rows.n];
+
+	*r = (struct row){ .m = m,
+		.mine = view_same_member(m->from, tocsin_device(l->t)) };
+	if (g != NULL) {
+		r->closed = g->closed;
+		r->escalated = g->escalated;
+		r->clock = g->clock;
+		r->due = g->due;
+		r->messages = g->messages;
+		r->latest = g->latest;
+		r->severity = g->severity;
+		r->outlook = g->outlook;
+	}
+	if ((g != NULL && !add_places(l, r, g)) || !add_coming(l, r))
+		return false;
+	judge(r, l->now);
+	l->out->rows.n += l->filter == NULL || fits(l->filter, r);
+	return true;
+}
+
+static bool
+add_all(struct load *l)
 {
 	struct held *h = l->out;
-	struct row *grown = h->rows.row;
+	const struct tocsin_message *m;
+	size_t i, n = h->glances.n + h->glances.coming->n;
 
-	if (h->rows.n == h->room) {
-		h->room = h->room > 0 ? 2 * h->room : 64;
-		grown = realloc(grown, h->room * sizeof(*grown));
-		if (grown == NULL)
-			return fail(TOCSIN_EINTERNAL, "no memory");
-		h->rows.row = grown;
+	h->rows.row = calloc(n + 1, sizeof(*h->rows.row));
+	if (h->rows.row == NULL)
+		return false;
+	for (i = 0; i < h->glances.n; i++)
+		if (!add(l, h->glances.glance[i].m, &h->glances.glance[i]))
+			return false;
+	for (i = 0; i < h->glances.coming->n; i++) {
+		m = copy_message(&h->arena, h->glances.coming->message[i]);
+		if (m == NULL || !add(l, m, NULL))
+			return false;
 	}
-	grown[h->rows.n++] = *r;
-	return TOCSIN_OK;
-}
-
-static enum tocsin_err
-gather_one(struct load *l, const struct tocsin_message *m)
-{
-	struct tocsin_status *s = NULL;
-	struct row r = { 0 };
-	bool good;
-
-	r.m = copy_message(&l->out->arena, m);
-	r.mine = view_same_member(m->from, tocsin_device(l->t));
-	if (r.m == NULL)
-		return fail(TOCSIN_EINTERNAL, "no memory");
-	good = add_content(l, &r, m->json);
-	if (good && tocsin_status_of(l->t, m, l->now, &s) == TOCSIN_OK)
-		good = copy_status(l, &r, s);
-	tocsin_status_free(s);
-	if (!good || !add_coming(l, &r))
-		return fail(TOCSIN_EINTERNAL, "no memory");
-	judge(&r, l->now);
-	if (l->filter != NULL && !fits(l->filter, &r))
-		return TOCSIN_OK;
-	count_messages(l, &r);
-	return keep_row(l, &r);
+	return true;
 }
 
 enum tocsin_err
@@ -412,9 +338,7 @@ rows_load(struct tocsin *t, const struct rows_filter *f, int64_t now,
     struct rows **out)
 {
 	struct load l = { .t = t, .filter = f, .now = now };
-	struct tocsin_list *all = NULL;
 	enum tocsin_err err;
-	size_t i;
 
 	l.out = calloc(1, sizeof(*l.out));
 	if (l.out == NULL)
@@ -422,10 +346,9 @@ rows_load(struct tocsin *t, const struct rows_filter *f, int64_t now,
 	/* First: what comes whole in between is no news that is missed. */
 	err = tocsin_coming(t, &l.coming);
 	if (err == TOCSIN_OK)
-		err = tocsin_tickets(t, &all);
-	for (i = 0; err == TOCSIN_OK && i < all->n; i++)
-		err = gather_one(&l, all->message[i]);
-	tocsin_list_free(all);
+		err = glances_load(t, &l.out->glances);
+	if (err == TOCSIN_OK && !add_all(&l))
+		err = fail(TOCSIN_EINTERNAL, "no memory");
 	tocsin_list_free(l.coming);
 	if (err == TOCSIN_OK)
 		*out = &l.out->rows;
@@ -441,6 +364,7 @@ rows_free(struct rows *rows)
 
 	if (rows == NULL)
 		return;
+	glances_release(&h->glances);
 	arena_release(&h->arena);
 	free(h->rows.row);
 	free(h);

@@ -412,7 +412,10 @@ fixture_ticket(struct fx_ticket *out, const struct fixture *f,
 	if (t->npart)
 		parts_identity(&parts);
 	fixture_sign_key(sk, device);
-	json(&inside, f->text_bytes);
+	if (f->content != NULL)
+		buf_addz(&inside, f->content);
+	else
+		json(&inside, f->text_bytes);
 	MUST(ticket_seal(&out->note, &out->body, t, (const uint8_t(*)[32])pk,
 		 buf_span(&inside), buf_span(&parts), sk) == TOCSIN_OK);
 	MUST(note_parse(&note, buf_span(&out->note), TEXT_MAX) == TOCSIN_OK);

@@ -24,6 +24,7 @@
 struct fixture {
 	int64_t now;	   /* the time that everything is dated by */
 	size_t text_bytes; /* of text in the tickets to come; at first 0 */
+	const char *content; /* or what is in them; NULL: a short subject */
 	char nation[8][NATION_MAX + 1];
 	char member[8][MEMBER_MAX + 1];
 	size_t n;

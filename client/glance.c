@@ -1,0 +1,905 @@
+/* SPDX-License-Identifier: ISC */
+#include "client/glance.h"
+
+#include "client/gist.h"
+#include "client/memo.h"
+
+#include <jansson.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What is kept is as this program writes it; bump when its shape changes. */
+#define FORMAT "glance/1 " TOCSIN_VERSION
+#define NONE UINT32_MAX /* the length of a string that there is none of */
+#define BATCH 256	/* threads that are folded between two commits */
+#define BATCH_BYTES ((size_t)16 << 20)
+#define MANY 65536 /* of anything that is counted in a memo */
+
+/* What a kept glance holds for beside the thread: if it differs, fold anew. */
+struct frame {
+	uint8_t clocks[16]; /* the table */
+	uint8_t epochs[16]; /* which keys are held */
+};
+
+/* A snapshot of the desk, and what opens and seals its memos. */
+struct view {
+	struct tocsin *t;
+	struct desk_tx *tx;
+	struct memo memo;
+	struct frame frame;
+	struct buf plain;
+};
+
+/* Threads that are to be folded, or forgotten. */
+struct threads {
+	uint8_t (*id)[ID_LEN];
+	size_t n, room;
+};
+
+struct loading {
+	struct view v;
+	struct glances *out;
+	struct threads missing;
+};
+
+/* A fold to be kept. */
+struct fresh {
+	uint8_t thread[ID_LEN];
+	struct buf fold, words; /* sealed */
+};
+
+static enum tocsin_err
+no_memory(void)
+{
+	return fail(TOCSIN_EINTERNAL, "no memory");
+}
+
+/* ---- what it holds for ---- */
+
+static void
+hash_text(crypto_generichash_state *h, const char *s)
+{
+	crypto_generichash_update(h, (const uint8_t *)s, strlen(s) + 1);
+}
+
+/* Field by field: what is between them need not be the same. */
+static void
+hash_clocks(uint8_t out[16], const struct due_table *t)
+{
+	crypto_generichash_state h;
+	size_t i;
+
+	crypto_generichash_init(&h, NULL, 0, 16);
+	for (i = 0; i < t->n; i++) {
+		const struct due_clock *c = &t->clock[i];
+		int64_t numbers[] = { (int64_t)c->start, c->seconds,
+			(int64_t)c->months, c->always };
+
+		hash_text(&h, c->name);
+		hash_text(&h, c->after);
+		hash_text(&h, c->precedence);
+		hash_text(&h, c->severity);
+		crypto_generichash_update(
+		    &h, (const uint8_t *)numbers, sizeof(numbers));
+	}
+	crypto_generichash_final(&h, out, 16);
+}
+
+static struct frame
+frame_of(const struct tocsin *t)
+{
+	const struct keystore *k = t->parts.keys;
+	crypto_generichash_state h;
+	struct frame f;
+	size_t i;
+
+	hash_clocks(f.clocks, &t->clocks);
+	crypto_generichash_init(&h, NULL, 0, sizeof(f.epochs));
+	for (i = 0; i < k->nepoch; i++)
+		hash_text(&h, k->epoch[i]);
+	crypto_generichash_final(&h, f.epochs, sizeof(f.epochs));
+	return f;
+}
+
+struct context {
+	uint8_t bytes[sizeof(FORMAT) + 1 + ID_LEN + 16];
+};
+
+static struct context
+context_of(const struct frame *f, char kind, const uint8_t thread[ID_LEN])
+{
+	struct context c = { .bytes = FORMAT };
+	uint8_t *at = c.bytes + sizeof(FORMAT);
+
+	*at++ = (uint8_t)kind;
+	memcpy(at, thread, ID_LEN);
+	if (kind == 'f')
+		memcpy(at + ID_LEN, f->clocks, sizeof(f->clocks));
+	return c;
+}
+
+/* ---- as bytes ---- */
+
+static void
+put_text(struct buf *b, const char *s)
+{
+	buf_u32(b, s != NULL ? (uint32_t)strlen(s) : NONE);
+	if (s != NULL)
+		buf_addz(b, s);
+}
+
+static void
+put_message(struct buf *b, const struct tocsin_message *m,
+    const struct incident_attachment *part)
+{
+	uint8_t id[ID_LEN] = { 0 };
+	size_t i, n = 0;
+
+	(void)id_parse(span_of(m->id), id);
+	buf_u64(b, m->number);
+	buf_add(b, SPAN(id));
+	put_text(b, m->from);
+	put_text(b, m->kind);
+	put_text(b, m->tlp);
+	put_text(b, m->precedence);
+	put_text(b, m->exercise);
+	put_text(b, m->subject);
+	buf_u64(b, (uint64_t)m->time);
+	buf_u64(b, (uint64_t)m->received);
+	buf_u64(b, (uint64_t)m->ackby);
+	buf_u8(b, m->own);
+	buf_u16(b, (uint16_t)m->refused);
+	while (m->to[n] != NULL)
+		n++;
+	buf_u32(b, (uint32_t)n);
+	for (i = 0; i < n; i++)
+		put_text(b, m->to[i]);
+	n = part != NULL ? m->nparts : 0; /* whose parts nobody could read */
+	buf_u32(b, (uint32_t)n);
+	for (i = 0; i < n; i++) {
+		put_text(b, m->parts[i].name);
+		put_text(b, m->parts[i].media);
+		buf_u64(b, m->parts[i].size);
+		buf_u64(b, m->parts[i].sealed);
+		buf_u8(b, m->parts[i].recalled);
+		buf_add(b, SPAN(part[i].part));
+	}
+}
+
+static void
+put_place(struct buf *b, const struct glance_place *g)
+{
+	const struct tocsin_place *p = &g->p;
+
+	put_text(b, p->member);
+	buf_u8(b, (uint8_t)p->rung);
+	buf_u64(b, (uint64_t)p->since);
+	put_text(b, p->by);
+	put_text(b, p->reason);
+	buf_u64(b, (uint64_t)p->ackby);
+	buf_u8(b, p->recalled);
+	put_text(b, p->message);
+	buf_u64(b, (uint64_t)p->asked);
+	buf_u64(b, (uint64_t)p->heard);
+	buf_u64(b, (uint64_t)g->answered);
+}
+
+static void
+put_glance(struct buf *b, const struct glance *g,
+    const struct incident_attachment *part)
+{
+	size_t i;
+
+	put_message(b, g->m, part);
+	buf_u8(b, g->closed);
+	buf_u32(b, g->escalated);
+	put_text(b, g->clock);
+	buf_u64(b, (uint64_t)g->due);
+	buf_u32(b, (uint32_t)g->nplace);
+	for (i = 0; i < g->nplace; i++)
+		put_place(b, &g->place[i]);
+	buf_u64(b, g->messages);
+	buf_u64(b, (uint64_t)g->latest);
+	put_text(b, g->severity);
+	put_text(b, g->outlook);
+}
+
+/* Reading is bounded; what is short of memory is bad, and folded. */
+struct get {
+	struct rd r;
+	struct arena *a;
+};
+
+static const char *
+get_text(struct get *g)
+{
+	uint32_t n = rd_u32(&g->r);
+	const char *s;
+
+	if (n == NONE || g->r.bad)
+		return NULL;
+	s = arena_text(g->a, rd_span(&g->r, n));
+	g->r.bad |= s == NULL;
+	return s;
+}
+
+/* One that must be there. */
+static const char *
+get_word(struct get *g)
+{
+	const char *s = get_text(g);
+
+	g->r.bad |= s == NULL;
+	return s;
+}
+
+static int64_t
+get_time(struct get *g)
+{
+	return (int64_t)rd_u64(&g->r);
+}
+
+/* So many of a size. */
+static void *
+get_array(struct get *g, size_t *n, size_t size)
+{
+	uint32_t count = rd_u32(&g->r);
+	void *out = NULL;
+
+	if (count <= MANY)
+		out = arena_array(g->a, (size_t)count + 1, size);
+	g->r.bad |= out == NULL;
+	*n = g->r.bad ? 0 : count;
+	return out;
+}
+
+static void
+get_parts(struct get *g, struct view *v, struct tocsin_message *m)
+{
+	struct tocsin_part *p = get_array(g, &m->nparts, sizeof(*p));
+	uint8_t hash[ID_LEN];
+	size_t i;
+
+	m->parts = p;
+	for (i = 0; i < m->nparts && !g->r.bad; i++) {
+		p[i].name = get_word(g);
+		p[i].media = get_word(g);
+		p[i].size = rd_u64(&g->r);
+		p[i].sealed = rd_u64(&g->r);
+		p[i].recalled = rd_u8(&g->r) != 0;
+		rd_copy(&g->r, hash, sizeof(hash));
+		if (!g->r.bad)
+			part_of(v->t, v->tx, hash, &p[i]);
+	}
+}
+
+static struct tocsin_message *
+get_message(struct get *g, struct view *v, const uint8_t thread[ID_LEN])
+{
+	struct tocsin_message *m = arena_get(g->a, sizeof(*m));
+	uint8_t id[ID_LEN];
+	const char **to;
+	size_t i, n;
+
+	if (m == NULL)
+		return NULL;
+	m->number = rd_u64(&g->r);
+	rd_copy(&g->r, id, sizeof(id));
+	id_print(m->id, id);
+	id_print(m->thread, thread);
+	shortid_print(m->short_id, thread);
+	m->from = get_word(g);
+	m->kind = get_word(g);
+	m->tlp = get_word(g);
+	m->precedence = get_word(g);
+	m->exercise = get_text(g);
+	m->subject = get_text(g);
+	m->time = get_time(g);
+	m->received = get_time(g);
+	m->ackby = get_time(g);
+	m->own = rd_u8(&g->r) != 0;
+	m->refused = tocsin_err_from_wire(rd_u16(&g->r));
+	to = get_array(g, &n, sizeof(*to));
+	for (i = 0; i < n && !g->r.bad; i++)
+		to[i] = get_word(g);
+	m->to = to;
+	get_parts(g, v, m);
+	return m;
+}
+
+static void
+get_places(struct get *g, struct glance *out)
+{
+	struct glance_place *at = get_array(g, &out->nplace, sizeof(*at));
+	size_t i;
+
+	out->place = at;
+	for (i = 0; i < out->nplace && !g->r.bad; i++, at++) {
+		at->p.member = get_word(g);
+		at->p.rung = (enum tocsin_rung)rd_u8(&g->r);
+		at->p.since = get_time(g);
+		at->p.by = get_text(g);
+		at->p.reason = get_text(g);
+		at->p.ackby = get_time(g);
+		at->p.recalled = rd_u8(&g->r) != 0;
+		at->p.message = get_text(g);
+		at->p.asked = get_time(g);
+		at->p.heard = get_time(g);
+		at->answered = get_time(g);
+	}
+}
+
+static bool
+get_glance(struct glance *out, struct arena *a, struct view *v,
+    struct span bytes, const uint8_t thread[ID_LEN])
+{
+	struct get g = { rd_init(bytes), a };
+
+	*out = (struct glance){ .m = get_message(&g, v, thread) };
+	out->closed = rd_u8(&g.r) != 0;
+	out->escalated = rd_u32(&g.r);
+	out->clock = get_text(&g);
+	out->due = get_time(&g);
+	get_places(&g, out);
+	out->messages = rd_u64(&g.r);
+	out->latest = get_time(&g);
+	out->severity = get_text(&g);
+	out->outlook = get_text(&g);
+	return rd_done(&g.r) && out->m != NULL;
+}
+
+/* Room for one more, which counts when n is raised; NULL: no memory. */
+static struct glance *
+glances_grow(struct glances *g)
+{
+	size_t room = g->room > 0 ? 2 * g->room : 64;
+	struct glance *grown = g->glance;
+
+	if (g->n == g->room) {
+		grown = realloc(grown, room * sizeof(*grown));
+		if (grown == NULL)
+			return NULL;
+		g->glance = grown;
+		g->room = room;
+	}
+	return &grown[g->n];
+}
+
+/* ---- folding ---- */
+
+/* What a fold is made of, and whether it may be kept. */
+struct folding {
+	struct tocsin_message *m;  /* opened; what stands for the thread */
+	struct tocsin_status *s;   /* NULL: it could not be told */
+	const struct incident *in; /* of m; or NULL */
+	bool unsure; /* a message could not be opened, with the keys we have */
+	bool damaged;
+	int epoch; /* the oldest of those behind it; -1: none is */
+	size_t messages;
+	int64_t latest;
+};
+
+static void
+folding_release(struct folding *f)
+{
+	tocsin_status_free(f->s);
+	tocsin_message_free(f->m);
+}
+
+/* A thread is shown by its first message, or by the oldest that we have. */
+static enum tocsin_err
+open_first(struct view *v, const uint8_t thread[ID_LEN], struct folding *f)
+{
+	uint64_t n;
+	enum tocsin_err err = desk_find(v->tx, thread, &n);
+
+	if (err == TOCSIN_ENOTFOUND)
+		err = desk_thread_next(v->tx, thread, 0, &n);
+	if (err != TOCSIN_OK)
+		return fail(err, "the desk: %s", tocsin_err_text(err));
+	return message_of(v->t, v->tx, n, &f->m);
+}
+
+/* Whether the status counts the message of that id as opened. */
+static bool
+was_opened(const struct folding *f, const uint8_t id[ID_LEN])
+{
+	char text[ID_TEXT + 1];
+	struct behind b;
+	size_t i;
+
+	id_print(text, id);
+	for (i = 0; f->s != NULL && status_behind(f->s, i, &b); i++)
+		if (strcmp(b.m->id, text) == 0)
+			return b.m->refused == TOCSIN_OK;
+	return false;
+}
+
+static void
+count_messages(struct view *v, const uint8_t thread[ID_LEN], struct folding *f)
+{
+	struct desk_message row;
+	uint64_t n = 0;
+
+	while (desk_thread_next(v->tx, thread, n, &n) == TOCSIN_OK) {
+		f->messages++;
+		if (desk_get(v->tx, n, &row) != TOCSIN_OK) {
+			f->damaged = true;
+			continue;
+		}
+		if (row.arrived > f->latest)
+			f->latest = row.arrived;
+		if (row.refused == TOCSIN_OK && !was_opened(f, row.id))
+			f->unsure = true;
+	}
+}
+
+static void
+find_epoch(struct folding *f)
+{
+	struct behind b;
+	size_t i;
+
+	f->epoch = -1;
+	for (i = 0; f->s != NULL && status_behind(f->s, i, &b); i++) {
+		if (f->m != NULL && b.m->number == f->m->number)
+			f->in = b.in;
+		if (b.in->root != NULL && b.epoch >= 0 &&
+		    (f->epoch < 0 || b.epoch < f->epoch))
+			f->epoch = b.epoch;
+	}
+}
+
+/* A status that is not to be had leaves a row that says so little. */
+static enum tocsin_err
+fold_thread(struct view *v, const uint8_t thread[ID_LEN], struct folding *f)
+{
+	enum tocsin_err err = open_first(v, thread, f);
+
+	if (err != TOCSIN_OK)
+		return err;
+	if (status_fold(v->t, v->tx, thread, f->m, 0, &f->s) != TOCSIN_OK)
+		f->s = NULL;
+	count_messages(v, thread, f);
+	find_epoch(f);
+	return TOCSIN_OK;
+}
+
+/* When it wrote its first answer; brokers' words are none. */
+static int64_t
+first_answer(const struct tocsin_place *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->nstep; i++)
+		if (p->step[i].message != NULL &&
+		    p->step[i].rung >= TOCSIN_RUNG_ACCEPTED)
+			return p->step[i].time;
+	return 0;
+}
+
+static void
+take_next(struct glance *g, const struct tocsin_status *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->ndeadline; i++)
+		if (s->deadline[i].done == 0) {
+			g->clock = s->deadline[i].clock;
+			g->due = s->deadline[i].due;
+			return;
+		}
+}
+
+/* Of what is folded; strings are those of the folding. */
+static bool
+describe(struct glance *g, struct arena *a, const struct folding *f)
+{
+	const struct tocsin_status *s = f->s;
+	size_t i;
+
+	*g = (struct glance){
+		.m = f->m, .messages = f->messages, .latest = f->latest
+	};
+	if (f->in != NULL && f->in->severity[0] != '\0')
+		g->severity = f->in->severity;
+	if (f->in != NULL)
+		g->outlook =
+		    json_string_value(json_object_get(f->in->root, "outlook"));
+	if (s == NULL)
+		return true;
+	g->closed = s->closed;
+	g->escalated = s->escalated;
+	take_next(g, s);
+	g->nplace = s->n;
+	g->place = arena_array(a, s->n + 1, sizeof(*g->place));
+	for (i = 0; g->place != NULL && i < s->n; i++)
+		g->place[i] = (struct glance_place){ s->place[i],
+			first_answer(&s->place[i]) };
+	return g->place != NULL;
+}
+
+/* Sealed for the oldest epoch behind it; of nothing opened, for the newest. */
+static size_t
+epoch_of(const struct view *v, const struct folding *f)
+{
+	return f->epoch >= 0 ? (size_t)f->epoch : v->memo.keys->nepoch - 1;
+}
+
+/*
+ * What could not be opened may be, with another key. What is damaged is looked
+ * at each time: it may be repaired.
+ */
+static void
+seal(struct view *v, const struct folding *f, struct span fold,
+    const uint8_t thread[ID_LEN], struct fresh *out)
+{
+	struct context c = context_of(&v->frame, 'f', thread);
+	struct buf b = { 0 };
+
+	if (f->s == NULL || f->damaged || v->memo.keys->nepoch == 0)
+		return;
+	memcpy(out->thread, thread, ID_LEN);
+	buf_u8(&b, f->unsure);
+	if (f->unsure)
+		buf_add(&b, SPAN(v->frame.epochs));
+	buf_add(&b, fold);
+	memo_seal(
+	    &out->fold, &v->memo, epoch_of(v, f), SPAN(c.bytes), buf_span(&b));
+	out->fold.failed |= !buf_ok(&b);
+	buf_cut(&b, 0);
+	c = context_of(&v->frame, 'w', thread);
+	gist_write(&b, f->s);
+	memo_seal(
+	    &out->words, &v->memo, epoch_of(v, f), SPAN(c.bytes), buf_span(&b));
+	out->words.failed |= !buf_ok(&b);
+	buf_release(&b);
+}
+
+/* Through its bytes, so that it owns what it says, and says what is kept. */
+static enum tocsin_err
+take(struct loading *l, const struct folding *f, const uint8_t thread[ID_LEN],
+    struct fresh *keep)
+{
+	const struct incident_attachment *parts =
+	    f->in != NULL ? f->in->attachment : NULL;
+	struct arena *a = &l->out->arena;
+	struct glance g, *out = glances_grow(l->out);
+	struct buf bytes = { 0 };
+	bool good = out != NULL && describe(&g, a, f);
+
+	if (good)
+		put_glance(&bytes, &g, parts);
+	good = good && buf_ok(&bytes) &&
+	       get_glance(out, a, &l->v, buf_span(&bytes), thread);
+	if (good && keep != NULL)
+		seal(&l->v, f, buf_span(&bytes), thread, keep);
+	l->out->n += good;
+	buf_release(&bytes);
+	return good ? TOCSIN_OK : no_memory();
+}
+
+/* Beside what stands for the thread: nobody knows what it said. */
+static enum tocsin_err
+take_damaged(
+    struct loading *l, const struct folding *of, const uint8_t thread[ID_LEN])
+{
+	struct desk_message row;
+	enum tocsin_err err = TOCSIN_OK;
+	uint64_t n = 0;
+
+	while (err == TOCSIN_OK && of->damaged &&
+	       desk_thread_next(l->v.tx, thread, n, &n) == TOCSIN_OK) {
+		struct folding f = { 0 };
+
+		if (n == of->m->number ||
+		    desk_get(l->v.tx, n, &row) == TOCSIN_OK)
+			continue;
+		err = message_of(l->v.t, l->v.tx, n, &f.m);
+		if (err == TOCSIN_OK)
+			err = take(l, &f, thread, NULL);
+		folding_release(&f);
+	}
+	return err;
+}
+
+static enum tocsin_err
+fold_one(struct loading *l, const uint8_t thread[ID_LEN], struct fresh *keep)
+{
+	struct folding f = { 0 };
+	enum tocsin_err err = fold_thread(&l->v, thread, &f);
+
+	if (err == TOCSIN_OK)
+		err = take(l, &f, thread, keep);
+	if (err == TOCSIN_OK)
+		err = take_damaged(l, &f, thread);
+	folding_release(&f);
+	return err;
+}
+
+/* ---- keeping ---- */
+
+/* What does not get there is folded another time. */
+static void
+keep(struct desk *d, struct fresh *fresh, size_t n, uint64_t snapshot)
+{
+	enum tocsin_err err = TOCSIN_OK;
+	struct desk_tx *tx = NULL;
+	size_t i;
+
+	if (desk_write(d, &tx) != TOCSIN_OK)
+		return;
+	for (i = 0; err == TOCSIN_OK && i < n; i++) {
+		if (fresh[i].fold.n == 0 || !buf_ok(&fresh[i].fold) ||
+		    !buf_ok(&fresh[i].words))
+			continue;
+		err = desk_fold_put(tx, fresh[i].thread, snapshot,
+		    buf_span(&fresh[i].fold), buf_span(&fresh[i].words));
+		if (err == TOCSIN_EDUPLICATE)
+			err = TOCSIN_OK;
+	}
+	if (err == TOCSIN_OK)
+		(void)!desk_commit(tx);
+	else
+		desk_end(tx);
+}
+
+/* From missing thread `from` on, as many as go into one change. */
+static enum tocsin_err
+fold_batch(struct loading *l, size_t *from)
+{
+	struct fresh *fresh = calloc(BATCH, sizeof(*fresh));
+	size_t i, n = 0, bytes = 0;
+	uint64_t snapshot;
+	enum tocsin_err err;
+
+	if (fresh == NULL)
+		return no_memory();
+	err = begin_read(l->v.t, &l->v.tx);
+	if (err == TOCSIN_OK) {
+		snapshot = desk_snapshot(l->v.tx);
+		while (err == TOCSIN_OK && n < BATCH && bytes < BATCH_BYTES &&
+		       *from < l->missing.n) {
+			err = fold_one(l, l->missing.id[(*from)++], &fresh[n]);
+			bytes += fresh[n].words.n;
+			n++;
+		}
+		desk_end(l->v.tx);
+		l->v.tx = NULL;
+		if (err == TOCSIN_OK)
+			keep(l->v.t->parts.desk, fresh, n, snapshot);
+	}
+	for (i = 0; i < n; i++) {
+		buf_drop(&fresh[i].fold);
+		buf_drop(&fresh[i].words);
+	}
+	free(fresh);
+	return err;
+}
+
+/* ---- loading ---- */
+
+static enum tocsin_err
+view_begin(struct view *v, struct tocsin *t)
+{
+	enum tocsin_err err;
+
+	*v = (struct view){ .t = t, .frame = frame_of(t) };
+	err = memo_init(&v->memo, t->parts.keys);
+	if (err != TOCSIN_OK)
+		return no_memory();
+	return begin_read(t, &v->tx);
+}
+
+static void
+view_end(struct view *v)
+{
+	desk_end(v->tx);
+	memo_release(&v->memo);
+	buf_release(&v->plain);
+}
+
+static bool
+threads_add(struct threads *l, const uint8_t id[ID_LEN])
+{
+	size_t room = l->room > 0 ? 2 * l->room : 64;
+	uint8_t(*grown)[ID_LEN];
+
+	if (l->n == l->room) {
+		grown = realloc(l->id, room * sizeof(*grown));
+		if (grown == NULL)
+			return false;
+		l->id = grown;
+		l->room = room;
+	}
+	memcpy(l->id[l->n++], id, ID_LEN);
+	return true;
+}
+
+/* The fold that is kept; false: there is none that holds. */
+static bool
+remembered(struct loading *l, const uint8_t thread[ID_LEN])
+{
+	struct context c = context_of(&l->v.frame, 'f', thread);
+	struct view *v = &l->v;
+	struct span sealed;
+	struct glance *g;
+	struct rd r;
+
+	if (desk_fold_get(v->tx, thread, &sealed) != TOCSIN_OK ||
+	    !memo_open(&v->plain, &v->memo, SPAN(c.bytes), sealed))
+		return false;
+	r = rd_init(buf_span(&v->plain));
+	if (rd_u8(&r) != 0 && !span_eq(rd_span(&r, sizeof(v->frame.epochs)),
+				  SPAN(v->frame.epochs)))
+		return false;
+	g = glances_grow(l->out);
+	if (g == NULL || !get_glance(g, &l->out->arena, v, rd_rest(&r), thread))
+		return false;
+	l->out->n++;
+	return true;
+}
+
+static enum tocsin_err
+recall_all(struct loading *l)
+{
+	uint8_t thread[ID_LEN];
+	const uint8_t *after = NULL;
+	enum tocsin_err err;
+
+	while ((err = desk_thread_after(l->v.tx, after, thread)) == TOCSIN_OK) {
+		if (!remembered(l, thread) && !threads_add(&l->missing, thread))
+			return no_memory();
+		after = thread;
+	}
+	if (err != TOCSIN_ENOTFOUND)
+		return fail(err, "the desk: %s", tocsin_err_text(err));
+	l->out->coming = calloc(1, sizeof(*l->out->coming));
+	if (l->out->coming == NULL)
+		return no_memory();
+	return list_tickets_coming(l->v.t, l->v.tx, l->out->coming);
+}
+
+static int
+by_number(const void *a, const void *b)
+{
+	const struct glance *x = a, *y = b;
+
+	if (x->m->number != y->m->number)
+		return x->m->number < y->m->number ? -1 : 1;
+	return 0;
+}
+
+enum tocsin_err
+glances_load(struct tocsin *t, struct glances *out)
+{
+	struct loading l = { .out = out };
+	enum tocsin_err err;
+	size_t from = 0;
+
+	*out = (struct glances){ 0 };
+	err = view_begin(&l.v, t);
+	if (err == TOCSIN_OK)
+		err = recall_all(&l);
+	desk_end(l.v.tx); /* it is not held while the disk is waited for */
+	l.v.tx = NULL;
+	while (err == TOCSIN_OK && from < l.missing.n)
+		err = fold_batch(&l, &from);
+	view_end(&l.v);
+	free(l.missing.id);
+	if (out->n > 1)
+		qsort(out->glance, out->n, sizeof(*out->glance), by_number);
+	return err;
+}
+
+void
+glances_release(struct glances *g)
+{
+	tocsin_list_free(g->coming);
+	arena_release(&g->arena);
+	free(g->glance);
+	*g = (struct glances){ 0 };
+}
+
+bool
+glance_overdue(
+    const struct glance *g, const struct tocsin_place *p, int64_t now)
+{
+	return !g->closed && !p->recalled && p->ackby > 0 && now > p->ackby &&
+	       p->rung <= TOCSIN_RUNG_OPENED;
+}
+
+/* ---- words ---- */
+
+struct gists {
+	struct view v;
+	struct threads bad; /* whose words do not open */
+};
+
+enum tocsin_err
+gists_begin(struct gists **out, struct tocsin *t)
+{
+	struct gists *g = calloc(1, sizeof(*g));
+	enum tocsin_err err;
+
+	if (g == NULL)
+		return no_memory();
+	err = view_begin(&g->v, t);
+	if (err == TOCSIN_OK)
+		*out = g;
+	else
+		gists_end(g);
+	return err;
+}
+
+/* So that the next list folds them, and keeps them again. */
+static void
+forget(struct desk *d, const struct threads *bad)
+{
+	enum tocsin_err err = TOCSIN_OK;
+	struct desk_tx *tx = NULL;
+	size_t i;
+
+	if (bad->n == 0 || desk_write(d, &tx) != TOCSIN_OK)
+		return;
+	for (i = 0; err == TOCSIN_OK && i < bad->n; i++)
+		err = desk_forget(tx, bad->id[i]);
+	if (err == TOCSIN_OK)
+		(void)!desk_commit(tx);
+	else
+		desk_end(tx);
+}
+
+void
+gists_end(struct gists *g)
+{
+	struct desk *d;
+
+	if (g == NULL)
+		return;
+	d = g->v.t->parts.desk;
+	view_end(&g->v);
+	forget(d, &g->bad);
+	free(g->bad.id);
+	free(g);
+}
+
+/* There is none, or it does not open. */
+static enum tocsin_err
+fold_gist(struct gists *g, const uint8_t thread[ID_LEN])
+{
+	struct folding f = { 0 };
+	enum tocsin_err err = fold_thread(&g->v, thread, &f);
+
+	buf_cut(&g->v.plain, 0);
+	if (err == TOCSIN_OK && f.s != NULL)
+		gist_write(&g->v.plain, f.s);
+	folding_release(&f);
+	if (err == TOCSIN_OK && !buf_ok(&g->v.plain))
+		return no_memory();
+	return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
+}
+
+enum tocsin_err
+gists_of(struct gists *g, const char *thread, struct span *out)
+{
+	enum tocsin_err err = TOCSIN_OK;
+	uint8_t id[ID_LEN];
+	struct span sealed;
+	struct context c;
+
+	*out = (struct span){ 0 };
+	if (!id_parse(span_of(thread), id))
+		return TOCSIN_OK;
+	c = context_of(&g->v.frame, 'w', id);
+	if (desk_words_get(g->v.tx, id, &sealed) != TOCSIN_OK) {
+		err = fold_gist(g, id);
+	} else if (!memo_open(&g->v.plain, &g->v.memo, SPAN(c.bytes), sealed)) {
+		(void)threads_add(&g->bad, id);
+		err = fold_gist(g, id);
+	}
+	if (err == TOCSIN_OK)
+		*out = buf_span(&g->v.plain);
+	return err;
+}

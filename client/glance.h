@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * glance.h - what a list shows of each thread, without opening it again
+ *
+ * Where a thread stands is a fold of all its messages, and each must be opened
+ * and judged for that: a desk of 10,000 tickets would take a minute to list. So
+ * the result is kept beside them, sealed (memo.h), until a change of the thread
+ * makes the desk forget it (desk.h); then the next list folds that one thread
+ * anew. It is a memory and nothing else: what is absent, damaged, of another
+ * version, or of another table of clocks is folded, and says the same.
+ *
+ * A glance has nothing that depends on the time: places are never overdue in
+ * it; glance_overdue() says whether one is.
+ *
+ * What does change without a change of the thread is read each time: how much
+ * of an attachment is here, and what is coming.
+ */
+#ifndef TOCSIN_CLIENT_GLANCE_H
+#define TOCSIN_CLIENT_GLANCE_H
+
+#include "client/arena.h"
+#include "client/handle.h"
+
+struct glance_place {
+	struct tocsin_place p; /* without its steps, and not overdue */
+	int64_t answered;      /* when it first wrote an answer; or 0 */
+};
+
+/* Strings, and what *m points to, are in the arena that was given. */
+struct glance {
+	struct tocsin_message *m; /* what stands for the thread: without text
+				     and json */
+	bool closed;
+	unsigned escalated;
+	const char *clock; /* the deadline that comes first; or NULL */
+	int64_t due;
+	size_t nplace;
+	struct glance_place *place;
+	size_t messages; /* that are here */
+	int64_t latest;	 /* when the last came */
+	const char *severity, *outlook;
+};
+
+bool glance_overdue(
+    const struct glance *g, const struct tocsin_place *p, int64_t now);
+
+/*
+ * All threads in the order of tocsin_tickets(), a row of its own for each
+ * damaged message among them, and apart the tickets that are coming. What had
+ * to be folded is kept, as far as the disk and other processes let it.
+ */
+struct glances {
+	size_t n, room;
+	struct glance *glance;
+	struct tocsin_list *coming;
+	struct arena arena;
+};
+/* The caller releases, after a failure too. */
+enum tocsin_err MUST_USE glances_load(struct tocsin *t, struct glances *out);
+void glances_release(struct glances *g);
+
+/* ---- their words ---- */
+
+/* Reads threads' gists (gist.h) in one snapshot of the desk. */
+struct gists;
+enum tocsin_err MUST_USE gists_begin(struct gists **out, struct tocsin *t);
+void gists_end(struct gists *g); /* NULL is ok */
+
+/* Of a thread; dies with the next one. Folds it if there is none. */
+enum tocsin_err MUST_USE gists_of(
+    struct gists *g, const char *thread, struct span *out);
+
+#endif
