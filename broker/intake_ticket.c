@@ -71,6 +71,11 @@ check_to(const struct ticket *t, const struct broker *b, const struct roster *r,
 	return *ours > 0 ? TOCSIN_OK : TOCSIN_ENOTRECIPIENT;
 }
 
+/*
+ * Of what is posted here: it would wait for ever. Of what was relayed, others
+ * have let the part in, and the ticket says more than its attachment: it is
+ * taken without it.
+ */
 static enum tocsin_err
 check_parts(const struct ticket *t, const struct broker *b)
 {
@@ -191,7 +196,7 @@ check_rest(const struct ticket *t, struct broker *b, struct trust *trust,
 	enum tocsin_err err;
 
 	err = check_to(t, b, trust_roster(trust), posted, ours);
-	if (!err)
+	if (!err && posted)
 		err = check_parts(t, b);
 	if (!err)
 		err = body.n > 0 ? ticket_check_body(t, body)

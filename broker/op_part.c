@@ -207,9 +207,17 @@ request_find(const struct request *r, struct store_rx *rx, const uint8_t id[32],
 struct named {
 	uint64_t total;
 	bool body;     /* not a part */
-	bool left_out; /* from abroad, and larger than what we take of them */
+	bool left_out; /* larger than what we take from there */
 	bool recalled;
 };
+
+static uint64_t
+largest_of(const struct broker *b, struct span member)
+{
+	return span_is(member_nation(member), b->conf.nation)
+		   ? b->conf.part_max
+		   : b->conf.accept.part;
+}
 
 static enum tocsin_err
 find_named(struct named *out, const struct broker *b, struct store_rx *rx,
@@ -229,9 +237,7 @@ find_named(struct named *out, const struct broker *b, struct store_rx *rx,
 			continue;
 		*out = (struct named){ .total = t.part[i].size,
 			.recalled = recall_covers(rx, &t, hash) };
-		out->left_out =
-		    out->total > b->conf.accept.part &&
-		    !span_is(member_nation(e->member), b->conf.nation);
+		out->left_out = out->total > largest_of(b, e->member);
 		return TOCSIN_OK;
 	}
 	return TOCSIN_ENOTFOUND;

@@ -143,9 +143,9 @@ save_text(enum tocsin_err err)
 		       "is kept, try again";
 	if (err == TOCSIN_ETOOLARGE)
 		return "your broker takes no attachment of that size from "
-		       "abroad, and it will not come; ask the sender for "
+		       "there, and it will not come; ask the sender for "
 		       "smaller ones, or your broker's operator "
-		       "(largest-part)";
+		       "(largest-part, part-max)";
 	return tocsin_err_text(err);
 }
 

@@ -456,6 +456,14 @@ test_peer(void)
 	is_int(give(&broker, "singcert@sg/desk1", "mycert@my", 6000, NULL, NULL,
 		   NULL, NULL),
 	    TOCSIN_ENOTENROLLED, "and one of our own");
+	sg->conf.part_max = sizeof(part_bytes) - 1;
+	is_int(give(&device, "singcert@sg/desk1", "mycert@my", 6100, with_part,
+		   NULL, NULL, NULL),
+	    TOCSIN_ETOOLARGE, "a part beyond part-max is not posted here");
+	is_int(give(&broker, "mycert@my/desk1", "singcert@sg", 8, with_part,
+		   NULL, NULL, NULL),
+	    TOCSIN_OK, "but a ticket that names one comes from a peer");
+	sg->conf.part_max = TICKET_PART_MAX;
 	free(r);
 }
 

@@ -56,7 +56,7 @@ ok 'an attachment that is accepted comes' wait_until 20 \
 ok 'one that is too large does not' eval \
 	'! at mycert-night save "$part" large -o "$fed/out" 2>"$fed/said"'
 ok 'whoever wants it is told that it never will' \
-	has "$fed/said" 'takes no attachment of that size from abroad'
+	has "$fed/said" 'takes no attachment of that size from there'
 ok 'with the reason' has "$fed/said" '[too-large]'
 ok 'whoever exports the ticket, too' eval \
 	'! at mycert-night show "$part" --export "$fed/exported" \
@@ -64,4 +64,23 @@ ok 'whoever exports the ticket, too' eval \
 # Bodies, attachments: 100,000 and 54,000 bytes that stay at home.
 ok 'what would be refused is not shipped' \
 	eval '[ "$(counter sg bytes_out)" -lt 90000 ]'
+
+# What a nation does not take of its own members it does not of others either;
+# the ticket it does.
+fed_stop my
+sed -i -e 's/^#* *part-max *=.*/part-max = 16k/' -e '/^largest-part/d' \
+	"$(conf my)"
+ok 'a smaller part-max is well, too' tocsind check --config "$(conf my)"
+fed_start my
+part=$(post $us mycert@my --tlp AMBER --subject 'For a small broker' \
+	--attach "$fed/small")
+ok 'a ticket with an attachment beyond part-max arrives' \
+	wait_until 20 listed mycert-night "$part"
+ok 'its attachment does not' eval \
+	'! at mycert-night save "$part" small -o "$fed/out" 2>"$fed/said"'
+ok 'and who wants it is told why' has "$fed/said" '[too-large]'
+ok 'nor may a member post one there' eval \
+	'! at mycert-night post --to singcert@sg --tlp AMBER \
+		--subject "Too large" --attach "$fed/small" 2>"$fed/said" &&
+		has "$fed/said" "[too-large]"'
 done_testing
