@@ -36,11 +36,13 @@ ok 'three nations know one another' wait_until 30 all_know
 ok 'what they had to say to la went through the tap' \
 	at_least 1 'up pub' "$fed/taps"
 
-# What is published to la and carries anything: a heartbeat, of 66 bytes, names
-# no more than a number of la's own.
+# What is published to la and carries anything: a heartbeat names no more than a
+# number of la's own. It is a frame without bytes (crypto/relay_frame.h): 24 of
+# its head, 30 of the piece, 16 of the tag.
+heartbeat=70
 published()
 {
-	grep '^up pub' "$fed/taps" | grep -cv ' 66$'
+	grep '^up pub' "$fed/taps" | grep -cv " $heartbeat\$"
 }
 
 # Until the relays have said what they had to say.
@@ -51,6 +53,11 @@ quiet()
 	[ "$(published)" = "$quiet_before" ]
 }
 wait_until 30 quiet
+beats()
+{
+	grep -q "^up pub $heartbeat\$" "$fed/taps"
+}
+ok 'an idle link beats, and says nothing' wait_until 30 beats
 before=$(published)
 
 # Sizes that would not be overlooked among anything else.
