@@ -543,6 +543,22 @@ cli_open(struct cli *c, struct tocsin **out)
 	return status;
 }
 
+bool
+cli_unlocked(struct cli *c)
+{
+	char home[512], path[PATH_MAX], kept[sizeof(c->passphrase)];
+	bool good;
+
+	if (keystore_home(home, c->home) != TOCSIN_OK)
+		return false;
+	if (c->has_passphrase || !keystore_locked(home) ||
+	    passphrase_file(c, path) != NULL)
+		return true;
+	good = shift_passphrase(home, kept, sizeof(kept));
+	sodium_memzero(kept, sizeof(kept));
+	return good;
+}
+
 int
 cli_desk(struct cli *c, struct keystore *config, struct desk **desk,
     struct belief *belief)

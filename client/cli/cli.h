@@ -112,6 +112,9 @@ bool cli_home(const struct cli *c, char out[512]);
 /* Open the home's handle, asking for the passphrase if need be; 0 or status. */
 int cli_open(struct cli *c, struct tocsin **out);
 
+/* Whether cli_open() would not have to ask for a passphrase. */
+bool cli_unlocked(struct cli *c);
+
 /*
  * The desk and what it believes, without a key: no passphrase is needed. Sets
  * *config if not NULL. After a failure both are still to be released.

@@ -83,6 +83,10 @@ const struct cmd cmds[] = {
 	    "[ID] [--all]\n"
 	    "ID --start REGIME|--stop REGIME|--done CLOCK [--at 30m|TIME]",
 	    "what must be done by when" },
+	{ "board", cmd_board,
+	    "[--metadata] [--offline] [-o FILE]\n"
+	    "[--metadata] [--offline] --serve [ADDRESS:PORT]",
+	    "draw the situation for a screen on the wall" },
 	{ "why", cmd_why, "CODE|ID",
 	    "explain a reason code, or why a message is where it is" },
 	{ "words", cmd_words, "[LIST]",

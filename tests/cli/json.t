@@ -105,6 +105,7 @@ has_members inbox tocsin inbox --offline --json
 mkdir saved
 has_members save tocsin save "$id" 'a b.bin' -o saved --json --wait 0
 ok 'and what was attached is saved' cmp 'a b.bin' 'saved/a b.bin'
+has_members board tocsin board --offline --json
 has_members why tocsin why quota --json
 has_members why tocsin why "$id" --json
 is "$(jq -r '[.state, .reason] | join(" ")' <out)" 'queued unavailable' \
