@@ -4,6 +4,7 @@
 #include "broker/clock.h"
 #include "broker/cursor.h"
 #include "broker/in_judge.h"
+#include "broker/in_unwanted.h"
 #include "broker/item.h"
 #include "broker/quota.h"
 #include "broker/receipts.h"
@@ -137,6 +138,7 @@ apply_range(struct in_item *it, struct batch *batch, struct cursor *c)
 	if (err == TOCSIN_OK || in_ours(err))
 		return err;
 	if (err == TOCSIN_ENOTFOUND && !it->pass &&
+	    !in_unwanted_has(it->peer, c->hash) &&
 	    in_holds(it, in_hold_ms(it), clock_ms()))
 		return err; /* the ticket that names it may come yet */
 	return pass_over(it, batch, err);

@@ -5,6 +5,7 @@
 #include "broker/in_apply.h"
 #include "broker/in_early.h"
 #include "broker/in_judge.h"
+#include "broker/in_unwanted.h"
 #include "broker/log.h"
 #include "broker/relay.h"
 
@@ -211,6 +212,7 @@ item_done(struct job *job, enum tocsin_err err)
 		relay_poke(b->relay);
 	if (it->passed && it->passed != TOCSIN_EDUPLICATE) {
 		broker_count(b, BROKER_relay_items_refused);
+		in_unwanted_note(it);
 		log_pass(it, it->passed);
 	}
 	item_free(it);

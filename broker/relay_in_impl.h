@@ -12,7 +12,7 @@
  *
  * So an item is touched by one thread at a time, and its `state`, `no_room`,
  * `retry_at` and `next` under the peer's lock. Lock order: the list of peers, a
- *peer.
+ * peer.
  */
 #ifndef TOCSIN_BROKER_RELAY_IN_IMPL_H
 #define TOCSIN_BROKER_RELAY_IN_IMPL_H
@@ -81,6 +81,12 @@ struct in_lane {
 	struct in_keep *keep; /* the beginning of an entry goes to disk */
 };
 
+#define IN_UNWANTED 1024
+struct in_unwanted {
+	uint8_t hash[IN_UNWANTED][32];
+	unsigned n; /* noted so far; the oldest make room */
+};
+
 /* A broker that sends to us. Once made, it stays. */
 struct in_peer {
 	struct in_peer *next;
@@ -97,6 +103,7 @@ struct in_peer {
 	uint32_t news;		   /* bytes that the peer wants a word for */
 	int64_t tell_at; /* ms: look whether to wake who waits; 0: no need */
 	struct in_lane lane[LANE_COUNT];
+	struct in_unwanted unwanted; /* see in_unwanted.h */
 };
 
 struct relay_in {

@@ -214,6 +214,7 @@ link_up(struct relay *r, struct relay_peer *p, struct span fields, int64_t now)
 		sodium_memzero(&m, sizeof(m));
 		return err;
 	}
+	p->accept = m.accept; /* what is not shipped has another mark */
 	err = tally_open(r, p, &m, now);
 	if (err) {
 		sodium_memzero(&m, sizeof(m));
@@ -224,7 +225,6 @@ link_up(struct relay *r, struct relay_peer *p, struct span fields, int64_t now)
 	memcpy(p->id, m.link, sizeof(p->id));
 	memcpy(p->key, m.key, sizeof(p->key));
 	sodium_memzero(m.key, sizeof(m.key));
-	p->accept = m.accept;
 	p->counter = 0;
 	p->beat_at[NET_URGENT] = p->beat_at[NET_BULK] = now;
 	p->waits = m.waits < PEER_WAITS ? m.waits : PEER_WAITS;

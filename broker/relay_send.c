@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* From the outbox to frames: the side of the sender that reads the store. */
+#include "broker/accept.h"
 #include "broker/log.h"
 #include "broker/recall.h"
 #include "broker/relay_impl.h"
@@ -125,7 +126,8 @@ check_part(const struct relay_peer *p, struct store_rx *rx,
 			break;
 	if (i == t.npart || !send_names(&t, span_of(p->nation)))
 		return TOCSIN_ENOTRECIPIENT;
-	return recall_covers(rx, &t, row->part) ? TOCSIN_ERECALLED : TOCSIN_OK;
+	return recall_covers(rx, &t, row->part) ? TOCSIN_ERECALLED
+						: accept_ticket(&p->accept, &t);
 }
 
 static enum tocsin_err
@@ -160,13 +162,22 @@ load_none(struct source *s, unsigned lane)
 	item_gone(&s->head, lane == LANE_BULK);
 }
 
+/* It said itself that it does not take it. */
+static bool
+unwanted(enum tocsin_err err)
+{
+	return err == TOCSIN_ETOOLARGE || err == TOCSIN_EKINDNOTALLOWED ||
+	       err == TOCSIN_EPOLICYDENIED;
+}
+
 /* The lane must not stop at it: the peer is told that it is no more. */
 static void
 load_gone(struct source *s, const struct relay_peer *p, unsigned lane,
     uint64_t n, enum tocsin_err why)
 {
 	static struct log_limit limit = LOG_LIMIT(20, 600000);
-	bool wanted = why == TOCSIN_EERASED || why == TOCSIN_ERECALLED;
+	bool wanted =
+	    why == TOCSIN_EERASED || why == TOCSIN_ERECALLED || unwanted(why);
 
 	log_limited(&limit, wanted ? LOG_INFO : LOG_ERROR,
 	    "relay-item-not-sent", LOG_Z("peer", p->name), LOG_U("lane", lane),

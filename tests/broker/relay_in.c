@@ -525,6 +525,48 @@ test_part(struct peer *p)
 	buf_release(&item);
 }
 
+static uint8_t unwanted_bytes[3000];
+
+static void
+add_unwanted(struct ticket *t, void *arg)
+{
+	(void)arg;
+	t->npart = 1;
+	t->part[0].size = sizeof(unwanted_bytes);
+	crypto_hash_sha256(
+	    t->part[0].hash, unwanted_bytes, sizeof(unwanted_bytes));
+}
+
+/* The hold is far longer than the test waits. */
+static void
+test_unwanted(struct peer *p)
+{
+	struct fx_ticket t;
+	struct buf item = { 0 };
+	uint8_t hash[32];
+	int64_t hold = my->conf.hold_ms;
+	uint64_t n = 2; /* test_part() */
+
+	memset(unwanted_bytes, 3, sizeof(unwanted_bytes));
+	crypto_hash_sha256(hash, unwanted_bytes, sizeof(unwanted_bytes));
+	item_head_part(&item, hash);
+	buf_add(&item, SPAN(unwanted_bytes));
+	fixture_ticket(&t, &fed, "singcert@sg/desk1", "mycert@my", 40,
+	    fed.genesis, add_unwanted, NULL);
+	my->conf.hold_ms = 600000;
+	my->conf.accept.kinds_refused = 1u << TICKET_REPORT;
+	send_range(p, LANE_BULK, n + 1, RELAY_PART, buf_span(&item), 0, item.n);
+	refused(p, &t, TOCSIN_EKINDNOTALLOWED, "one with a part");
+	ok(comes_to(p, LANE_BULK, n + 1, 0),
+	    "a part that came before it waits for it no longer");
+	send_range(p, LANE_BULK, n + 2, RELAY_PART, buf_span(&item), 0, item.n);
+	ok(comes_to(p, LANE_BULK, n + 2, 0), "nor does one behind it");
+	my->conf.accept.kinds_refused = 0;
+	my->conf.hold_ms = hold;
+	fx_ticket_release(&t);
+	buf_release(&item);
+}
+
 /* ---- entries in two halves ---- */
 
 static void
@@ -792,6 +834,7 @@ main(void)
 	test_forged(&p);
 	test_recall(&p);
 	test_part(&p);
+	test_unwanted(&p);
 	test_beginning(&p);
 	test_other_item(&p);
 	test_no_room(&p);
