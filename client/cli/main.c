@@ -41,6 +41,10 @@ const struct cmd cmds[] = {
 	    "[--unacked] [--overdue] [--mine] [--state STATE]... "
 	    "[--from M]... [--tlp T] [--since 3d|TIME] [--offline]",
 	    "list the tickets, newest last" },
+	{ "find", cmd_find,
+	    "WORD... [--unacked] [--overdue] [--mine] [--state STATE]... "
+	    "[--from M]... [--tlp T] [--since 3d|TIME]",
+	    "search what was said in the tickets" },
 	{ "show", cmd_show, "ID [--no-receipt] [--export DIR]",
 	    "show a ticket and what was said about it" },
 	{ "watch", cmd_watch,
