@@ -23,25 +23,30 @@ speed_begin(struct door *d, struct conn *c)
  * down the connection that comes for much.
  */
 static void
-note(struct door *d, struct conn *c, bool busy)
+note(struct door *d, struct conn *c)
 {
 	uint64_t known = guest_speed(c->guest, d->now, TCP_LINE_KNOWN_MS);
 
-	if (busy && c->line.speed > 0 && c->line.speed >= known / 2)
+	if (c->line.speed > 0 && c->line.speed >= known / 2)
 		guest_set_speed(c->guest, c->line.speed, d->now);
 }
 
 void
 speed_sent(struct door *d, struct conn *c, size_t n)
 {
-	bool busy;
+	bool busy = d->now - c->looked <= SPEED_BUSY;
 
 	c->sent += n;
-	if (c->sent < SPEED_STEP || c->client.fd < 0)
+	if (c->client.fd < 0)
+		return;
+	if (!busy)
+		tcp_line_little(c->client.fd, n);
+	if (c->sent < SPEED_STEP)
 		return;
 	c->sent = 0;
-	busy = d->now - c->looked <= SPEED_BUSY;
 	c->looked = d->now;
+	if (!busy)
+		return;
 	(void)tcp_line_look(&c->line, c->client.fd, (int64_t)d->now);
-	note(d, c, busy);
+	note(d, c);
 }

@@ -2,9 +2,11 @@
 #include "broker/tcp_line.h"
 
 #include <linux/inet_diag.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h> /* all of tcp_info, which netinet/tcp.h has not */
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdbool.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 /* BBR's gains, in 256ths: as it seeks the speed, and as it stops. */
@@ -13,20 +15,41 @@
 
 #define FRESH_MS 8000
 #define LOOK_MS 200
+#define HELD_UP 4 /* of a round trip may it take that part */
 
-/* What BBR believes, once it has found the speed; not while it measures. */
 static bool
-believes(int fd, uint64_t *speed, uint32_t *rtt_us)
+ask_tcp(int fd, struct tcp_info *i)
+{
+	socklen_t len = sizeof(*i);
+
+	*i = (struct tcp_info){ 0 };
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, i, &len) == 0;
+}
+
+static bool
+ask_bbr(int fd, struct tcp_bbr_info *b)
 {
 	union tcp_cc_info info = { 0 };
 	socklen_t len = sizeof(info);
 
 	if (getsockopt(fd, IPPROTO_TCP, TCP_CC_INFO, &info, &len) != 0 ||
-	    len != sizeof(info.bbr) || info.bbr.bbr_pacing_gain >= SEEKING ||
-	    info.bbr.bbr_cwnd_gain <= STOPPED)
+	    len != sizeof(info.bbr))
 		return false;
-	*speed = (uint64_t)info.bbr.bbr_bw_hi << 32 | info.bbr.bbr_bw_lo;
-	*rtt_us = info.bbr.bbr_min_rtt;
+	*b = info.bbr;
+	return true;
+}
+
+/* What BBR believes, once it has found the speed; not while it measures. */
+static bool
+believes(int fd, uint64_t *speed, uint32_t *rtt_us)
+{
+	struct tcp_bbr_info b;
+
+	if (!ask_bbr(fd, &b) || b.bbr_pacing_gain >= SEEKING ||
+	    b.bbr_cwnd_gain <= STOPPED)
+		return false;
+	*speed = (uint64_t)b.bbr_bw_hi << 32 | b.bbr_bw_lo;
+	*rtt_us = b.bbr_min_rtt;
 	return *speed > 0;
 }
 
@@ -38,11 +61,10 @@ believes(int fd, uint64_t *speed, uint32_t *rtt_us)
 static bool
 is_short_queue(int fd, uint32_t rtt_us)
 {
-	struct tcp_info i = { 0 };
-	socklen_t len = sizeof(i);
+	struct tcp_info i;
 
-	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &i, &len) == 0 &&
-	       i.tcpi_rtt < 2 * rtt_us && i.tcpi_ca_state != TCP_CA_Loss;
+	return ask_tcp(fd, &i) && i.tcpi_rtt < 2 * rtt_us &&
+	       i.tcpi_ca_state != TCP_CA_Loss;
 }
 
 static void
@@ -55,7 +77,7 @@ set_limit(int fd, uint64_t speed)
 static void
 be_young(struct tcp_line *l, int fd, int64_t now)
 {
-	set_limit(fd, l->speed + l->speed / 16);
+	set_limit(fd, l->speed - l->speed / 16);
 	l->young = true;
 	l->fresh_until = now + FRESH_MS;
 }
@@ -110,4 +132,26 @@ tcp_line_look(struct tcp_line *l, int fd, int64_t now)
 		begin_anew(fd);
 	}
 	return now + LOOK_MS;
+}
+
+/* Nothing else is on the way, and this takes a good part of a round trip. */
+static bool
+is_held_up(int fd, size_t n)
+{
+	struct tcp_bbr_info b;
+	struct tcp_info i;
+	int out;
+
+	return ioctl(fd, SIOCOUTQ, &out) == 0 && (size_t)out <= n &&
+	       ask_tcp(fd, &i) && i.tcpi_pacing_rate > 0 &&
+	       (uint64_t)n * HELD_UP * 1000000 / i.tcpi_pacing_rate >
+		   i.tcpi_rtt &&
+	       ask_bbr(fd, &b);
+}
+
+void
+tcp_line_little(int fd, size_t n)
+{
+	if (is_held_up(fd, n))
+		begin_anew(fd);
 }

@@ -408,7 +408,8 @@ connected(struct net *n, int fd)
 	n->fd = fd;
 	n->wanted = false;
 	n->look_at = 0;
-	tcp_line_begin(&n->line, fd, backoff_now());
+	if (n->way == NET_BULK)
+		tcp_line_begin(&n->line, fd, backoff_now());
 	n->greeted = n->lively = false;
 	n->reset = false;
 	buf_cut(&n->in, 0);
@@ -496,7 +497,8 @@ hang_up(struct net *n)
 	struct list lost = n->out;
 	struct call *c;
 
-	tcp_line_end(&n->line, n->fd, backoff_now());
+	if (n->way == NET_BULK)
+		tcp_line_end(&n->line, n->fd, backoff_now());
 	n->wanted = n->ncall > 0;
 	close(n->fd);
 	n->fd = -1;
@@ -551,6 +553,8 @@ write_some(struct net *n)
 		if (c->sent < c->n)
 			return true; /* it has enough for now */
 		n->sending = NULL;
+		if (n->way == NET_MAIN)
+			tcp_line_little(n->fd, c->n);
 		if (c->fn != NULL)
 			list_add(&n->out, c);
 		else
@@ -644,7 +648,7 @@ needed(struct net *n, int64_t now)
 static int64_t
 look(struct net *n, int64_t now)
 {
-	if (n->ncall == 0)
+	if (n->ncall == 0 || n->way == NET_MAIN)
 		return NEVER;
 	if (now >= n->look_at)
 		n->look_at = tcp_line_look(&n->line, n->fd, now);

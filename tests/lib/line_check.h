@@ -28,6 +28,9 @@
 #define TRIES 20
 #define MUCH 65536
 #define LITTLE 32768
+#define CRUMB 1000
+#define SLOW 4000000 /* bytes/s */
+#define SEEKS 512    /* the least gain with which BBR seeks the speed */
 
 struct pair {
 	int listener, from, to;
@@ -156,7 +159,7 @@ is_free(const struct tcp_line *l, int fd)
 static bool
 is_limited(const struct tcp_line *l, int fd)
 {
-	return l->speed > 0 && limit_of(fd) == l->speed + l->speed / 16;
+	return l->speed > 0 && limit_of(fd) == l->speed - l->speed / 16;
 }
 
 /*
@@ -185,6 +188,58 @@ begins_anew(struct tcp_line *l, int64_t *now)
 		pair_close(&p);
 	}
 	return anew;
+}
+
+static bool
+has_found(const struct tcp_line *l, int fd)
+{
+	(void)l;
+	return gain_of(fd) > 0 && gain_of(fd) < SEEKS;
+}
+
+static void
+set_pace(int fd, uint64_t most)
+{
+	(void)setsockopt(
+	    fd, SOL_SOCKET, SO_MAX_PACING_RATE, &most, sizeof(most));
+}
+
+/* So that it is soon drained. */
+static void
+hold_some(int fd)
+{
+	const int n = 4 * MUCH;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &n, sizeof(n));
+}
+
+/*
+ * BBR has come to believe in SLOW bytes a second, and a crumb is sent: alone or
+ * behind much. Whether it seeks the speed again. On a busy machine a round trip
+ * may take longer than the crumb, and then it need not.
+ */
+static bool
+seeks_again(bool alone, int tries)
+{
+	static const uint8_t block[MUCH];
+	struct tcp_line l = { 0 };
+	struct pair p;
+	bool again = false;
+
+	for (; tries > 0 && !again; tries--) {
+		pair_open(&p);
+		set_pace(p.from, SLOW);
+		hold_some(p.from);
+		if (send_until(&p, MUCH, &l, 0, has_found)) {
+			drain(p.from);
+			set_pace(p.from, UINT64_MAX);
+			if (write(p.from, block, alone ? CRUMB : MUCH) > 0)
+				tcp_line_little(p.from, CRUMB);
+			again = !has_found(&l, p.from) && is_bbr(p.from);
+		}
+		pair_close(&p);
+	}
+	return again;
 }
 
 static void
@@ -217,6 +272,10 @@ line_checks(void)
 	ok(begins_anew(&l, &now),
 	    "before it would stop to measure it begins anew, as fast, and goes "
 	    "on with the congestion control that it had");
+
+	ok(seeks_again(true, TRIES),
+	    "a message on an idle line is not sent as slowly as the last ones");
+	ok(!seeks_again(false, 1), "one behind others is");
 
 	now += TCP_LINE_KNOWN_MS + 1;
 	pair_open(&p);
