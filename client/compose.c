@@ -1283,6 +1283,31 @@ send(struct sending *s, const struct tocsin_draft *drafts,
 }
 
 enum tocsin_err
+draft_look(struct tocsin *t, const struct tocsin_draft *draft,
+    struct draft_look *out)
+{
+	struct composing *c[1] = { NULL };
+	struct sending s = { .t = t, .c = c, .n = 1 };
+	struct desk_tx *tx = NULL;
+	enum tocsin_err err = compose(&s, 0, draft);
+
+	if (err == TOCSIN_OK) {
+		err = begin(t, false, &tx);
+		if (err == TOCSIN_OK)
+			err = prepare(c[0], tx);
+		desk_end(tx);
+		pthread_mutex_unlock(&t->lock);
+	}
+	if (err == TOCSIN_OK) {
+		out->tlp = ticket_tlp_name(c[0]->header.tlp);
+		out->n = c[0]->nto;
+		memcpy(out->to, c[0]->to, sizeof(out->to));
+	}
+	composing_free(c[0]);
+	return err;
+}
+
+enum tocsin_err
 tocsin_post(
     struct tocsin *t, const struct tocsin_draft *draft, char id[TOCSIN_ID_TEXT])
 {

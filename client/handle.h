@@ -100,6 +100,18 @@ struct behind {
 };
 bool status_behind(const struct tocsin_status *s, size_t i, struct behind *out);
 
+/*
+ * To whom a draft would go now, ours included, and under which label; nothing
+ * is written. Fails as tocsin_post() would.
+ */
+struct draft_look {
+	const char *tlp;
+	size_t n;
+	char to[TICKET_TO_MAX][MEMBER_MAX + 1]; /* ascending */
+};
+enum tocsin_err MUST_USE draft_look(struct tocsin *t,
+    const struct tocsin_draft *draft, struct draft_look *out);
+
 /* The part of that hash, fetched, as the sealed file `to`. */
 enum tocsin_err MUST_USE save_sealed(struct tocsin *t, const struct opened *o,
     const uint8_t hash[32], const char *to);

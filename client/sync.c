@@ -160,6 +160,19 @@ sync_refused(struct sync *s)
 	return line_refused(s->line);
 }
 
+enum tocsin_err
+sync_link(struct sync *s)
+{
+	enum tocsin_err err;
+
+	if (line_up(s->line) && line_connected(s->line))
+		return TOCSIN_OK;
+	pthread_mutex_lock(&s->lock);
+	err = s->trouble[LINK];
+	pthread_mutex_unlock(&s->lock);
+	return err != TOCSIN_OK ? err : TOCSIN_EUNAVAILABLE;
+}
+
 bool
 sync_uploading(struct sync *s, uint64_t *have, uint64_t *size)
 {

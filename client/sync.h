@@ -56,6 +56,9 @@ enum tocsin_err MUST_USE sync_own_part(struct sync *s, const uint8_t hash[32]);
 /* Whether nobody listens where the broker should: it may be being restarted. */
 bool sync_refused(struct sync *s);
 
+/* OK while there is a link to the broker, else why there is none. */
+enum tocsin_err MUST_USE sync_link(struct sync *s);
+
 /* How much of the part that is being uploaded the broker has; false: none is.
  */
 bool sync_uploading(struct sync *s, uint64_t *have, uint64_t *size);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/cli/cmds.h"
 #include "client/cli/print.h"
+#include "client/cli/reading.h"
 #include "client/cli/view.h"
 #include "client/export.h"
 
@@ -36,65 +37,15 @@ get_thread(struct cli *c, struct tocsin *t, struct tocsin_list **out)
 	return err;
 }
 
-/* Whether our member has yet to say that it has seen the ticket. */
-static bool
-unseen(struct tocsin *t, const struct tocsin_message *first)
-{
-	struct tocsin_status *s = NULL;
-	bool yes = false;
-	size_t i;
-
-	if (first->refused != TOCSIN_OK ||
-	    view_same_member(first->from, tocsin_device(t)) ||
-	    tocsin_status(t, first->id, cli_now(), &s) != TOCSIN_OK)
-		return false;
-	for (i = 0; i < s->n; i++)
-		if (view_same_member(s->place[i].member, tocsin_device(t)))
-			yes = s->place[i].rung < TOCSIN_RUNG_OPENED;
-	tocsin_status_free(s);
-	return yes;
-}
-
-/* A reader may not say so, and says nothing; nor is it a failure. */
 static void
-say_opened(struct cli *c, struct tocsin *t, const struct tocsin_message *first)
-{
-	char id[TOCSIN_ID_TEXT];
-
-	if (!unseen(t, first))
-		return;
-	if (tocsin_ack(t, first->id, TOCSIN_OPENED, NULL, NULL, id) ==
-	    TOCSIN_OK)
-		(void)cli_sync(c, t, 0);
-}
-
-static void
-print_thread(const struct cli *c, const struct tocsin_list *l)
+print_thread(const struct cli *c, struct tocsin *t, const struct tocsin_list *l)
 {
 	size_t i;
 
-	for (i = 0; i < l->n; i++) {
-		if (c->json) {
-			print_json(view_message_json(l->message[i]));
-			continue;
-		}
-		if (i > 0)
-			putchar('\n');
-		view_message(l->message[i]);
-	}
-}
-
-static void
-print_deadlines(struct tocsin *t, const struct tocsin_message *first)
-{
-	struct tocsin_status *s = NULL;
-
-	if (tocsin_status(t, first->id, cli_now(), &s) != TOCSIN_OK)
-		return;
-	if (s->ndeadline > 0)
-		putchar('\n');
-	view_deadlines(s);
-	tocsin_status_free(s);
+	if (!c->json)
+		reading_print(t, l);
+	for (i = 0; c->json && i < l->n; i++)
+		print_json(view_message_json(l->message[i]));
 }
 
 /* The message that the id names, as files, besides. */
@@ -127,14 +78,13 @@ cmd_show(struct cli *c, int argc, char **argv)
 		return status;
 	err = get_thread(c, t, &l);
 	if (err == TOCSIN_OK && l->n > 0) {
-		print_thread(c, l);
-		if (!c->json)
-			print_deadlines(t, l->message[0]);
+		print_thread(c, t, l);
 		fflush(stdout);
 		if (dir != NULL)
 			status = export(t, c->words[0], dir);
-		if (!silent && !ferror(stdout))
-			say_opened(c, t, l->message[0]);
+		if (!silent && !ferror(stdout) &&
+		    reading_opened(t, l->message[0]))
+			(void)cli_sync(c, t, 0);
 	} else {
 		status =
 		    cli_fail(err == TOCSIN_OK ? TOCSIN_ENOTFOUND : err, "%s",

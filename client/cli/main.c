@@ -45,6 +45,8 @@ const struct cmd cmds[] = {
 	    "WORD... [--unacked] [--overdue] [--mine] [--state STATE]... "
 	    "[--from M]... [--tlp T] [--since 3d|TIME]",
 	    "search what was said in the tickets" },
+	{ "desk", cmd_desk, "[--plain]",
+	    "the tickets on a full screen, a key for each answer" },
 	{ "show", cmd_show, "ID [--no-receipt] [--export DIR]",
 	    "show a ticket and what was said about it" },
 	{ "watch", cmd_watch,

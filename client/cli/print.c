@@ -274,23 +274,41 @@ title_width(size_t column, size_t otherwise)
 	return width > column + 20 ? width - column : 20;
 }
 
-void
-safe_title(FILE *to, const char *s, size_t width)
+/* Gives the columns that it took. */
+static size_t
+title(FILE *to, const char *s, size_t width)
 {
 	struct walk w = { .s = span_of(s != NULL ? s : "") };
-	size_t n = 0;
+	size_t n = 0, more;
 	uint32_t c;
 	bool raw;
 
 	while (w.at < w.s.n) {
 		c = step(&w, &raw);
-		n += columns(c, raw);
-		if (n > width || (n == width && w.at < w.s.n)) {
+		more = columns(c, raw);
+		if (n + more > width || (n + more == width && w.at < w.s.n)) {
 			fputs("…", to);
-			return;
+			return n + 1;
 		}
 		put_shown(to, c, raw);
+		n += more;
 	}
+	return n;
+}
+
+void
+safe_title(FILE *to, const char *s, size_t width)
+{
+	(void)title(to, s, width);
+}
+
+void
+safe_cell(FILE *to, const char *s, size_t width)
+{
+	size_t n = width > 0 ? title(to, s, width) : 0;
+
+	for (; n < width; n++)
+		putc(' ', to);
 }
 
 /* Columns up to the next space, or more than `most`. */

@@ -45,6 +45,9 @@ void safe_print(FILE *to, const char *s); /* SAFE_LINE; NULL prints nothing */
 /* A title of one line; what is beyond `width` columns becomes an ellipsis. */
 void safe_title(FILE *to, const char *s, size_t width);
 
+/* The same, and as many spaces as make it `width` columns. */
+void safe_cell(FILE *to, const char *s, size_t width);
+
 /*
  * The width that a title from `column` on has on the terminal, 20 at least; if
  * standard output is none, `otherwise`.

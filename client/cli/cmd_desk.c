@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: ISC */
+#include "client/cli/cmds.h"
+#include "client/cli/desk_screen.h"
+#include "client/cli/expiry.h"
+
+#include <langinfo.h>
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What we print is UTF-8 wherever we are; how wide it is, the locale knows. */
+static void
+know_widths(void)
+{
+	if (setlocale(LC_CTYPE, "") == NULL ||
+	    strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
+		(void)setlocale(LC_CTYPE, "C.UTF-8");
+}
+
+static int
+run(struct tocsin *t, bool plain)
+{
+	struct work w;
+	int status = work_begin(&w, t);
+
+	if (status == 0)
+		status = plain ? plain_run(&w) : screen_run(&w);
+	work_end(&w);
+	return status;
+}
+
+int
+cmd_desk(struct cli *c, int argc, char **argv)
+{
+	bool plain = false;
+	const struct opt opts[] = {
+		{ "--plain", OPT_FLAG, &plain },
+		{ NULL, OPT_FLAG, NULL },
+	};
+	struct tocsin *t = NULL;
+	int status;
+
+	if (!cli_options(c, argc, argv, opts, 0, 0))
+		return 2;
+	if (c->json)
+		return cli_usage("a desk is for people: `tocsin inbox --json` "
+				 "and `tocsin watch --json` are for programs");
+	if (!plain && !screen_can()) {
+		plain = true;
+		cli_note("this is no terminal for a full screen; the desk is "
+			 "in lines, as with --plain");
+	}
+	status = cli_open(c, &t);
+	if (status == 0) {
+		expiry_warn(t, cli_now());
+		know_widths();
+		status = run(t, plain);
+	}
+	tocsin_close(t);
+	return status;
+}

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: ISC */
+#include "client/cli/desk_work.h"
+
+#include "client/cli/print.h"
+#include "client/cli/reading.h"
+#include "client/cli/view.h"
+#include "client/handle.h"
+#include "client/incident.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- members ---- */
+
+static void
+free_members(struct work *w)
+{
+	while (w->nmember > 0)
+		free(w->member[--w->nmember]);
+	free(w->member);
+	w->member = NULL;
+}
+
+static void
+read_members(struct work *w)
+{
+	const struct roster *r = w->t->belief.roster;
+	size_t i;
+
+	free_members(w);
+	w->serial = r != NULL ? r->serial : 0;
+	w->member = calloc((r != NULL ? r->nmember : 0) + 1, sizeof(char *));
+	for (i = 0; w->member != NULL && r != NULL && i < r->nmember; i++) {
+		if (r->member[i].suspended ||
+		    strcmp(r->member[i].name, w->own) == 0)
+			continue;
+		w->member[w->nmember] = strdup(r->member[i].name);
+		w->nmember += w->member[w->nmember] != NULL;
+	}
+	w->m.members = (const char *const *)w->member;
+}
+
+/* A draft that is being asked about has the names of the old roster. */
+static void
+refresh_members(struct work *w)
+{
+	static const char *const nobody[] = { NULL };
+	const struct roster *r;
+
+	if (w->m.mode == MODE_ASK || w->m.mode == MODE_SURE)
+		return;
+	pthread_mutex_lock(&w->t->lock);
+	r = w->t->belief.roster;
+	if (w->member == NULL || (r != NULL && r->serial != w->serial))
+		read_members(w);
+	pthread_mutex_unlock(&w->t->lock);
+	if (w->m.members == NULL)
+		w->m.members = nobody;
+}
+
+/* ---- reading ---- */
+
+static void
+wipe_text(struct work *w)
+{
+	if (w->text != NULL)
+		sodium_memzero(w->text, strlen(w->text));
+	free(w->text);
+	w->text = NULL;
+}
+
+/*
+ * What the functions of view.h print, as a string. They print to stdout, which
+ * is a variable of the C library as any other; no other thread of ours prints.
+ */
+static char *
+captured(struct tocsin *t, const struct tocsin_list *l)
+{
+	FILE *real = stdout, *to;
+	char *text = NULL;
+	size_t n;
+
+	to = open_memstream(&text, &n);
+	if (to == NULL)
+		return NULL;
+	stdout = to;
+	reading_print(t, l);
+	stdout = real;
+	if (fclose(to) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static bool
+read_thread(struct work *w, const char *id, bool tell)
+{
+	struct tocsin_list *l = NULL;
+	enum tocsin_err err = tocsin_thread(w->t, id, &l);
+
+	if (err == TOCSIN_OK && l->n > 0) {
+		wipe_text(w);
+		w->text = captured(w->t, l);
+		snprintf(w->of, sizeof(w->of), "%s", id);
+		if (tell && !l->message[0]->coming)
+			(void)reading_opened(w->t, l->message[0]);
+	} else {
+		model_say(&w->m, true,
+		    err == TOCSIN_OK ? "no message of it is here"
+				     : tocsin_error(w->t));
+	}
+	tocsin_list_free(l);
+	return err == TOCSIN_OK && w->text != NULL;
+}
+
+void
+work_read(struct work *w)
+{
+	if (w->m.mode != MODE_LIST && w->of[0] != '\0')
+		(void)read_thread(w, w->of, false);
+}
+
+static enum want
+open_ticket(struct work *w)
+{
+	if (!read_thread(w, w->m.at, true))
+		w->m.mode = MODE_LIST;
+	return WANT_NOTHING;
+}
+
+/* ---- the messages of an unfolded ticket ---- */
+
+/* "ack accepted  mycert@my/night  We are on it." */
+static char *
+line_text(const struct tocsin_message *m)
+{
+	struct incident in = { 0 };
+	const char *json = m->json != NULL ? m->json : "", *word = NULL;
+	char *text = NULL;
+
+	if (m->refused == TOCSIN_OK && !m->coming &&
+	    incident_parse(&in, span_of(json)) == TOCSIN_OK)
+		word = in.answer != NULL ? in.answer : in.resolution;
+	if (asprintf(&text, "%s%s%s%s%s  %s  %s", m->kind,
+		word != NULL ? " " : "", word != NULL ? word : "",
+		in.reason != NULL ? " " : "",
+		in.reason != NULL ? in.reason : "", m->from,
+		m->coming ? "still to come"
+		: m->refused != TOCSIN_OK
+		    ? tocsin_err_text(m->refused)
+		    : (m->text != NULL ? m->text : "")) < 0)
+		text = NULL;
+	incident_release(&in);
+	return text;
+}
+
+static void
+unfold(struct work *w, const char *id)
+{
+	struct tocsin_list *l = NULL;
+	struct model_line *line = NULL;
+	char of[TOCSIN_ID_TEXT];
+	size_t i, n = 0;
+
+	snprintf(of, sizeof(of), "%s", id);
+	if (tocsin_thread(w->t, of, &l) == TOCSIN_OK)
+		line = calloc(l->n + 1, sizeof(*line));
+	for (i = 0; line != NULL && i < l->n; i++, n++) {
+		line[i].time = l->message[i]->time;
+		line[i].text = line_text(l->message[i]);
+		snprintf(
+		    line[i].tlp, sizeof(line[i].tlp), "%s", l->message[i]->tlp);
+	}
+	model_unfold(&w->m, of, line, n);
+	tocsin_list_free(l);
+}
+
+static void
+unfold_all(struct work *w)
+{
+	const char *id;
+
+	while ((id = model_stale(&w->m)) != NULL)
+		unfold(w, id);
+}
+
+/* ---- deeds ---- */
+
+static enum tocsin_err
+look_at(struct work *w, struct draft_look *look)
+{
+	struct tocsin_draft d;
+
+	model_draft_of(&w->m.draft, &d);
+	return draft_look(w->t, &d, look);
+}
+
+static void
+say_failed(struct work *w, enum tocsin_err err)
+{
+	char said[1200];
+
+	snprintf(said, sizeof(said), "nothing was sent: %s [%s]",
+	    tocsin_error(w->t), tocsin_err_name(err));
+	model_failed(&w->m, said);
+}
+
+static enum want
+look(struct work *w)
+{
+	struct draft_look *look = calloc(1, sizeof(*look));
+	const char *to[TICKET_TO_MAX];
+	enum tocsin_err err = look != NULL
+				  ? look_at(w, look)
+				  : fail(TOCSIN_EINTERNAL, "no memory");
+	enum want want = WANT_NOTHING;
+	size_t i;
+
+	for (i = 0; err == TOCSIN_OK && i < look->n; i++)
+		to[i] = look->to[i];
+	if (err == TOCSIN_OK)
+		want = model_looked(&w->m, look->tlp, to, look->n);
+	else
+		say_failed(w, err);
+	free(look);
+	return want;
+}
+
+/* It goes to whom the officer was shown, or to nobody. */
+static bool
+as_shown(struct work *w)
+{
+	struct model_draft *d = &w->m.draft;
+	struct buf shown = d->goes;
+	char tlp[sizeof(d->tlp)];
+	bool same;
+
+	if (!(d->deed->asks & ASKS(ASK_LOOK)))
+		return true;
+	memcpy(tlp, d->tlp, sizeof(tlp));
+	d->goes = (struct buf){ 0 };
+	(void)look(w);
+	same = d->deed != NULL &&
+	       span_eq(buf_span(&shown), buf_span(&d->goes)) &&
+	       strcmp(tlp, d->tlp) == 0;
+	if (d->deed != NULL && !same)
+		model_failed(&w->m,
+		    "nothing was sent: who has the ticket, or its label, has "
+		    "changed since you were asked; look again");
+	buf_release(&shown);
+	return same;
+}
+
+static void
+say_posted(struct work *w)
+{
+	const struct model_draft *d = &w->m.draft;
+	char said[256];
+
+	snprintf(said, sizeof(said), "%s %s: %s", d->deed->word, d->short_id,
+	    w->state.link == TOCSIN_OK
+		? "signed and on its way"
+		: "signed and queued; sent when the broker is back");
+	model_told(&w->m, said);
+}
+
+static enum want
+post(struct work *w)
+{
+	struct tocsin_draft d;
+	char id[TOCSIN_ID_TEXT];
+	enum tocsin_err err;
+
+	if (!as_shown(w))
+		return WANT_NOTHING;
+	model_draft_of(&w->m.draft, &d);
+	err = tocsin_post(w->t, &d, id);
+	if (err == TOCSIN_OK)
+		say_posted(w);
+	else
+		say_failed(w, err);
+	return WANT_NOTHING;
+}
+
+enum want
+work_do(struct work *w, enum want want)
+{
+	for (;;) {
+		switch (want) {
+		case WANT_OPEN:
+			want = open_ticket(w);
+			break;
+		case WANT_LOOK:
+			want = look(w);
+			break;
+		case WANT_POST:
+			want = post(w);
+			break;
+		default:
+			unfold_all(w);
+			return want;
+		}
+	}
+}
+
+/* ---- news ---- */
+
+bool
+work_news(struct work *w)
+{
+	struct rows *rows;
+
+	feed_take(w->feed, &rows, &w->state);
+	w->m.now = cli_now();
+	refresh_members(w);
+	if (rows == NULL)
+		return false;
+	model_take(&w->m, rows, cli_now());
+	rows_free(w->rows);
+	w->rows = rows;
+	unfold_all(w);
+	work_read(w);
+	return true;
+}
+
+int
+work_begin(struct work *w, struct tocsin *t)
+{
+	const char *device = tocsin_device(t);
+
+	*w = (struct work){ .t = t };
+	snprintf(
+	    w->own, sizeof(w->own), "%.*s", (int)strcspn(device, "/"), device);
+	model_init(&w->m, w->own, NULL);
+	refresh_members(w);
+	w->feed = feed_start(t);
+	return w->feed != NULL ? 0
+			       : cli_fail(TOCSIN_EINTERNAL,
+				     "no memory, or too many threads");
+}
+
+void
+work_end(struct work *w)
+{
+	feed_stop(w->feed);
+	model_release(&w->m);
+	rows_free(w->rows);
+	free_members(w);
+	wipe_text(w);
+}

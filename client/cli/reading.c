@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: ISC */
+#include "client/cli/reading.h"
+
+#include "client/cli/view.h"
+
+#include <stdio.h>
+
+static void
+print_deadlines(struct tocsin *t, const struct tocsin_message *first)
+{
+	struct tocsin_status *s = NULL;
+
+	if (tocsin_status(t, first->id, cli_now(), &s) != TOCSIN_OK)
+		return;
+	if (s->ndeadline > 0)
+		putchar('\n');
+	view_deadlines(s);
+	tocsin_status_free(s);
+}
+
+void
+reading_print(struct tocsin *t, const struct tocsin_list *l)
+{
+	size_t i;
+
+	for (i = 0; i < l->n; i++) {
+		if (i > 0)
+			putchar('\n');
+		view_message(l->message[i]);
+	}
+	if (l->n > 0)
+		print_deadlines(t, l->message[0]);
+}
+
+/* Whether our member has yet to say that it has seen the ticket. */
+static bool
+unseen(struct tocsin *t, const struct tocsin_message *first)
+{
+	struct tocsin_status *s = NULL;
+	bool yes = false;
+	size_t i;
+
+	if (first->refused != TOCSIN_OK ||
+	    view_same_member(first->from, tocsin_device(t)) ||
+	    tocsin_status(t, first->id, cli_now(), &s) != TOCSIN_OK)
+		return false;
+	for (i = 0; i < s->n; i++)
+		if (view_same_member(s->place[i].member, tocsin_device(t)))
+			yes = s->place[i].rung < TOCSIN_RUNG_OPENED;
+	tocsin_status_free(s);
+	return yes;
+}
+
+bool
+reading_opened(struct tocsin *t, const struct tocsin_message *first)
+{
+	char id[TOCSIN_ID_TEXT];
+
+	return unseen(t, first) && tocsin_ack(t, first->id, TOCSIN_OPENED, NULL,
+				       NULL, id) == TOCSIN_OK;
+}
