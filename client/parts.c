@@ -254,9 +254,8 @@ open_all(struct opening *o, const struct ticket_part *part,
 }
 
 enum tocsin_err
-parts_open(const char *from, const struct ticket_part *part,
-    const uint8_t sk[32], uint64_t plain_size, const char *dir,
-    const char *name)
+parts_open_file(int from, const struct ticket_part *part, const uint8_t sk[32],
+    uint64_t plain_size, const char *dir, const char *name)
 {
 	struct opening *o = calloc(1, sizeof(*o));
 	char temp[4096], path[4096];
@@ -265,13 +264,14 @@ parts_open(const char *from, const struct ticket_part *part,
 
 	if (o == NULL)
 		return TOCSIN_EINTERNAL;
-	o->in = o->out = -1;
+	o->in = from;
+	o->out = -1;
 	if (snprintf(temp, sizeof(temp), "%s/.tocsin.XXXXXX", dir) >=
 		(int)sizeof(temp) ||
 	    snprintf(path, sizeof(path), "%s/%s", dir, name) >=
 		(int)sizeof(path))
 		err = TOCSIN_EUSAGE; /* cut off, it would be another file's */
-	if (err == TOCSIN_OK && (o->in = open(from, O_RDONLY | O_CLOEXEC)) < 0)
+	if (err == TOCSIN_OK && lseek(from, 0, SEEK_SET) < 0)
 		err = file_error(errno);
 	if (err == TOCSIN_OK && (o->out = mkostemp(temp, O_CLOEXEC)) < 0)
 		err = file_error(errno);
@@ -283,14 +283,27 @@ parts_open(const char *from, const struct ticket_part *part,
 		unlink(temp);
 		close(o->out);
 	}
-	if (o->in >= 0)
-		close(o->in);
 	if (err == TOCSIN_OK)
 		err = sync_folder(dir);
 	part_opener_release(&o->opener);
 	buf_release(&o->plain);
 	sodium_memzero(o, sizeof(*o));
 	free(o);
+	return err;
+}
+
+enum tocsin_err
+parts_open(const char *from, const struct ticket_part *part,
+    const uint8_t sk[32], uint64_t plain_size, const char *dir,
+    const char *name)
+{
+	int fd = open(from, O_RDONLY | O_CLOEXEC);
+	enum tocsin_err err;
+
+	if (fd < 0)
+		return file_error(errno);
+	err = parts_open_file(fd, part, sk, plain_size, dir, name);
+	close(fd);
 	return err;
 }
 

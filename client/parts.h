@@ -32,6 +32,11 @@ enum tocsin_err MUST_USE parts_open(const char *from,
     const struct ticket_part *part, const uint8_t sk[32], uint64_t plain_size,
     const char *dir, const char *name);
 
+/* The same of a file that is open. */
+enum tocsin_err MUST_USE parts_open_file(int from,
+    const struct ticket_part *part, const uint8_t sk[32], uint64_t plain_size,
+    const char *dir, const char *name);
+
 /*
  * Remove from home/spool what a crash left behind: what was being sealed, and
  * sealed parts that nobody wants to upload, if they are a day old; downloads

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Attachments: tocsin_save(). */
+#include "client/backoff.h"
 #include "client/handle.h"
 #include "client/incident.h"
 #include "client/parts.h"
@@ -12,11 +13,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #define PATIENCE_MS 30000 /* in which nothing came, until we give up */
+#define LOOK_MS 50	  /* while another fetches it */
 
 struct fetching {
 	struct tocsin *t;
@@ -27,7 +30,7 @@ struct fetching {
 	int fd;
 	uint64_t have;
 	bool stopped;	   /* whoever watches the progress wants no more */
-	char partial[800]; /* what is here so far */
+	char partial[800]; /* what is here so far; empty: it is no copy */
 };
 
 /* A part of it may fit on the disk; that much is kept. */
@@ -72,18 +75,60 @@ in_spool(struct fetching *f, char path[768])
 	return stat(path, &st) == 0 && (uint64_t)st.st_size == f->part.size;
 }
 
-static enum tocsin_err
-open_partial(struct fetching *f)
+/* Whether the name is still that of the file which is open. */
+static bool
+is_named(int fd, const char *path)
 {
-	char folder[640];
+	struct stat a, b;
+
+	return fstat(fd, &a) == 0 && stat(path, &b) == 0 &&
+	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/*
+ * Another process of this home, or thread, may be at the same part: then it is
+ * for that one to fetch, and for us to see it grow. It gives the lock back with
+ * all of the file, or, if it ended, with less.
+ */
+static enum tocsin_err
+wait_for_lock(struct fetching *f)
+{
+	int64_t since = backoff_now();
+	uint64_t had = 0;
 	struct stat st;
 
-	keystore_path(folder, f->t->parts.keys->home, "spool");
-	if (mkdir(folder, 0700) != 0 && errno != EEXIST)
-		return file_error(errno);
+	while (flock(f->fd, LOCK_EX | LOCK_NB) != 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return TOCSIN_OK; /* no locks there: as it was */
+		if (fstat(f->fd, &st) != 0)
+			return file_error(errno);
+		if ((uint64_t)st.st_size != had)
+			since = backoff_now();
+		had = (uint64_t)st.st_size;
+		if (backoff_now() - since > PATIENCE_MS)
+			return TOCSIN_EBUSY;
+		if (f->progress != NULL &&
+		    !f->progress(f->arg, had, f->part.size))
+			return TOCSIN_ETIMEOUT;
+		usleep(LOOK_MS * 1000);
+	}
+	return TOCSIN_OK;
+}
+
+static enum tocsin_err
+open_once(struct fetching *f)
+{
+	struct stat st;
+	enum tocsin_err err;
+
 	f->fd =
 	    open(f->partial, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (f->fd < 0 || fstat(f->fd, &st) != 0)
+	if (f->fd < 0)
+		return file_error(errno);
+	err = wait_for_lock(f);
+	if (err != TOCSIN_OK)
+		return err;
+	if (fstat(f->fd, &st) != 0)
 		return file_error(errno);
 	f->have = (uint64_t)st.st_size;
 	if (f->have > f->part.size && ftruncate(f->fd, 0) == 0)
@@ -91,24 +136,52 @@ open_partial(struct fetching *f)
 	return TOCSIN_OK;
 }
 
-/* The sealed part as a file; *path says where, *ours that it is a copy. */
+/* One that was taken away while we waited is of use only if it is whole. */
 static enum tocsin_err
-fetch(struct fetching *f, char path[800], bool *ours)
+open_partial(struct fetching *f)
 {
+	char folder[640];
 	enum tocsin_err err;
 
-	*ours = false;
-	if (in_spool(f, path))
-		return TOCSIN_OK;
-	snprintf(f->partial, sizeof(f->partial), "%.767s.part", path);
-	memcpy(path, f->partial, sizeof(f->partial));
-	*ours = true;
+	keystore_path(folder, f->t->parts.keys->home, "spool");
+	if (mkdir(folder, 0700) != 0 && errno != EEXIST)
+		return file_error(errno);
+	while ((err = open_once(f)) == TOCSIN_OK && f->have < f->part.size &&
+	       !is_named(f->fd, f->partial))
+		close(f->fd);
+	return err;
+}
+
+/* Done with it; what was fetched goes, unless another try can use it. */
+static void
+fetched_end(struct fetching *f, bool keep)
+{
+	if (f->fd < 0)
+		return;
+	if (f->partial[0] != '\0' && !keep && is_named(f->fd, f->partial))
+		unlink(f->partial);
+	close(f->fd);
 	f->fd = -1;
+}
+
+/* The sealed part, as a file that is open: f->fd, until fetched_end(). */
+static enum tocsin_err
+fetch(struct fetching *f)
+{
+	char path[768];
+	enum tocsin_err err;
+
+	f->fd = -1;
+	if (in_spool(f, path)) {
+		f->fd = open(path, O_RDONLY | O_CLOEXEC);
+		return f->fd < 0 ? file_error(errno) : TOCSIN_OK;
+	}
+	snprintf(f->partial, sizeof(f->partial), "%s.part", path);
 	err = open_partial(f);
 	if (err == TOCSIN_OK && f->have < f->part.size)
 		err = f->t->sync != NULL ? fetch_rest(f) : TOCSIN_EUNAVAILABLE;
-	if (f->fd >= 0)
-		close(f->fd);
+	if (err != TOCSIN_OK)
+		fetched_end(f, true);
 	return err;
 }
 
@@ -141,6 +214,9 @@ save_text(enum tocsin_err err)
 	if (err == TOCSIN_EUNAVAILABLE)
 		return "not all of it is here or at the broker yet; what came "
 		       "is kept, try again";
+	if (err == TOCSIN_EBUSY)
+		return "another command is at it, and gets no further; end "
+		       "that one, or try again";
 	if (err == TOCSIN_ETOOLARGE)
 		return "your broker takes no attachment of that size from "
 		       "there, and it will not come; ask the sender for "
@@ -171,22 +247,22 @@ save(struct fetching *f, const struct opened *o,
     const struct incident_attachment *a, const char *dir, const char *as)
 {
 	const struct ticket_part *line = part_line(&o->ticket, a->part);
-	char path[800], name[201];
+	char name[201];
 	enum tocsin_err err;
-	bool ours;
 
 	if (line == NULL)
 		return fail(TOCSIN_EMALFORMED,
 		    "%s: the ticket names no such part", a->name);
 	f->part = *line;
 	memcpy(f->id, o->row.id, ID_LEN);
-	err = fetch(f, path, &ours);
+	err = fetch(f);
 	if (err != TOCSIN_OK)
 		return fail(err, "%s: %s", a->name, save_text(err));
 	parts_safe_name(name, as != NULL ? as : a->name);
-	err = parts_open(path, line, o->contents.parts_sk, a->size, dir, name);
-	if (ours && err == TOCSIN_EBODYMISMATCH) /* begin anew next time */
-		unlink(path);
+	err = parts_open_file(
+	    f->fd, line, o->contents.parts_sk, a->size, dir, name);
+	/* After EBODYMISMATCH it begins anew next time. */
+	fetched_end(f, err != TOCSIN_OK && err != TOCSIN_EBODYMISMATCH);
 	if (err == TOCSIN_EDUPLICATE)
 		return fail(TOCSIN_EUSAGE,
 		    "%s/%s is there already; it is not replaced", dir, name);
@@ -194,30 +270,26 @@ save(struct fetching *f, const struct opened *o,
 		return fail(err, "%s/%s: %s", dir, name,
 		    err == TOCSIN_EUSAGE ? "the name is too long"
 					 : file_text(err));
-	if (ours)
-		unlink(path);
 	note_saved(f);
 	return TOCSIN_OK;
 }
 
 /* Whether the file is that part, from an earlier try. */
 static bool
-is_part(const char *path, const struct ticket_part *line)
+is_part(int fd, const struct ticket_part *line)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	crypto_hash_sha256_state st;
 	uint8_t block[65536], hash[32];
 	uint64_t size = 0;
 	ssize_t n;
 
-	if (fd < 0)
+	if (fd < 0 || lseek(fd, 0, SEEK_SET) < 0)
 		return false;
 	crypto_hash_sha256_init(&st);
 	while ((n = read(fd, block, sizeof(block))) > 0) {
 		crypto_hash_sha256_update(&st, block, (unsigned long long)n);
 		size += (uint64_t)n;
 	}
-	close(fd);
 	crypto_hash_sha256_final(&st, hash);
 	return n == 0 && size == line->size &&
 	       memcmp(hash, line->hash, sizeof(hash)) == 0;
@@ -243,25 +315,32 @@ copy_all(int in, int out)
 
 /* Copied, so that what the spool has can go. */
 static enum tocsin_err
-copy_file(const char *from, const char *to)
+copy_file(int in, const char *to)
 {
-	int in = open(from, O_RDONLY | O_CLOEXEC), out = -1;
-	enum tocsin_err err = TOCSIN_OK;
+	enum tocsin_err err;
+	int out;
 
-	if (in >= 0)
-		out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (lseek(in, 0, SEEK_SET) < 0)
+		return file_error(errno);
+	out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (out < 0)
-		err = file_error(errno);
-	if (err == TOCSIN_OK) {
-		err = copy_all(in, out);
-		if (err != TOCSIN_OK)
-			unlink(to);
-	}
-	if (in >= 0)
-		close(in);
-	if (out >= 0)
-		close(out);
+		return file_error(errno);
+	err = copy_all(in, out);
+	if (err != TOCSIN_OK)
+		unlink(to);
+	close(out);
 	return err;
+}
+
+static bool
+is_part_there(const char *path, const struct ticket_part *line)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool is = is_part(fd, line);
+
+	if (fd >= 0)
+		close(fd);
+	return is;
 }
 
 enum tocsin_err
@@ -270,23 +349,20 @@ save_sealed(struct tocsin *t, const struct opened *o, const uint8_t hash[32],
 {
 	const struct ticket_part *line = part_line(&o->ticket, hash);
 	struct fetching f = { .t = t };
-	char path[800];
 	enum tocsin_err err;
-	bool ours;
 
 	if (line == NULL)
 		return TOCSIN_EMALFORMED;
 	if (access(to, F_OK) == 0)
-		return is_part(to, line) ? TOCSIN_OK : TOCSIN_EDUPLICATE;
+		return is_part_there(to, line) ? TOCSIN_OK : TOCSIN_EDUPLICATE;
 	f.part = *line;
 	memcpy(f.id, o->row.id, ID_LEN);
-	err = fetch(&f, path, &ours);
+	err = fetch(&f);
 	if (err != TOCSIN_OK)
 		return err;
 	/* A crash may have left holes in what an earlier try fetched. */
-	err = is_part(path, line) ? copy_file(path, to) : TOCSIN_EBODYMISMATCH;
-	if (ours && (err == TOCSIN_OK || err == TOCSIN_EBODYMISMATCH))
-		unlink(path);
+	err = is_part(f.fd, line) ? copy_file(f.fd, to) : TOCSIN_EBODYMISMATCH;
+	fetched_end(&f, err != TOCSIN_OK && err != TOCSIN_EBODYMISMATCH);
 	return err;
 }
 

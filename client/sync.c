@@ -53,6 +53,7 @@ struct sync {
 	struct outbox out;
 	struct upload *up;
 	atomic_bool stranger; /* the broker does not know our link's key */
+	atomic_uint met;      /* how often it came to know it, or may have */
 
 	/* Of the thread that sends. */
 	pthread_t sender;
@@ -229,6 +230,33 @@ begin_anew(struct sync *s)
  * A link that is made and lost at once must not be made in a loop: only what
  * comes over it ends the back-off (see caught_up()).
  */
+/*
+ * Two threads ask, and what one asked before the other told the broker who we
+ * are may be answered after that.
+ */
+static void
+now_known(struct sync *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->met++;
+	s->stranger = false;
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void
+not_known(struct sync *s, unsigned met)
+{
+	bool news;
+
+	pthread_mutex_lock(&s->lock);
+	news = met == s->met;
+	if (news)
+		s->stranger = true;
+	pthread_mutex_unlock(&s->lock);
+	if (news)
+		desk_wake(s->p.desk);
+}
+
 static bool
 have_link(struct sync *s)
 {
@@ -255,7 +283,7 @@ have_link(struct sync *s)
 	s->told = 0;
 	note_part_max(s, hello.part_max);
 	drop_parks(s);
-	s->stranger = false;
+	now_known(s);
 	begin_anew(s);
 	return true;
 }
@@ -345,7 +373,7 @@ announce(struct sync *s)
 			err = s->stranger && !pending ? TOCSIN_ENOTENROLLED
 						      : TOCSIN_OK;
 		if (err == TOCSIN_OK && s->stranger) {
-			s->stranger = false;
+			now_known(s);
 			backoff_reset(&s->fetching);
 			outbox_restart(&s->out);
 			upload_restart(s->up);
@@ -509,33 +537,37 @@ meanwhile(void *arg)
 	return true;
 }
 
+/* And nothing about it is to be mended. */
 static bool
 in_desk(struct sync *s, const uint8_t id[32])
 {
+	struct desk_message m;
 	struct desk_tx *tx = NULL;
 	uint64_t n;
 	bool there;
 
 	there = desk_read(s->p.desk, &tx) == TOCSIN_OK &&
-		desk_find(tx, id, &n) == TOCSIN_OK;
+		desk_find(tx, id, &n) == TOCSIN_OK &&
+		desk_get(tx, n, &m) == TOCSIN_OK &&
+		(m.own || m.refused == TOCSIN_OK);
 	desk_end(tx);
 	return there;
 }
 
 /*
  * While another process of this home fetches large bodies, ours is to wait for
- * them in the desk. DUPLICATE: this one has come so.
+ * them in the desk. DUPLICATE: this one has come so. Who had the claim before
+ * us gave it back after the body was in the desk: so look there once more when
+ * it is ours, also if we did not wait for it.
  */
 static enum tocsin_err
 wait_for_turn(struct sync *s, const uint8_t id[32])
 {
-	bool waited = false;
-
 	for (;;) {
 		uint64_t seen = desk_changes(s->p.desk);
 		bool turn = claim_take(&s->claim);
 
-		if (waited && in_desk(s, id)) {
+		if (in_desk(s, id)) {
 			claim_drop(&s->claim);
 			return TOCSIN_EDUPLICATE;
 		}
@@ -543,7 +575,6 @@ wait_for_turn(struct sync *s, const uint8_t id[32])
 			return TOCSIN_OK;
 		if (s->stop)
 			return TOCSIN_EUNAVAILABLE;
-		waited = true;
 		desk_wait(s->p.desk, seen, LOOK_MS);
 	}
 }
@@ -877,13 +908,12 @@ static bool
 send_some(struct sync *s, int64_t *ms)
 {
 	bool more, stranger;
+	unsigned met = s->met;
 
 	(void)turn_has_lock(&s->turn);
 	more = outbox_post(&s->out, &stranger);
-	if (stranger) {
-		s->stranger = true;
-		desk_wake(s->p.desk);
-	}
+	if (stranger)
+		not_known(s, met);
 	upload_tend(s->up, ms); /* after its message */
 	set_trouble(s, POST, s->out.trouble);
 	tell_others(s);
