@@ -1136,6 +1136,14 @@ what_failed(struct sync *s, bool sent)
 	return err == TOCSIN_OK ? TOCSIN_ETIMEOUT : err;
 }
 
+enum tocsin_err
+sync_trouble(struct sync *s)
+{
+	enum tocsin_err err = what_failed(s, false);
+
+	return err == TOCSIN_ETIMEOUT ? TOCSIN_OK : err;
+}
+
 static uint64_t
 ask_for_round(struct sync *s)
 {

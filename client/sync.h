@@ -59,6 +59,9 @@ bool sync_refused(struct sync *s);
 /* OK while there is a link to the broker, else why there is none. */
 enum tocsin_err MUST_USE sync_link(struct sync *s);
 
+/* What keeps messages here or at the broker now; OK if nothing does. */
+enum tocsin_err MUST_USE sync_trouble(struct sync *s);
+
 /* How much of the part that is being uploaded the broker has; false: none is.
  */
 bool sync_uploading(struct sync *s, uint64_t *have, uint64_t *size);

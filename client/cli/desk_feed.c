@@ -62,14 +62,19 @@ look(struct feed *f)
 	enum tocsin_err link =
 	    sync != NULL ? sync_link(sync) : TOCSIN_EROSTERUNKNOWN;
 	size_t queued = count_queued(f->t->parts.desk);
+	enum tocsin_err held = TOCSIN_OK;
 	struct feed_state *s = &f->state;
 	bool news;
 
+	if (queued > 0 && link == TOCSIN_OK)
+		held = sync_trouble(sync);
+
 	pthread_mutex_lock(&f->lock);
-	news = s->link != link || s->queued != queued;
+	news = s->link != link || s->held != held || s->queued != queued;
 	if ((s->link == TOCSIN_OK) != (link == TOCSIN_OK))
 		s->since = cli_now();
 	s->link = link;
+	s->held = held;
 	s->queued = queued;
 	s->linked |= link == TOCSIN_OK;
 	pthread_mutex_unlock(&f->lock);

@@ -20,6 +20,7 @@ struct feed;
 
 struct feed_state {
 	enum tocsin_err link; /* OK: there is one; else why there is none */
+	enum tocsin_err held; /* why what is queued does not leave; or OK */
 	int64_t since;	      /* it is so */
 	bool linked;	      /* there was one since we began */
 	size_t queued;	      /* messages in the outbox */

@@ -282,14 +282,43 @@ see_chosen(struct model *m)
 		m->top = last;
 }
 
+const struct row *
+model_row(const struct model *m)
+{
+	return m->nitem > 0 ? m->item[m->chosen].row : NULL;
+}
+
+static void
+remember(struct model *m, const char *id, uint64_t number)
+{
+	snprintf(m->at, sizeof(m->at), "%s", id);
+	m->at_number = number;
+}
+
 static void
 remember_chosen(struct model *m)
 {
-	if (m->nitem == 0)
-		m->at[0] = '\0';
+	const struct row *r = model_row(m);
+
+	if (r != NULL)
+		remember(m, r->m->thread, r->m->number);
 	else
-		snprintf(m->at, sizeof(m->at), "%s",
-		    m->item[m->chosen].row->m->thread);
+		remember(m, "", 0);
+}
+
+static bool
+is_damaged(const struct row *r)
+{
+	return r->m->refused == TOCSIN_EBODYMISMATCH && !r->m->coming;
+}
+
+/* All that is damaged on this disk has one id; the number tells it apart. */
+static bool
+is_chosen(const struct model *m, const struct row *r)
+{
+	return strcmp(r->m->thread, m->at) == 0 &&
+	       (!is_damaged(r) || m->at_number == 0 ||
+		   r->m->number == m->at_number);
 }
 
 static size_t
@@ -313,14 +342,15 @@ list(struct model *m, bool stays)
 	size_t i, k, n = 0, inside = 0, chosen = 0;
 
 	if (item == NULL) {
-		m->nitem = 0; /* the old one may stand on rows that are gone */
+		m->nitem = m->chosen =
+		    0; /* it may stand on rows that are gone */
 		return;
 	}
 	for (i = m->chosen; m->nitem > 0 && i > 0 && m->item[i].line; i--)
 		inside++;
 	for (i = 0; i < m->norder; i++) {
 		const struct row *r = m->order[i];
-		bool at = strcmp(r->m->thread, m->at) == 0;
+		bool at = is_chosen(m, r);
 		const struct model_fold *f = fold_of(m, r->m->thread);
 
 		if (!(at && stays) && !(is_shown(m, r) && is_found(m, r)))
@@ -344,14 +374,8 @@ list(struct model *m, bool stays)
 static void
 choose_first(struct model *m)
 {
-	m->at[0] = '\0';
+	remember(m, "", 0);
 	list(m, false);
-}
-
-const struct row *
-model_row(const struct model *m)
-{
-	return m->nitem > 0 ? m->item[m->chosen].row : NULL;
 }
 
 void
@@ -374,7 +398,7 @@ model_choose(struct model *m, size_t item)
 bool
 model_at(struct model *m, const char *id)
 {
-	snprintf(m->at, sizeof(m->at), "%s", id);
+	remember(m, id, 0);
 	while (m->chosen > 0 && m->nitem > 0 && m->item[m->chosen].line != NULL)
 		m->chosen--; /* of another ticket */
 	list(m, true);
@@ -399,6 +423,24 @@ move_by(struct model *m, size_t n, bool down)
 	list(m, true);
 }
 
+/* Which unfolded tickets have more messages than they had. */
+static void
+find_stale(struct model *m)
+{
+	struct model_fold *f;
+	size_t i;
+
+	for (i = 0; m->nfold > 0 && i < m->norder; i++) {
+		const struct row *r = m->order[i];
+
+		f = fold_of(m, r->m->thread);
+		if (f != NULL && f->messages != r->messages + r->ncoming) {
+			f->messages = r->messages + r->ncoming;
+			f->stale = true;
+		}
+	}
+}
+
 void
 model_take(struct model *m, const struct rows *rows, int64_t now)
 {
@@ -411,12 +453,11 @@ model_take(struct model *m, const struct rows *rows, int64_t now)
 	m->norder = order != NULL ? rows->n : 0;
 	for (i = 0; i < m->norder; i++)
 		order[i] = &rows->row[i];
-	for (i = 0; i < m->nfold; i++)
-		m->fold[i].stale = true;
 	if (order == NULL)
-		m->nitem = 0;
+		m->nitem = m->chosen = 0;
 	m->rows = rows;
 	m->now = now;
+	find_stale(m);
 	sort(m);
 	list(m, true);
 }
@@ -480,6 +521,7 @@ unfold(struct model *m, const struct row *r)
 		return;
 	m->fold = grown;
 	m->fold[m->nfold] = (struct model_fold){ .stale = true };
+	m->fold[m->nfold].messages = r->messages + r->ncoming;
 	snprintf(m->fold[m->nfold].id, TOCSIN_ID_TEXT, "%s", r->m->thread);
 	m->nfold++;
 }
@@ -491,7 +533,7 @@ turn(struct model *m, int way)
 	const struct row *r = model_row(m);
 	struct model_fold *f = r != NULL ? fold_of(m, r->m->thread) : NULL;
 
-	if (r != NULL && f == NULL && way >= 0)
+	if (r != NULL && !is_damaged(r) && f == NULL && way >= 0)
 		unfold(m, r);
 	else if (f != NULL && way <= 0)
 		fold(m, f);
@@ -737,18 +779,29 @@ ask(struct model *m, enum ask from)
 	return WANT_NOTHING;
 }
 
+static bool
+may_open(struct model *m, const struct row *r)
+{
+	if (r == NULL)
+		model_say(m, true, "there is no ticket to do that to");
+	else if (is_damaged(r))
+		model_say(
+		    m, true, "it is damaged on this disk and cannot be read");
+	else
+		return true;
+	return false;
+}
+
 /* What cannot be answered is not asked about. */
 static bool
 may_begin(struct model *m, const struct row *r)
 {
-	if (r == NULL)
-		model_say(m, true, "there is no ticket to do that to");
-	else if (r->m->coming)
+	if (!may_open(m, r))
+		return false;
+	if (r->m->coming)
 		model_say(m, true,
 		    "only its header is here; what it says is still to come");
-	else
-		return true;
-	return false;
+	return !r->m->coming;
 }
 
 enum want
@@ -1040,7 +1093,7 @@ begin_search(struct model *m)
 static enum want
 open_chosen(struct model *m)
 {
-	if (model_row(m) == NULL)
+	if (!may_open(m, model_row(m)))
 		return WANT_NOTHING;
 	m->mode = MODE_TICKET;
 	m->scroll = 0;

@@ -151,6 +151,7 @@ struct model {
 	size_t nitem, chosen;	 /* 0 if there is none */
 	size_t top;		 /* the first line that is seen */
 	char at[TOCSIN_ID_TEXT]; /* the chosen ticket; "": none */
+	uint64_t at_number;	 /* and its number, or 0: any */
 	size_t height;		 /* lines that are seen */
 
 	struct model_fold *fold;

@@ -12,6 +12,8 @@
 #define TLP_CELL 16
 #define LEFT_CELL 8
 #define CHOICE_CELL 30
+#define SUBJECT_MAX 66 /* in a question */
+#define ALL 10000
 
 /* ---- times ---- */
 
@@ -273,8 +275,12 @@ desk_state(FILE *to, const struct work *w, size_t width)
 		    &b, up ? ", %zu on the way" : ", %zu queued", s->queued);
 	if (s->trouble[0] != '\0')
 		buf_addf(&b, "; the desk: %s", s->trouble);
+	else if (s->held != TOCSIN_OK)
+		buf_addf(&b, " [%s]: %s", tocsin_err_name(s->held),
+		    tocsin_err_text(s->held));
 	else if (!up && s->link != TOCSIN_EUNAVAILABLE)
-		buf_addf(&b, "; %s", tocsin_err_text(s->link));
+		buf_addf(&b, " [%s]: %s", tocsin_err_name(s->link),
+		    tocsin_err_text(s->link));
 	fputs(colour(up ? GREEN : AMBER), to);
 	cut_print(to, &b, width);
 	fputs(colour(PLAIN), to);
@@ -317,13 +323,14 @@ choices(FILE *to, const struct model *m)
 	fputs(m->members[i] != NULL ? " ...\n" : "\n", to);
 }
 
+/* What others wrote is cut: nothing that we say may be pushed out of sight. */
 static void
-named(FILE *to, const char *name, const char *text)
+named(FILE *to, const char *name, const char *text, size_t most)
 {
 	if (text == NULL || text[0] == '\0')
 		return;
 	fprintf(to, "  %-9s ", name);
-	safe_title(to, text, 2000);
+	safe_title(to, text, most);
 	putc('\n', to);
 }
 
@@ -337,14 +344,14 @@ desk_deed(FILE *to, const struct model *m)
 	print_tlp(to, d->tlp);
 	fprintf(to, " %s%s %s%s\n", colour(BOLD), d->deed->word, d->short_id,
 	    colour(PLAIN));
-	named(to, "subject", d->subject);
+	named(to, "subject", d->subject, SUBJECT_MAX);
 	for (i = 0; d->to[i] != NULL; i++)
-		named(to, i == 0 ? "before" : "and", d->to[i]);
-	named(to, "goes to", (const char *)d->goes.p);
-	named(to, "reason", d->reason);
-	named(to, "ended as", d->resolution);
+		named(to, i == 0 ? "before" : "and", d->to[i], ALL);
+	named(to, "goes to", (const char *)d->goes.p, ALL);
+	named(to, "reason", d->reason, ALL);
+	named(to, "ended as", d->resolution, ALL);
 	if (m->mode == MODE_SURE)
-		named(to, "says", d->text);
+		named(to, "says", d->text, SUBJECT_MAX);
 	choices(to, m);
 	model_question(m, &b);
 	fprintf(to, "%s", buf_ok(&b) ? (const char *)b.p : "");

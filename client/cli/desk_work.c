@@ -307,6 +307,26 @@ work_do(struct work *w, enum want want)
 
 /* ---- news ---- */
 
+/* Whether the open ticket says more than it did; opening it all costs time. */
+static bool
+says_more(struct work *w)
+{
+	const struct row *r = model_row(&w->m);
+	size_t i, messages;
+	uint64_t here = 0;
+
+	if (r == NULL || strcmp(r->m->thread, w->of) != 0)
+		return false;
+	messages = r->messages + r->ncoming;
+	for (i = 0; i < r->ncoming; i++)
+		here += r->coming[i]->body_here;
+	if (messages == w->messages && here == w->here)
+		return false;
+	w->messages = messages;
+	w->here = here;
+	return true;
+}
+
 bool
 work_news(struct work *w)
 {
@@ -321,7 +341,8 @@ work_news(struct work *w)
 	rows_free(w->rows);
 	w->rows = rows;
 	unfold_all(w);
-	work_read(w);
+	if (says_more(w))
+		work_read(w);
 	return true;
 }
 

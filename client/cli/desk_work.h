@@ -30,6 +30,8 @@ struct work {
 
 	char *text; /* of the open ticket, with our colours; or NULL */
 	char of[TOCSIN_ID_TEXT];
+	size_t messages; /* that it had then, and what was here of it */
+	uint64_t here;
 };
 
 /* 0, or a status and a sentence. The handle is the caller's. */
