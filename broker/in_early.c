@@ -9,13 +9,13 @@
 
 /* From its header; whether it is good is judged afterwards. */
 static bool
-may_be_early(const struct in_item *it)
+uses_reserve(const struct in_item *it)
 {
 	struct item_entry e;
 	struct ticket t;
 	struct note n;
 
-	if (it->pass || item_entry_parse(&e, buf_span(&it->bytes)) != TOCSIN_OK)
+	if (item_entry_parse(&e, buf_span(&it->bytes)) != TOCSIN_OK)
 		return false;
 	if (it->kind != STORE_TICKET)
 		return !e.gone;
@@ -65,10 +65,10 @@ next_early(struct in_item *at, int64_t now_ms)
 
 /* False: it is as it was. */
 static bool
-send_early(struct in_item *it)
+send_early(struct in_item *it, bool no_room)
 {
-	it->ordinary = !may_be_early(it);
-	if (it->ordinary || in_judge_early(it) != TOCSIN_OK)
+	it->ordinary = no_room && !uses_reserve(it);
+	if (it->pass || it->ordinary || in_judge_early(it) != TOCSIN_OK)
 		return false;
 	it->job = (struct job){ .weight = it->bytes.n + 256,
 		.posts = 1,
@@ -84,18 +84,20 @@ void
 in_early_run(struct in_peer *p, unsigned lane)
 {
 	struct in_item *it, *next;
-	bool sent;
+	bool sent, no_room;
 
 	if (lane == LANE_BULK)
 		return;
 	pthread_mutex_lock(&p->lock);
 	it = p->lane[lane].first;
-	it = it && it->no_room ? next_early(it->next, clock_ms()) : NULL;
+	no_room = it && it->no_room;
+	it = no_room || (it && it->held) ? next_early(it->next, clock_ms())
+					 : NULL;
 	while (it) {
 		/* Nobody takes it off the list while it is ours. */
 		next = it->next;
 		pthread_mutex_unlock(&p->lock);
-		sent = send_early(it);
+		sent = send_early(it, no_room);
 		pthread_mutex_lock(&p->lock);
 		if (!sent) {
 			it->state = ITEM_WAITS;

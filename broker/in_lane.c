@@ -310,6 +310,7 @@ lane_send(struct in_peer *p, struct in_item *it, int64_t now_ms)
 			.done = item_done };
 		pthread_mutex_lock(&p->lock);
 		it->state = ITEM_SENT;
+		it->held = false;
 		pthread_mutex_unlock(&p->lock);
 		err = writer_submit(p->in->b->writer, &it->job);
 	}
@@ -317,6 +318,7 @@ lane_send(struct in_peer *p, struct in_item *it, int64_t now_ms)
 		return true;
 	pthread_mutex_lock(&p->lock);
 	it->state = ITEM_WAITS;
+	it->held = in_transient(it, err);
 	it->retry_at = in_retry_after(it, err, now_ms);
 	if (round != atomic_load(&p->in->trust_rounds))
 		it->retry_at = 0; /* judged by what we no longer believe */

@@ -11,7 +11,7 @@
  *	writer's thread		in_item_apply(), then the item's end
  *
  * So an item is touched by one thread at a time, and its `state`, `no_room`,
- * `retry_at` and `next` under the peer's lock. Lock order: the list of peers, a
+ * `held`, `retry_at` and `next` under the peer's lock. Lock order: the list of peers, a
  * peer.
  */
 #ifndef TOCSIN_BROKER_RELAY_IN_IMPL_H
@@ -46,6 +46,7 @@ struct in_item {
 
 	enum item_state state;
 	bool no_room;	  /* when it was tried last; see in_early.h */
+	bool held;	  /* it may be good later; the same */
 	bool early;	  /* it is stored, and its turn is still to come */
 	bool ordinary;	  /* it was looked at: nothing to be early with */
 	int64_t retry_at; /* ms; 0: now */

@@ -227,6 +227,19 @@ member_index(const char *name)
 	abort();
 }
 
+static uint64_t
+place_of(const uint8_t id[ID_LEN])
+{
+	struct store_rx *rx;
+	uint64_t seq = 0;
+
+	MUST(store_read(my->store, &rx) == TOCSIN_OK);
+	if (store_find(rx, id, &seq) != TOCSIN_OK)
+		seq = 0;
+	store_read_end(rx);
+	return seq;
+}
+
 /* ---- the tests ---- */
 
 /* Without its sender's keys a signature cannot be checked; it is told even so.
@@ -694,17 +707,57 @@ fill_store(struct peer *p, struct fx_ticket *out)
 	MUST(my->full);
 }
 
-static uint64_t
-place_of(const uint8_t id[ID_LEN])
+static void
+an_hour_ahead(struct ticket *t, void *arg)
 {
-	struct store_rx *rx;
-	uint64_t seq = 0;
+	(void)arg;
+	t->time += 3600;
+}
 
-	MUST(store_read(my->store, &rx) == TOCSIN_OK);
-	if (store_find(rx, id, &seq) != TOCSIN_OK)
-		seq = 0;
-	store_read_end(rx);
-	return seq;
+/*
+ * A member's clock is wrong, and its broker's, which took the ticket. That of
+ * all other members of its nation must not be late for that.
+ */
+static void
+test_held_alone(struct peer *p)
+{
+	struct fx_ticket ahead, now;
+	struct receipt_line line = { 0 };
+	struct msg_relay_at at;
+	int64_t hold = my->conf.hold_ms;
+	unsigned tries;
+	uint64_t early;
+
+	my->conf.hold_ms = 600000;
+	fixture_ticket(&ahead, &fed, "singcert@sg/desk1", "mycert@my", 60,
+	    fed.genesis, an_hour_ahead, NULL);
+	fixture_ticket(&now, &fed, "singcert@sg/desk1", "mycert@my", 61,
+	    fed.genesis, NULL, NULL);
+	send_ticket(p, LANE_ROUTINE, &ahead);
+	send_ticket(p, LANE_ROUTINE, &now);
+	for (tries = 0; tries < 200 && !stored(now.id); tries++)
+		MUST(ask_wait(p, 50, &at) == TOCSIN_OK);
+	ok(stored(now.id), "a ticket passes one whose time is still to come");
+	ok(!stored(ahead.id) &&
+		p->relay.at.item[LANE_ROUTINE] + 2 == p->item[LANE_ROUTINE],
+	    "which is held, and with it the cursor");
+	early = place_of(now.id);
+	my->conf.hold_ms = hold;
+	restart(p);
+	p->item[LANE_ROUTINE] -= 2;
+	my->conf.hold_ms = 200;
+	send_ticket(p, LANE_ROUTINE, &ahead);
+	send_ticket(p, LANE_ROUTINE, &now);
+	ok(comes_to(p, LANE_ROUTINE, p->item[LANE_ROUTINE], 0) &&
+		place_of(now.id) == early,
+	    "when its time is up, the lane goes on, and what passed is there "
+	    "once");
+	ok(!stored(ahead.id) && receipt_line(ahead.id, &line) &&
+		receipt_reason(&line) == TOCSIN_ECLOCKSKEW,
+	    "its sender is told: clock-skew");
+	my->conf.hold_ms = hold;
+	fx_ticket_release(&ahead);
+	fx_ticket_release(&now);
 }
 
 static void
@@ -837,6 +890,7 @@ main(void)
 	test_unwanted(&p);
 	test_beginning(&p);
 	test_other_item(&p);
+	test_held_alone(&p);
 	test_no_room(&p);
 	test_links(&p);
 	test_moved(&p);
