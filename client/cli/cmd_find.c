@@ -74,7 +74,7 @@ print_hit(const struct find_hit *h)
 	printf(", ");
 	print_span_of(h->f.name);
 	printf(":\n%*s", CONTEXT_COLUMN, "");
-	safe_title(stdout, text, title_width(CONTEXT_COLUMN, CONTEXT));
+	safe_title(stdout, text, title_width(CONTEXT_COLUMN, SIZE_MAX));
 	putchar('\n');
 }
 
@@ -86,7 +86,10 @@ print_found(const struct finding *f, const struct row *r, size_t n)
 	print_tlp(stdout, r->m->tlp);
 	printf(" %s%s%s  %-11s  ", colour(BOLD), r->m->short_id, colour(PLAIN),
 	    r->state);
-	safe_title(stdout, r->m->subject, title_width(SUBJECT_COLUMN + 6, 60));
+	if (r->m->exercise != NULL)
+		printf("%sEXERCISE%s  ", colour(AMBER), colour(PLAIN));
+	safe_title(
+	    stdout, r->m->subject, title_width(SUBJECT_COLUMN + 6, SIZE_MAX));
 	putchar('\n');
 	for (i = 0; i < n && i < SHOWN; i++)
 		print_hit(&f->hit[i]);
@@ -123,11 +126,12 @@ print_found_json(const struct finding *f, const struct row *r, size_t n)
 
 	for (i = 0; i < n && i < HITS; i++)
 		json_array_append_new(hits, hit_json(&f->hit[i]));
-	print_json(json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:b, s:o}",
-	    "id", r->m->thread, "short_id", r->m->short_id, "tlp", r->m->tlp,
-	    "state", r->state, "from", r->m->from, "time",
-	    view_time(r->m->time), "subject", view_string(r->m->subject),
-	    "mine", r->mine, "hits", hits));
+	print_json(json_pack(
+	    "{s:s, s:s, s:s, s:o, s:s, s:s, s:o, s:o, s:b, s:o}", "id",
+	    r->m->thread, "short_id", r->m->short_id, "tlp", r->m->tlp,
+	    "exercise", view_string(r->m->exercise), "state", r->state, "from",
+	    r->m->from, "time", view_time(r->m->time), "subject",
+	    view_string(r->m->subject), "mine", r->mine, "hits", hits));
 }
 
 static enum tocsin_err

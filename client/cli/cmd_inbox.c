@@ -91,7 +91,8 @@ print_row(const struct row *r)
 	print_time(stdout, r->m->time);
 	if (r->m->subject != NULL)
 		printf("  ");
-	safe_title(stdout, r->m->subject, title_width(SUBJECT_COLUMN, 60));
+	safe_title(
+	    stdout, r->m->subject, title_width(SUBJECT_COLUMN, SIZE_MAX));
 	if (r->clock != NULL) {
 		printf("\n    %s ", r->clock);
 		view_left(r->due, 0);

@@ -2,6 +2,7 @@
 #include "client/cli/print.h"
 
 #include "client/cli/lookalike.h"
+#include "crypto/text.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -254,11 +255,26 @@ columns(uint32_t c, bool raw)
 	return IN(c, wide) ? 2 : 1;
 }
 
+/* COLUMNS, which a person sets to say so, before what the terminal says. */
+static size_t
+columns_wanted(void)
+{
+	const char *typed = getenv("COLUMNS");
+	uint64_t n = 0;
+
+	if (typed == NULL || !num_parse(span_of(typed), &n) || n < 40 ||
+	    n > 10000)
+		return 0;
+	return (size_t)n;
+}
+
 static size_t
 terminal_width(void)
 {
 	struct winsize w;
 
+	if (columns_wanted() > 0)
+		return columns_wanted();
 	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) != 0 || w.ws_col < 40)
 		return 80;
 	return w.ws_col;
@@ -269,7 +285,7 @@ title_width(size_t column, size_t otherwise)
 {
 	size_t width = terminal_width();
 
-	if (!isatty(STDOUT_FILENO))
+	if (!isatty(STDOUT_FILENO) && columns_wanted() == 0)
 		return otherwise;
 	return width > column + 20 ? width - column : 20;
 }

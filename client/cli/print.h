@@ -49,8 +49,9 @@ void safe_title(FILE *to, const char *s, size_t width);
 void safe_cell(FILE *to, const char *s, size_t width);
 
 /*
- * The width that a title from `column` on has on the terminal, 20 at least; if
- * standard output is none, `otherwise`.
+ * The width that a title from `column` on has on the terminal, or in COLUMNS,
+ * 20 at least; if standard output is no terminal, `otherwise`, of which
+ * SIZE_MAX cuts nothing.
  */
 size_t title_width(size_t column, size_t otherwise);
 

@@ -52,4 +52,20 @@ called_wrongly 'nearest is queued' 'a state has a nearest' \
 called_wrongly 'nearest is AMBER' 'so has a label' tocsin inbox --tlp ambr
 called_wrongly 'write 30m' 'a time is a time' tocsin inbox --since yesterday
 
+# As wide as there is room for.
+long='这是一封很长的钓鱼邮件标题 ເຊີບເວີຂອງກະຊວງ with more words than there is room for in eighty columns'
+must tocsin post --to singcert@sg --tlp GREEN --subject "$long" --wait 0 \
+	>/dev/null 2>&1
+tocsin inbox --offline | sed -n '/这是/s/.*Z[^(]* \(([^)]*)\)* *这/这/p' >"$fed/whole"
+is "$(cat "$fed/whole")" "$long" 'a subject is whole where there is no terminal'
+COLUMNS=80 tocsin inbox --offline | grep '这是' >"$fed/cut"
+ok 'and cut to the columns that there are' grep -q '…$' "$fed/cut"
+width() # of a line: two columns for what is wide, none for marks
+{
+	perl -CSD -ne 'chomp; s/\p{Mn}//g; my $w = length; $w++ while /\p{Ea=W}/g;
+		print $w' "$1"
+}
+ok 'of which it takes no more' [ "$(width "$fed/cut")" -le 80 ]
+ok 'and few less' [ "$(width "$fed/cut")" -ge 60 ]
+
 done_testing
