@@ -9,7 +9,7 @@ set -u
 fed=$(mktemp -d "${TMPDIR:-/tmp}/tocsin.XXXXXX") || exit 1
 trap 'rm -rf "$fed"' EXIT
 
-ROUNDS=1 SCALE=1 ENTRIES=40 FLOOR_MS=20 "$TOP/tests/bench/run" \
+ROUNDS=1 SCALE=1 ENTRIES=40 FLOOR_MS=20 TICKETS=20 "$TOP/tests/bench/run" \
 	>"$fed/said" 2>"$fed/err"
 ok 'the benchmark runs to its end' test $? = 0 || sed 's/^/# /' "$fed/err" >&2
 
@@ -23,7 +23,8 @@ each_is_json()
 ok 'each line of its log is a JSON object' each_is_json "$fed/lines"
 
 for tag in about idle start-empty warm floor w1 w16 w64 batch live fill disk \
-	start-filled filled replay replayed rounds-cpu replay-cpu; do
+	start-filled filled replay replayed rounds-cpu replay-cpu \
+	list-first list screen find; do
 	grep -q "\"of\":\"$tag\"" "$fed/lines" || echo "$tag"
 done >"$fed/missing"
 is "$(cat "$fed/missing")" '' 'nothing was left out'
@@ -33,6 +34,6 @@ is "$(sed -n 's/.*"entries":\([0-9]*\),.*/\1/p' "$fed/lines" |
 
 is "$(grep -cE ' +[0-9]+(\.[0-9]+)? ' "$fed/table")" "$(wc -l <"$fed/table")" \
 	'every row of the table has its figure'
-is "$(grep -cE '[<>]= [0-9.]+: (met|missed)$' "$fed/table")" 7 \
+is "$(grep -cE '[<>]= [0-9.]+: (met|missed)$' "$fed/table")" 10 \
 	'every target is judged'
 done_testing
