@@ -179,7 +179,8 @@ take(void *arg, const char *section, const char *key, const char *value)
 {
 	struct reading *r = arg;
 
-	if (strcmp(section, r->section) != 0 && !begin_clock(r, section))
+	if ((r->c == NULL || strcmp(section, r->section) != 0) &&
+	    !begin_clock(r, section))
 		return 0;
 	return take_key(r->c, key, value) ? 1 : wrong(r, key, value);
 }

@@ -87,6 +87,7 @@ test_table(void)
 	    "one that waits for what there is not");
 	refused("[x/y]\nwithin = 1h\nstart = noon\n", "start", 3,
 	    "one that starts at no event");
+	refused("within = 1h\n", "regime/step", 1, "a key of no clock");
 	refused("[x]\nwithin = 1h\n", "regime/step", 2, "a name of one part");
 	refused("[x/Y z]\nwithin = 1h\n", "regime/step", 2, "a name of spaces");
 	refused("[x/y]\nwithin = 1h\ncolour = red\n", "colour", 3,
