@@ -87,7 +87,10 @@ put_parts(struct writing *w, const struct opened *o)
 		if (err == TOCSIN_OK)
 			err = file_read(path, p->size, &bytes);
 		unlink(path);
-		if (err != TOCSIN_OK)
+		if (err == TOCSIN_ERECALLED) { /* the others go all the same */
+			w->n->left_out++;
+			err = TOCSIN_OK;
+		} else if (err != TOCSIN_OK)
 			err = fail(err, "an attachment: %s", save_text(err));
 		else
 			put(w, PART, ++w->n->attachments, ".age",

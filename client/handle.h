@@ -71,6 +71,10 @@ enum tocsin_err MUST_USE open_message(
     struct tocsin *t, struct desk_tx *tx, uint64_t number, struct opened *out);
 void opened_release(struct opened *o);
 
+/* The key that opens the body of this one message, to be shown to others. */
+enum tocsin_err MUST_USE body_key_of(
+    struct tocsin *t, const struct opened *o, uint8_t key[TICKET_BODY_KEY]);
+
 /* Desk value: when the part of that hash was saved last. */
 const char *saved_name(char out[72], const uint8_t hash[32]);
 

@@ -36,6 +36,8 @@ static const char readme[] =
     "message-*     the signed header of a message: who, when, to whom, its "
     "kind\n"
     "body-*        its sealed content; the header's last line has its SHA-256\n"
+    "disclosed-*   the key of one such body, as base64: whoever has it reads "
+    "it\n"
     "receipt-*     a broker's signed word: stored, delivered, refused, erased\n"
     "keys-*        the keys of a member's devices, signed with its root key\n"
     "roster-*      members' root keys and brokers' keys, signed by "
@@ -70,10 +72,17 @@ static const char readme[] =
     "before it, of which `threshold` must have signed. The first roster is\n"
     "believed because somebody compared its fingerprint.\n"
     "\n"
+    "`tocsin verify` of this folder makes all of these checks; it needs no "
+    "home.\n"
+    "\n"
     "What an answer says, accepted or refused and why, is in its sealed body.\n"
     "A member that it is to opens it with its own key and open-ticket.sh, "
     "which\n"
-    "checks that header and body belong together.\n"
+    "checks that header and body belong together. Of those that were "
+    "disclosed\n"
+    "to you the file key is here (c2sp.org/age), by which this one body "
+    "opens;\n"
+    "the header's MAC says that it is the only one. Mind the label.\n"
     "\n"
     "A line without a file is what the desk knows by itself: that a message "
     "is\n"
@@ -213,6 +222,73 @@ add_holder(struct proving *p, struct desk_tx *tx, const struct tocsin_holder *h)
 	    h->receipt);
 }
 
+/* Of another's words the label says whether a third party may have them. */
+static enum tocsin_err
+may_disclose(const struct proving *p, const struct opened *o)
+{
+	const struct ticket *t = &o->ticket;
+
+	if (o->row.refused != TOCSIN_OK || o->contents.json.n == 0)
+		return fail(o->row.refused != TOCSIN_OK ? o->row.refused
+							: TOCSIN_ENOTFOUND,
+		    "what it says is not here");
+	if (t->tlp >= TICKET_AMBER ||
+	    span_is(t->from, p->t->parts.keys->member))
+		return TOCSIN_OK;
+	return fail(TOCSIN_EPOLICYDENIED,
+	    "TLP:%s: only %.*s, who wrote it, may show it to a third party",
+	    ticket_tlp_name(t->tlp), (int)t->from.n, (const char *)t->from.p);
+}
+
+static enum tocsin_err
+put_key(struct proving *p, struct desk_tx *tx, const struct opened *o)
+{
+	uint8_t key[TICKET_BODY_KEY], raw[ID_LEN];
+	char id[ID_TEXT + 1], name[96], text[32];
+	enum tocsin_err err = body_key_of(p->t, o, key);
+	struct buf *b;
+
+	if (err != TOCSIN_OK)
+		return fail(err, "what it says cannot be shown: %s",
+		    tocsin_err_text(err));
+	id_print(id, o->ticket.id);
+	err = add_message(p, tx, id, name);
+	name_file(name, "disclosed", id, raw);
+	b = err == TOCSIN_OK ? add_file(p, name) : NULL;
+	sodium_bin2base64(text, sizeof(text), key, sizeof(key),
+	    sodium_base64_VARIANT_ORIGINAL);
+	if (b != NULL)
+		buf_addf(b, "%s\n", text);
+	sodium_memzero(key, sizeof(key));
+	return err;
+}
+
+static enum tocsin_err
+disclose(struct proving *p, struct desk_tx *tx, const char *typed)
+{
+	struct opened *o = calloc(1, sizeof(*o));
+	uint64_t number = 0;
+	uint8_t thread[ID_LEN];
+	enum tocsin_err err;
+
+	if (o == NULL)
+		return fail(TOCSIN_EINTERNAL, "no memory");
+	err = find_message(p->t, tx, typed, &number);
+	if (err == TOCSIN_OK)
+		err = open_message(p->t, tx, number, o);
+	if (err == TOCSIN_OK && (!id_parse(span_of(p->s->id), thread) ||
+				    memcmp(o->row.thread, thread, ID_LEN) != 0))
+		err = fail(
+		    TOCSIN_ENOTFOUND, "%s is no message of this ticket", typed);
+	if (err == TOCSIN_OK)
+		err = may_disclose(p, o);
+	if (err == TOCSIN_OK)
+		err = put_key(p, tx, o);
+	opened_release(o);
+	free(o);
+	return err;
+}
+
 /* All values of the desk that begin so, as KIND-REST. */
 static enum tocsin_err
 add_values(
@@ -282,7 +358,8 @@ put(const struct file *f, const char *dir)
 }
 
 enum tocsin_err
-proof_export(struct tocsin *t, const struct tocsin_status *s, const char *dir)
+proof_export(struct tocsin *t, const struct tocsin_status *s, const char *dir,
+    const char *const *ids)
 {
 	struct proving p = { .t = t, .s = s };
 	struct desk_tx *tx = NULL;
@@ -294,6 +371,8 @@ proof_export(struct tocsin *t, const struct tocsin_status *s, const char *dir)
 		if (err != TOCSIN_OK)
 			fail(err, "the desk: %s", tocsin_err_text(err));
 	}
+	for (i = 0; err == TOCSIN_OK && ids != NULL && ids[i] != NULL; i++)
+		err = disclose(&p, tx, ids[i]);
 	desk_end(tx);
 	if (err == TOCSIN_OK && !buf_ok(&p.list))
 		err = fail(TOCSIN_EINTERNAL, "no memory");

@@ -22,19 +22,40 @@ struct message {
 
 /* ---- opening ---- */
 
-static enum tocsin_err
-open_body(struct tocsin *t, struct opened *o)
+/* What we hold, as ticket_open() wants it. */
+static size_t
+held_keys(const struct keystore *k, struct ticket_key keys[KEYSTORE_EPOCHS])
 {
-	struct ticket_key keys[KEYSTORE_EPOCHS];
-	const struct keystore *k = t->parts.keys;
 	size_t i;
 
 	for (i = 0; i < k->nepoch; i++) {
 		keys[i].epoch = span_of(k->epoch[i]);
 		keys[i].sk = secret_span(k->epochs).p + 32 * i;
 	}
+	return k->nepoch;
+}
+
+static enum tocsin_err
+open_body(struct tocsin *t, struct opened *o)
+{
+	struct ticket_key keys[KEYSTORE_EPOCHS];
+	const struct keystore *k = t->parts.keys;
+	size_t n = held_keys(k, keys);
+
 	return ticket_open(&o->contents, &o->ticket, buf_span(&o->body), keys,
-	    k->nepoch, span_of(k->member));
+	    n, span_of(k->member));
+}
+
+enum tocsin_err
+body_key_of(
+    struct tocsin *t, const struct opened *o, uint8_t key[TICKET_BODY_KEY])
+{
+	struct ticket_key keys[KEYSTORE_EPOCHS];
+	const struct keystore *k = t->parts.keys;
+	size_t n = held_keys(k, keys);
+
+	return ticket_body_key(
+	    key, &o->ticket, buf_span(&o->body), keys, n, span_of(k->member));
 }
 
 enum tocsin_err

@@ -787,6 +787,46 @@ age_open(struct buf *plain, struct span file, const uint8_t sk[AGE_KEY],
 }
 
 enum tocsin_err
+age_file_key(uint8_t fk[AGE_FILE_KEY], struct span file,
+    const uint8_t sk[AGE_KEY], const struct age_rules *rules)
+{
+	struct age_stream s = { 0 };
+	struct span payload;
+	struct header h;
+	enum tocsin_err err;
+
+	err = read_file(&h, &payload, file);
+	if (err == TOCSIN_OK)
+		err = check_rules(&h, rules);
+	if (err == TOCSIN_OK)
+		err = find_file_key(fk, &h, sk, rules);
+	if (err == TOCSIN_OK)
+		err = accept_header(&s, &h, fk);
+	if (err != TOCSIN_OK)
+		sodium_memzero(fk, AGE_FILE_KEY);
+	sodium_memzero(&s, sizeof(s));
+	return err;
+}
+
+enum tocsin_err
+age_open_file_key(
+    struct buf *plain, struct span file, const uint8_t fk[AGE_FILE_KEY])
+{
+	struct age_stream s = { 0 };
+	struct span payload;
+	struct header h;
+	enum tocsin_err err;
+
+	err = read_file(&h, &payload, file);
+	if (err == TOCSIN_OK)
+		err = accept_header(&s, &h, fk);
+	if (err == TOCSIN_OK)
+		err = open_payload(&s, plain, payload);
+	sodium_memzero(&s, sizeof(s));
+	return err;
+}
+
+enum tocsin_err
 age_check(struct span file, const struct age_rules *rules)
 {
 	struct span payload;

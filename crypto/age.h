@@ -105,6 +105,17 @@ MUST_USE enum tocsin_err age_open(struct buf *plain, struct span file,
     const uint8_t sk[AGE_KEY], const struct age_rules *rules);
 
 /*
+ * The key of one file, by which anybody can open that file and no other: how a
+ * recipient shows a third party what was sealed to it. The header's MAC is made
+ * with it, so a file opens under one such key only. Reasons as of age_open().
+ */
+#define AGE_FILE_KEY 16
+MUST_USE enum tocsin_err age_file_key(uint8_t fk[AGE_FILE_KEY],
+    struct span file, const uint8_t sk[AGE_KEY], const struct age_rules *rules);
+MUST_USE enum tocsin_err age_open_file_key(
+    struct buf *plain, struct span file, const uint8_t fk[AGE_FILE_KEY]);
+
+/*
  * What can be said of a file without a key: its header's grammar, its stanzas
  * against rules->exact_stanzas, and that its size is one that a payload can
  * have. malformed, unsupported, too-large, recipient-mismatch.

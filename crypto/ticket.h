@@ -259,6 +259,19 @@ MUST_USE enum tocsin_err ticket_open(struct ticket_contents *out,
     const struct ticket *t, struct span body, const struct ticket_key *keys,
     size_t nkeys, struct span member);
 
+/*
+ * The key of this one body, for a third party who is to read it and nothing
+ * else (age.h), and opening with such a key. The reasons are those of
+ * ticket_open(); who opens must have made ticket_check().
+ */
+#define TICKET_BODY_KEY 16
+MUST_USE enum tocsin_err ticket_body_key(uint8_t out[TICKET_BODY_KEY],
+    const struct ticket *t, struct span body, const struct ticket_key *keys,
+    size_t nkeys, struct span member);
+MUST_USE enum tocsin_err ticket_open_disclosed(struct ticket_contents *out,
+    const struct ticket *t, struct span body,
+    const uint8_t key[TICKET_BODY_KEY]);
+
 /* The last step of ticket_open(), for plaintext that is already here. */
 MUST_USE enum tocsin_err ticket_unpack(
     struct ticket_contents *out, const struct ticket *t, struct span plain);

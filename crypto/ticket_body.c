@@ -275,6 +275,48 @@ ticket_open(struct ticket_contents *out, const struct ticket *t,
 	return err;
 }
 
+enum tocsin_err
+ticket_body_key(uint8_t out[TICKET_BODY_KEY], const struct ticket *t,
+    struct span body, const struct ticket_key *keys, size_t nkeys,
+    struct span member)
+{
+	int place = ticket_to_find(t, member);
+	enum tocsin_err err = TOCSIN_ENOTRECIPIENT;
+	struct age_rules rules = { 0 };
+	size_t i;
+
+	if (place < 0)
+		return err;
+	rules.hint = (size_t)place;
+	rules.exact_stanzas = t->nto;
+	for (i = 0; i < nkeys; i++) {
+		if (!span_eq(keys[i].epoch, t->to[place].epoch))
+			continue;
+		err = check_hash(t, body);
+		if (err == TOCSIN_OK)
+			err = age_file_key(out, body, keys[i].sk, &rules);
+		if (err == TOCSIN_OK || err == TOCSIN_EBODYMISMATCH)
+			break;
+	}
+	return err;
+}
+
+enum tocsin_err
+ticket_open_disclosed(struct ticket_contents *out, const struct ticket *t,
+    struct span body, const uint8_t key[TICKET_BODY_KEY])
+{
+	enum tocsin_err err = check_hash(t, body);
+
+	memset(out, 0, sizeof(*out));
+	if (err == TOCSIN_OK)
+		err = age_open_file_key(&out->plain, body, key);
+	if (err == TOCSIN_OK)
+		err = unpack(out, t, buf_span(&out->plain));
+	if (err != TOCSIN_OK)
+		ticket_contents_release(out);
+	return err;
+}
+
 void
 ticket_contents_release(struct ticket_contents *c)
 {

@@ -3,6 +3,7 @@
 #include "client/cli/print.h"
 #include "client/cli/view.h"
 #include "client/proof.h"
+#include "client/vocab.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -86,6 +87,24 @@ print_status(struct tocsin *t, const struct tocsin_status *s)
 	print_holders(s);
 }
 
+/* Whoever gets the folder reads it: how far the label lets it go. */
+static void
+say_disclosed(struct tocsin *t, const char *dir, const struct list *ids)
+{
+	struct tocsin_message *m = NULL;
+	size_t i;
+
+	for (i = 0; i < ids->n; i++) {
+		if (tocsin_get(t, ids->word[i], &m) != TOCSIN_OK)
+			continue;
+		cli_note("whoever gets %s can read what %s wrote in %s, which "
+			 "is TLP:%s, %s",
+		    dir, m->from, ids->word[i], m->tlp,
+		    vocab_says(VOCAB_TLP, m->tlp));
+		tocsin_message_free(m);
+	}
+}
+
 static void
 print_places(const struct tocsin_status *s)
 {
@@ -99,8 +118,10 @@ int
 cmd_status(struct cli *c, int argc, char **argv)
 {
 	const char *dir = NULL;
+	struct list disclose = { 0 };
 	const struct opt opts[] = {
 		{ "--proof", OPT_WORD, &dir },
+		{ "--disclose", OPT_LIST, &disclose },
 		{ NULL, OPT_FLAG, NULL },
 	};
 	struct tocsin_status *s = NULL;
@@ -110,6 +131,8 @@ cmd_status(struct cli *c, int argc, char **argv)
 
 	if (!cli_options(c, argc, argv, opts, 1, 1))
 		return 2;
+	if (disclose.n > 0 && dir == NULL)
+		return cli_usage("--disclose is for --proof DIR");
 	status = cli_open(c, &t);
 	if (status != 0)
 		return status;
@@ -126,9 +149,12 @@ cmd_status(struct cli *c, int argc, char **argv)
 			print_places(s);
 		else
 			print_status(t, s);
-		err = dir != NULL ? proof_export(t, s, dir) : TOCSIN_OK;
+		err = dir != NULL ? proof_export(t, s, dir, disclose.word)
+				  : TOCSIN_OK;
 		if (err != TOCSIN_OK)
 			status = cli_error(t, err);
+		else
+			say_disclosed(t, dir, &disclose);
 	}
 	tocsin_status_free(s);
 	tocsin_close(t);

@@ -83,8 +83,10 @@ const struct cmd cmds[] = {
 	    "end a ticket" },
 	{ "reopen", cmd_say, "ID [-m TEXT] [--ackby 30m|TIME]",
 	    "take a ticket up again" },
-	{ "status", cmd_status, "ID [--proof DIR]",
+	{ "status", cmd_status, "ID [--proof DIR [--disclose ID]...]",
 	    "who has a ticket, and who has answered" },
+	{ "verify", cmd_verify, "DIR|FILE [--fingerprint DIGITS]",
+	    "check a proof or a bundle, without a home" },
 	{ "due", cmd_due,
 	    "[ID] [--all]\n"
 	    "ID --start REGIME|--stop REGIME|--done CLOCK [--at 30m|TIME]",

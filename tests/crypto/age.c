@@ -95,6 +95,50 @@ test_payload_sizes(void)
 	ok(age_plain_size(&n, 65552 + 17) && n == 65537, "one byte is enough");
 }
 
+static enum tocsin_err
+open_with(const struct buf *file, const uint8_t fk[AGE_FILE_KEY], size_t *n)
+{
+	struct buf plain = { 0 };
+	enum tocsin_err err = age_open_file_key(&plain, buf_span(file), fk);
+
+	*n = plain.n;
+	buf_release(&plain);
+	return err;
+}
+
+/* A recipient shows others this one file. */
+static void
+test_file_key(void)
+{
+	struct span plain = span_of("one for a third party");
+	struct buf file = sealed(plain, 3), other = sealed(plain, 3);
+	struct age_rules rules = { .hint = 1, .exact_stanzas = 3 };
+	uint8_t fk[AGE_FILE_KEY], none[AGE_FILE_KEY] = { 0 };
+	size_t i, n, bad = 0;
+
+	ok(age_file_key(fk, buf_span(&file), sk[1], &rules) == TOCSIN_OK,
+	    "a recipient has the key of the file");
+	ok(open_with(&file, fk, &n) == TOCSIN_OK && n == plain.n,
+	    "which opens it without a recipient's");
+	is_int(open_with(&other, fk, &n), TOCSIN_EBODYMISMATCH,
+	    "and no other file");
+	fk[3] ^= 1;
+	is_int(open_with(&file, fk, &n), TOCSIN_EBODYMISMATCH,
+	    "another key doesn't");
+	fk[3] ^= 1;
+	for (i = 0; i < file.n; i++) {
+		file.p[i] ^= 1;
+		bad += open_with(&file, fk, &n) == TOCSIN_OK || n != 0;
+		file.p[i] ^= 1;
+	}
+	is_int((long long)bad, 0, "nor a file with a bit turned, anywhere");
+	is_int(age_file_key(fk, buf_span(&file), sk[3], &rules),
+	    TOCSIN_ENOTRECIPIENT, "who is no recipient");
+	ok(memcmp(fk, none, sizeof(fk)) == 0, "has none");
+	buf_release(&file);
+	buf_release(&other);
+}
+
 static void
 test_rules(void)
 {
@@ -554,6 +598,7 @@ main(void)
 		age_keygen(sk[i], pk[i]);
 	test_sizes();
 	test_payload_sizes();
+	test_file_key();
 	test_rules();
 	test_own_only();
 	test_foreign_stanzas();

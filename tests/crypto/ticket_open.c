@@ -67,6 +67,40 @@ test_keys_held(void)
 	tk_drop(&p);
 }
 
+/* One body is shown to a third party. */
+static void
+test_disclosed(void)
+{
+	struct tk_post p = tk_seal_plain(2), q = tk_seal_plain(2);
+	const struct ticket_key key = { span_of(FX_EPOCH),
+		tk.member[1].epoch_sk };
+	const struct span member = span_of(tk.member[1].name);
+	uint8_t body_key[TICKET_BODY_KEY];
+	struct ticket_contents c;
+	struct ticket t, u;
+	struct note n;
+
+	if (ticket_parse(&t, &n, buf_span(&p.note)) != TOCSIN_OK ||
+	    ticket_parse(&u, &n, buf_span(&q.note)) != TOCSIN_OK)
+		abort();
+	tk_is_err(
+	    ticket_body_key(body_key, &t, buf_span(&p.body), &key, 1, member),
+	    TOCSIN_OK, "the key of one body");
+	tk_is_err(ticket_open_disclosed(&c, &t, buf_span(&p.body), body_key),
+	    TOCSIN_OK, "opening with it");
+	ok(span_is(c.json, TK_JSON), "what was sealed is there");
+	ticket_contents_release(&c);
+	tk_is_err(ticket_open_disclosed(&c, &u, buf_span(&q.body), body_key),
+	    TOCSIN_EBODYMISMATCH, "another message with it");
+	tk_is_err(ticket_open_disclosed(&c, &u, buf_span(&p.body), body_key),
+	    TOCSIN_EBODYMISMATCH, "that body under another header");
+	tk_is_err(ticket_body_key(body_key, &t, buf_span(&p.body), &key, 1,
+		      span_of(tk.member[2].name)),
+	    TOCSIN_ENOTRECIPIENT, "the key, by who is none");
+	tk_drop(&p);
+	tk_drop(&q);
+}
+
 static void
 test_seal_refuses(void)
 {
@@ -499,6 +533,7 @@ main(void)
 	test_round_trip(10);
 	test_round_trip(250);
 	test_keys_held();
+	test_disclosed();
 	test_seal_refuses();
 	test_forge_is_sound();
 	test_stolen_body();
