@@ -3,7 +3,7 @@
 
 #include "client/coming.h"
 #include "client/incident.h"
-#include "client/ladder.h"
+#include "client/order.h"
 #include "client/vocab.h"
 #include "crypto/receipt.h"
 
@@ -85,6 +85,7 @@ struct record {
 	const char *exercise;
 	bool recalled;
 	struct ladder_message m;
+	struct moment at;
 };
 
 /* A survey while it is taken. */
@@ -337,22 +338,6 @@ open_words(struct taking *k, struct record *r, struct survey_words *w)
 	return TOCSIN_OK;
 }
 
-/* Without keys: a confirmed recall is seen by what it refers to. */
-static bool
-answers_recall(
-    const struct record *r, const struct record *thread, size_t nthread)
-{
-	size_t i, j;
-
-	for (i = 0; i < nthread; i++)
-		for (j = 0;
-		     thread[i].kind == TICKET_RECALL && r->m.ref[j] != NULL;
-		     j++)
-			if (strcmp(thread[i].m.id, r->m.ref[j]) == 0)
-				return true;
-	return false;
-}
-
 static enum tocsin_err
 read_inside(struct taking *k, struct record *r, size_t n, bool open,
     struct picture_ticket *out)
@@ -365,8 +350,7 @@ read_inside(struct taking *k, struct record *r, size_t n, bool open,
 		bool ack = r[i].kind == TICKET_ACK;
 
 		if (ack && (k->t == NULL || r[i].number == 0))
-			r[i].m.answer =
-			    answers_recall(&r[i], r, n) ? NULL : "accepted";
+			r[i].m.answer = "accepted";
 		if (k->t == NULL || r[i].number == 0 || (!ack && !open))
 			continue;
 		err = open_words(k, &r[i], &w);
@@ -499,16 +483,21 @@ taken_back(const struct record *first, const struct record *r, size_t n)
 	return first->recalled ? first->m.time : 0;
 }
 
-/* What opened it, or the oldest that is here. */
+/* What opened it, or what came here first of it, as in a list of tickets. */
 static const struct record *
 first_of(const struct record *r, size_t n)
 {
+	const struct record *first = r;
 	size_t i;
 
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
 		if (memcmp(r[i].id, r[i].thread, ID_LEN) == 0)
 			return &r[i];
-	return r;
+		if (r[i].number != 0 &&
+		    (first->number == 0 || r[i].number < first->number))
+			first = &r[i];
+	}
+	return first;
 }
 
 static void
@@ -570,11 +559,37 @@ static int
 by_thread(const void *a, const void *b)
 {
 	const struct record *x = a, *y = b;
-	int c = memcmp(x->thread, y->thread, ID_LEN);
 
-	if (c == 0)
-		c = (x->m.time > y->m.time) - (x->m.time < y->m.time);
-	return c != 0 ? c : memcmp(x->id, y->id, ID_LEN);
+	return memcmp(x->thread, y->thread, ID_LEN);
+}
+
+static int
+by_order(const void *a, const void *b)
+{
+	const struct record *x = a, *y = b;
+
+	if (order_after(&x->m, &x->at, &y->m, &y->at))
+		return 1;
+	return order_after(&y->m, &y->at, &x->m, &x->at) ? -1 : 0;
+}
+
+/* Of what was said of severity and outlook the last one counts. */
+static enum tocsin_err
+put_in_order(struct taking *k, struct record *r, size_t n)
+{
+	struct moment *moment = NULL;
+	enum tocsin_err err;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		k->message[i] = r[i].m;
+	err = order_moments(&moment, k->message, n);
+	for (i = 0; err == TOCSIN_OK && i < n; i++)
+		r[i].at = moment[i];
+	free(moment);
+	if (err == TOCSIN_OK)
+		qsort(r, n, sizeof(*r), by_order);
+	return err;
 }
 
 static enum tocsin_err
@@ -595,7 +610,9 @@ add_tickets(struct taking *k)
 					 k->record[i + n].thread, ID_LEN) == 0;
 		     n++)
 			;
-		err = add_ticket(k, k->record + i, n);
+		err = put_in_order(k, k->record + i, n);
+		if (err == TOCSIN_OK)
+			err = add_ticket(k, k->record + i, n);
 	}
 	return err;
 }

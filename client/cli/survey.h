@@ -8,7 +8,7 @@
  * With a handle three things are looked up inside of messages: what an
  * acknowledgement says, the severity, the outlook. Without one, an
  * acknowledgement is taken for an answer whatever it says, also if it says only
- * that the ticket was opened; survey_words tells which it was.
+ * that the ticket was opened, or that what was recalled is erased.
  *
  * Only what a reader would believe counts: messages that were refused are left
  * out, except our own. Words from inside are those of vocab.h or none; subjects
