@@ -4,6 +4,7 @@
 #include "client/handle.h"
 #include "client/incident.h"
 #include "client/parts.h"
+#include "client/permit.h"
 #include "client/reader.h"
 #include "client/recall.h"
 #include "client/vocab.h"
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <time.h>
 
+#define GRANTS_MAX 16
 #define SECTORS_MAX 18 /* as many as there are */
 
 /* Everything that a message becomes before it is sealed. */
@@ -36,6 +38,8 @@ struct composing {
 	char recall_of[ID_TEXT + 1]; /* whose attachments are recalled */
 	uint8_t recall[TICKET_PARTS_MAX][ID_LEN];
 	size_t nrecall;
+	struct permits permits;		    /* of the thread */
+	const char *grants[GRANTS_MAX + 1]; /* those that go along */
 	struct incident_attachment *attachment;
 	struct ticket_part *sealed; /* in the spool */
 	size_t nsealed;
@@ -60,7 +64,7 @@ choose_tlp(struct composing *c)
 	const char *typed = c->draft->tlp, *word;
 
 	if (typed == NULL && c->first != NULL) {
-		c->header.tlp = c->first->ticket.tlp;
+		c->header.tlp = permits_label(&c->permits, &c->first->ticket);
 		return TOCSIN_OK;
 	}
 	if (typed == NULL)
@@ -89,24 +93,6 @@ opens(enum ticket_kind kind)
 {
 	return kind == TICKET_REPORT || kind == TICKET_REQUEST ||
 	       kind == TICKET_QUERY;
-}
-
-/* Somebody else's words keep their label, or get a narrower one. */
-static enum tocsin_err
-may_relabel(struct composing *c)
-{
-	const struct ticket *first;
-
-	if (!carries(c))
-		return TOCSIN_OK;
-	first = &c->first->ticket;
-	if (c->header.tlp <= first->tlp ||
-	    span_is(first->from, c->t->parts.keys->member))
-		return TOCSIN_OK;
-	return fail(TOCSIN_EPOLICYDENIED,
-	    "TLP:%s: only %.*s, whose ticket it is, may pass it on as TLP:%s",
-	    ticket_tlp_name(first->tlp), (int)first->from.n,
-	    (const char *)first->from.p, ticket_tlp_name(c->header.tlp));
 }
 
 static enum tocsin_err
@@ -271,8 +257,6 @@ choose_words(struct composing *c)
 		    d->kind);
 	err = choose_tlp(c);
 	if (err == TOCSIN_OK)
-		err = may_relabel(c);
-	if (err == TOCSIN_OK)
 		err = choose_precedence(c);
 	if (err == TOCSIN_OK)
 		err = choose_labels(c);
@@ -337,22 +321,43 @@ add_participants(struct composing *c, struct desk_tx *tx)
 	return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
 }
 
-/*
- * Only who opened a ticket may show it to members that it was not sent to,
- * unless its label gives it to the community.
- */
+/* A client is of our own nation, and is told what we call it. */
 static enum tocsin_err
-may_widen(struct composing *c, size_t before)
+may_call_client(const struct composing *c, const char *member)
 {
-	const struct ticket *first = &c->first->ticket;
+	struct span own = member_nation(span_of(c->t->parts.keys->member));
+	const char *const *to = c->draft->to;
 
-	if (c->nto == before || first->tlp >= TICKET_GREEN ||
-	    span_is(first->from, c->t->parts.keys->member))
-		return TOCSIN_OK;
-	return fail(TOCSIN_EPOLICYDENIED,
-	    "TLP:%s: only %.*s, whose ticket it is, may show it to %s",
-	    ticket_tlp_name(first->tlp), (int)first->from.n,
-	    (const char *)first->from.p, c->to[before]);
+	if (!carries(c))
+		return fail(
+		    TOCSIN_EUSAGE, "clients are for a share or an escalation");
+	if (!span_eq(member_nation(span_of(member)), own))
+		return fail(TOCSIN_EPOLICYDENIED,
+		    "%s is of another nation: a client is one of ours", member);
+	for (; to != NULL && *to != NULL; to++)
+		if (strcmp(*to, member) == 0)
+			return TOCSIN_OK;
+	return fail(TOCSIN_EUSAGE, "it is not to %s", member);
+}
+
+/* What the labels of the thread say of members that were not in it. */
+static enum tocsin_err
+may_widen(struct composing *c, struct desk_tx *tx, size_t before)
+{
+	const char *const *client = c->draft->clients;
+	const struct permit_wish w = { .thread = c->first->row.thread,
+		.first = &c->first->ticket,
+		.carries = carries(c),
+		.as = c->header.tlp,
+		.to = (const char(*)[MEMBER_MAX + 1])(c->to + before),
+		.nto = c->nto - before,
+		.clients = client };
+	enum tocsin_err err = TOCSIN_OK;
+
+	for (; err == TOCSIN_OK && client != NULL && *client != NULL; client++)
+		err = may_call_client(c, *client);
+	return err == TOCSIN_OK ? permits_check(&c->permits, c->t, tx, &w)
+				: err;
 }
 
 static int
@@ -406,7 +411,7 @@ choose_recipients(struct composing *c, struct desk_tx *tx)
 	for (i = 0; err == TOCSIN_OK && to != NULL && to[i] != NULL; i++)
 		err = add_to(c, span_of(to[i]));
 	if (err == TOCSIN_OK && c->first != NULL)
-		err = may_widen(c, before);
+		err = may_widen(c, tx, before);
 	if (err == TOCSIN_OK && !all) { /* exactly those that were named */
 		c->nto = 0;
 		for (i = 0; err == TOCSIN_OK && to != NULL && to[i] != NULL;
@@ -525,6 +530,22 @@ may_attach(struct composing *c)
 	return TOCSIN_OK;
 }
 
+/* The grants that were needed, for readers to check. */
+static void
+carry_grants(struct composing *c, struct incident_draft *d)
+{
+	size_t i, n = 0;
+
+	if (!carries(c))
+		return;
+	for (i = 0; i < c->permits.n && n < GRANTS_MAX; i++)
+		if (c->permits.used[i])
+			c->grants[n++] = c->permits.note[i];
+	c->grants[n] = NULL;
+	d->grants = c->grants;
+	d->clients = c->draft->clients;
+}
+
 static enum tocsin_err
 carry_original(struct composing *c, struct incident_draft *d, char **copy,
     char id[ID_TEXT + 1])
@@ -583,6 +604,7 @@ write_content(struct composing *c)
 	for (i = 0; i < c->nsealed; i++)
 		c->header.part[i] = c->sealed[i];
 	c->header.npart = c->nsealed;
+	carry_grants(c, &in);
 	err = carry_original(c, &in, &copy, id);
 	if (err == TOCSIN_OK) {
 		err = incident_print(&c->json, &in);
@@ -669,7 +691,7 @@ load_thread(struct composing *c, struct desk_tx *tx)
 		return err;
 	h->has_thread = true;
 	memcpy(h->thread, c->first->row.thread, ID_LEN);
-	return TOCSIN_OK;
+	return permits_load(&c->permits, c->t, tx, c->first->row.thread);
 }
 
 /* ---- recalls ---- */
@@ -1081,6 +1103,7 @@ forget(struct composing *c)
 	c->first = NULL;
 	c->nto = 0;
 	c->nrecall = 0;
+	permits_release(&c->permits);
 	memset(&c->header, 0, sizeof(c->header));
 }
 

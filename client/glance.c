@@ -3,6 +3,7 @@
 
 #include "client/gist.h"
 #include "client/memo.h"
+#include "client/permit.h"
 
 #include <jansson.h>
 #include <sodium.h>
@@ -375,7 +376,8 @@ struct folding {
 	const struct incident *in; /* of m; or NULL */
 	bool unsure; /* a message could not be opened, with the keys we have */
 	bool damaged;
-	int epoch; /* the oldest of those behind it; -1: none is */
+	bool judged; /* by whom we believe: that may change */
+	int epoch;   /* the oldest of those behind it; -1: none is */
 	size_t messages;
 	int64_t latest;
 };
@@ -463,7 +465,7 @@ fold_thread(struct view *v, const uint8_t thread[ID_LEN], struct folding *f)
 		f->s = NULL;
 	count_messages(v, thread, f);
 	find_epoch(f);
-	return TOCSIN_OK;
+	return permits_touch(v->t, v->tx, f->s, f->m, &f->judged);
 }
 
 /* When it wrote its first answer; brokers' words are none. */
@@ -538,7 +540,8 @@ seal(struct view *v, const struct folding *f, struct span fold,
 	struct context c = context_of(&v->frame, 'f', thread);
 	struct buf b = { 0 };
 
-	if (f->s == NULL || f->damaged || v->memo.keys->nepoch == 0)
+	if (f->s == NULL || f->damaged || f->judged ||
+	    v->memo.keys->nepoch == 0)
 		return;
 	memcpy(out->thread, thread, ID_LEN);
 	buf_u8(&b, f->unsure);

@@ -8,6 +8,7 @@
  *	reader.c   how far each reader has come
  *	status.c   who has it
  *	recall.c   what was taken back
+ *	permit.c   what labels let us do, and their authors' word for more
  *	save.c     attachments
  *	export.c   a message as files
  *	glance.c   what a list shows of each thread, remembered
@@ -115,6 +116,9 @@ struct draft_look {
 };
 enum tocsin_err MUST_USE draft_look(struct tocsin *t,
     const struct tocsin_draft *draft, struct draft_look *out);
+
+/* A string that lives as long as the message; NULL: no memory. */
+const char *message_keep(struct tocsin_message *m, struct span s);
 
 /* The part of that hash, fetched, as the sealed file `to`. */
 enum tocsin_err MUST_USE save_sealed(struct tocsin *t, const struct opened *o,

@@ -349,6 +349,22 @@ set_original(json_t *o, const struct incident_draft *d)
 	return json_object_set_new(o, "original", pair);
 }
 
+static int
+set_list(json_t *o, const char *key, const char *const *s)
+{
+	json_t *list;
+
+	if (s == NULL || *s == NULL)
+		return 0;
+	list = json_array();
+	for (; *s != NULL; s++)
+		if (json_array_append_new(list, json_string(*s)) != 0) {
+			json_decref(list);
+			return -1;
+		}
+	return json_object_set_new(o, key, list);
+}
+
 /* What the caller adds may not replace what we say ourselves. */
 static enum tocsin_err
 join(json_t *o, const char *json)
@@ -385,7 +401,9 @@ incident_print(struct buf *out, const struct incident_draft *d)
 	    set_time(o, "occurred", d->occurred) != 0 ||
 	    set_time(o, "detected", d->detected) != 0 ||
 	    set_time(o, "reported", d->reported) != 0 || set_clock(o, d) != 0 ||
-	    set_recall(o, d) != 0 || set_original(o, d) != 0)
+	    set_recall(o, d) != 0 || set_original(o, d) != 0 ||
+	    set_list(o, "grants", d->grants) != 0 ||
+	    set_list(o, "clients", d->clients) != 0)
 		goto out;
 	err = join(o, d->json);
 	if (err != TOCSIN_OK)

@@ -70,7 +70,9 @@ struct incident_draft {
 	const char *recall_of; /* attachments of that message */
 	const uint8_t (*recall)[ID_LEN];
 	size_t nrecall;
-	const char *json; /* an object whose members join */
+	const char *const *grants;  /* notes that go along; NULL-terminated */
+	const char *const *clients; /* who the recipients are to us */
+	const char *json;	    /* an object whose members join */
 	const char
 	    *original; /* of an escalation: the first message's content */
 	const char *original_id;

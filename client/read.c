@@ -3,6 +3,7 @@
 #include "client/coming.h"
 #include "client/handle.h"
 #include "client/incident.h"
+#include "client/permit.h"
 #include "client/recall.h"
 
 #include <sodium.h>
@@ -300,6 +301,12 @@ tocsin_message_free(struct tocsin_message *m)
 	free(own->to);
 	free(own->parts);
 	free(own);
+}
+
+const char *
+message_keep(struct tocsin_message *m, struct span s)
+{
+	return keep((struct message *)(void *)m, s);
 }
 
 enum tocsin_err
@@ -603,6 +610,8 @@ tocsin_thread(struct tocsin *t, const char *id, struct tocsin_list **out)
 	if (err == TOCSIN_ENOTFOUND)
 		err = list_coming(t, tx, &coming, l);
 	desk_end(tx);
+	if (err == TOCSIN_ENOTFOUND && permits_judge(t, l) != TOCSIN_OK)
+		err = TOCSIN_EINTERNAL;
 	return give_list(err, l, out);
 }
 

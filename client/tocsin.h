@@ -110,6 +110,8 @@ struct tocsin_draft {
 				   deferred refused invalid in-progress */
 	const char *reason;	/* of one that refuses; needed there */
 	const char *resolution; /* of a close; NULL: none is given */
+	const char *const *clients; /* of a share or escalation: those of `to`
+				       that are our clients */
 	const char *const *recall; /* of a recall, whose `thread` is what is
 				      taken back: of its attachments only
 				      these, NULL-terminated; NULL: all */
@@ -164,7 +166,7 @@ struct tocsin_message {
 	const char *from;      /* device: "singcert@sg/desk1" */
 	const char *const *to; /* members, NULL-terminated */
 	const char *kind;
-	const char *tlp;
+	const char *tlp; /* tocsin_thread(): as its author last said */
 	const char *precedence;
 	const char *exercise; /* NULL: live */
 	int64_t time;	      /* the sender's */
@@ -178,6 +180,12 @@ struct tocsin_message {
 	const char *json; /* ticket.json as it came, unknown members included */
 	const struct tocsin_part *parts;
 	size_t nparts;
+
+	/* tocsin_thread(): NULL, or the label that its author lets us use; who
+	 * let another member show it to us, signed; that nobody did. */
+	const char *allowed;
+	const char *permitted_by;
+	bool unpermitted;
 
 	bool coming;
 	uint64_t body_size, body_here; /* of one that is coming; bytes */

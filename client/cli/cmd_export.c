@@ -7,7 +7,9 @@
 #include "client/bundle.h"
 #include "client/cli/cmds.h"
 #include "client/cli/print.h"
+#include "client/cli/view.h"
 #include "client/form/form.h"
+#include "client/handle.h"
 #include "client/vocab.h"
 #include "crypto/tar.h"
 #include "crypto/text.h"
@@ -41,7 +43,9 @@ struct exporting {
 	struct form_out out;
 	struct form_message *message;
 	size_t left_out;
-	const struct tocsin_message *narrowest;
+	const char *member; /* ours */
+	/* By label, and by what its author lets us use. */
+	const struct tocsin_message *narrowest, *binding;
 };
 
 static int
@@ -52,11 +56,34 @@ no_audience(const char *typed)
 	    typed);
 }
 
+/* Its label, or a wider one that its author lets us use. */
+static size_t
+allowed_of(const struct tocsin_message *m)
+{
+	return vocab_place(VOCAB_TLP, m->allowed ? m->allowed : m->tlp);
+}
+
+static int
+denied(const struct exporting *e, size_t wanted)
+{
+	const struct tocsin_message *m = e->binding;
+	char brief[TOCSIN_SHORT_TEXT];
+	bool ours = view_same_member(m->from, e->member);
+
+	view_short(brief, m->id);
+	return cli_fail(TOCSIN_EPOLICYDENIED,
+	    "a message of it is TLP:%s, %s; for %s %s %.*s, who wrote it: "
+	    "`tocsin %s %s --tlp %s`",
+	    m->tlp, vocab_says(VOCAB_TLP, m->tlp), audiences[wanted],
+	    ours ? "it takes" : "ask", (int)strcspn(m->from, "/"), m->from,
+	    ours ? "relabel" : "ask", brief, vocab_word(VOCAB_TLP, wanted));
+}
+
 /* The label of every message is obeyed, so the narrowest rules. */
 static int
 may_leave(struct exporting *e)
 {
-	size_t allowed = vocab_place(VOCAB_TLP, e->narrowest->tlp), wanted;
+	size_t allowed = allowed_of(e->binding), wanted;
 
 	if (e->audience == NULL)
 		return 0;
@@ -68,11 +95,7 @@ may_leave(struct exporting *e)
 		return no_audience(e->audience);
 	if (wanted <= allowed)
 		return 0;
-	return cli_fail(TOCSIN_EPOLICYDENIED,
-	    "a message of it is TLP:%s, %s; for %s ask %.*s, who wrote it",
-	    e->narrowest->tlp, vocab_says(VOCAB_TLP, e->narrowest->tlp),
-	    audiences[wanted], (int)strcspn(e->narrowest->from, "/"),
-	    e->narrowest->from);
+	return denied(e, wanted);
 }
 
 /* What is not opened has no words to export. */
@@ -106,6 +129,9 @@ take_messages(struct exporting *e, const struct tocsin_list *l)
 		    vocab_place(VOCAB_TLP, m->tlp) <
 			vocab_place(VOCAB_TLP, e->narrowest->tlp))
 			e->narrowest = m;
+		if (e->binding == NULL ||
+		    allowed_of(m) < allowed_of(e->binding))
+			e->binding = m;
 	}
 	e->out.message = e->message;
 	return 0;
@@ -139,7 +165,9 @@ write_out(struct exporting *e)
 	enum tocsin_err err;
 	int status;
 
-	e->out.tlp = e->narrowest->tlp;
+	e->out.tlp = e->audience == NULL
+			 ? e->narrowest->tlp
+			 : vocab_word(VOCAB_TLP, allowed_of(e->binding));
 	e->out.now = cli_now();
 	e->out.lost = json_array();
 	err = form_write(&b, e->as, &e->out);
@@ -163,6 +191,7 @@ static int export(struct exporting *e, struct tocsin *t)
 	int status;
 	size_t i;
 
+	e->member = t->parts.keys->member;
 	if (err != TOCSIN_OK)
 		return cli_error(t, err);
 	status = take_messages(e, l);

@@ -10,27 +10,48 @@
 struct reply {
 	struct cli *c;
 	struct tocsin_draft d;
-	struct list to, attach, recall;
+	struct list to, attach, recall, client;
 	const char *ackby;
 };
+
+/* A client is one whom it is to. NULL: to all that have it. */
+static bool
+recipients(struct reply *r, const char ***to)
+{
+	size_t i, n = 0;
+
+	*to = NULL;
+	if (r->to.n + r->client.n == 0)
+		return true;
+	*to = calloc(r->to.n + r->client.n + 1, sizeof(**to));
+	for (i = 0; *to != NULL && i < r->to.n; i++)
+		(*to)[n++] = r->to.word[i];
+	for (i = 0; *to != NULL && i < r->client.n; i++)
+		(*to)[n++] = r->client.word[i];
+	return *to != NULL;
+}
 
 /* One message in the thread that the command's word names. */
 static int
 reply(struct reply *r)
 {
 	struct tocsin_attachment *a = calloc(r->attach.n + 1, sizeof(*a));
+	const char **to = NULL;
 	struct tocsin *t = NULL;
 	char id[TOCSIN_ID_TEXT];
 	enum tocsin_err err;
 	size_t i;
 	int status;
 
-	if (a == NULL)
+	if (a == NULL || !recipients(r, &to)) {
+		free(a);
 		return cli_fail(TOCSIN_EINTERNAL, "no memory");
+	}
 	for (i = 0; i < r->attach.n; i++)
 		a[i].path = r->attach.word[i];
 	r->d.thread = r->c->words[0];
-	r->d.to = r->to.word;
+	r->d.to = to;
+	r->d.clients = r->client.word;
 	r->d.recall = r->recall.word;
 	r->d.attachments = a;
 	r->d.nattachments = r->attach.n;
@@ -46,21 +67,23 @@ reply(struct reply *r)
 			: cli_error(t, err);
 	}
 	tocsin_close(t);
+	free(to);
 	free(a);
 	return status;
 }
 
 /* ---- one row for each kind ---- */
 
-#define TEXT 1u	   /* -m */
-#define TO 2u	   /* --to, more members or fewer */
-#define ATTACH 4u  /* --attach */
-#define ACKBY 8u   /* --ackby */
-#define TLP 16u	   /* --tlp */
-#define RESULT 32u /* --resolution */
-#define SAYS 64u   /* a text or an attachment is needed */
-#define PARTS 256u /* --attachment */
-#define WHOM 128u  /* --to is needed */
+#define TEXT 1u	    /* -m */
+#define TO 2u	    /* --to, more members or fewer */
+#define ATTACH 4u   /* --attach */
+#define ACKBY 8u    /* --ackby */
+#define TLP 16u	    /* --tlp */
+#define RESULT 32u  /* --resolution */
+#define SAYS 64u    /* a text or an attachment is needed */
+#define PARTS 256u  /* --attachment */
+#define WHOM 128u   /* --to is needed */
+#define CLIENT 512u /* --client */
 
 static const struct saying {
 	const char *command;
@@ -71,8 +94,8 @@ static const struct saying {
 	{ "request", "request", TEXT | TO | ATTACH | ACKBY | SAYS },
 	{ "query", "query", TEXT | TO | ATTACH | ACKBY | SAYS },
 	{ "result", "result", TEXT | ATTACH | SAYS },
-	{ "escalate", "escalate", TEXT | TO | ACKBY | WHOM },
-	{ "share", "share", TEXT | TO | ACKBY | TLP | WHOM },
+	{ "escalate", "escalate", TEXT | TO | ACKBY | WHOM | CLIENT },
+	{ "share", "share", TEXT | TO | ACKBY | TLP | WHOM | CLIENT },
 	{ "recall", "recall", TEXT | PARTS },
 	{ "close", "close", TEXT | RESULT },
 	{ "reopen", "reopen", TEXT | ACKBY },
@@ -102,6 +125,7 @@ options(struct opt *out, struct reply *r, unsigned takes)
 		{ ACKBY, { "--ackby", OPT_WORD, &r->ackby } },
 		{ TLP, { "--tlp", OPT_WORD, &r->d.tlp } },
 		{ PARTS, { "--attachment", OPT_LIST, &r->recall } },
+		{ CLIENT, { "--client", OPT_LIST, &r->client } },
 		{ RESULT, { "--resolution", OPT_WORD, &r->d.resolution } },
 	};
 	size_t i;
@@ -125,7 +149,7 @@ cmd_say(struct cli *c, int argc, char **argv)
 		return 2;
 	if ((s->takes & SAYS) && r.d.text == NULL && r.attach.n == 0)
 		return cli_usage("a %s needs a text: -m TEXT", s->command);
-	if ((s->takes & WHOM) && r.to.n == 0)
+	if ((s->takes & WHOM) && r.to.n + r.client.n == 0)
 		return cli_usage("say whom to: --to lacert@la");
 	if (r.ackby != NULL && !view_when("--ackby", r.ackby, &r.d.ackby))
 		return 2;

@@ -23,6 +23,7 @@ int cmd_inbox(struct cli *c, int argc, char **argv);
 int cmd_init(struct cli *c, int argc, char **argv);
 int cmd_keys(struct cli *c, int argc, char **argv);
 int cmd_lock(struct cli *c, int argc, char **argv);
+int cmd_permit(struct cli *c, int argc, char **argv);
 int cmd_post(struct cli *c, int argc, char **argv);
 int cmd_roster(struct cli *c, int argc, char **argv);
 int cmd_save(struct cli *c, int argc, char **argv);

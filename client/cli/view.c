@@ -3,6 +3,7 @@
 
 #include "client/cli/print.h"
 #include "client/vocab.h"
+#include "crypto/grant.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -142,7 +143,8 @@ shown_elsewhere(const char *name)
 	static const char *const names[] = { "format", "subject", "text", "ack",
 		"attachments", "severity", "classification", "outlook", "pap",
 		"sectors", "indicators", "original", "resolution", "recall",
-		"clock", "occurred", "detected", "reported" };
+		"clock", "occurred", "detected", "reported", "permission",
+		"grants", "clients" };
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -536,6 +538,74 @@ print_content(json_t *content)
 	print_others(content);
 }
 
+static void
+print_list(const char *label, const json_t *list)
+{
+	char text[512] = "";
+	size_t i, n = 0;
+
+	for (i = 0; i < json_array_size(list) && n < sizeof(text); i++)
+		if (json_string_value(json_array_get(list, i)) != NULL)
+			n += (size_t)snprintf(text + n, sizeof(text) - n,
+			    "%s%s", i > 0 ? ", " : "",
+			    json_string_value(json_array_get(list, i)));
+	if (n > 0)
+		print_row(label, text);
+}
+
+/* A grant that came in it, as its author signed it; not judged here. */
+static void
+print_grant(const char *note)
+{
+	struct note n;
+	struct grant *g = malloc(sizeof(*g));
+	char text[512];
+	size_t i, at;
+
+	if (g != NULL && note != NULL &&
+	    note_parse(&n, span_of(note), GRANT_FILE_MAX) == TOCSIN_OK &&
+	    grant_parse(g, n.text) == TOCSIN_OK) {
+		at = (size_t)snprintf(text, sizeof(text), "%s: %s as TLP:%s",
+		    g->from, g->holder[0] ? g->holder : "everybody",
+		    ticket_tlp_name(g->tlp));
+		for (i = 0; i < g->nto && at < sizeof(text); i++)
+			at += (size_t)snprintf(text + at, sizeof(text) - at,
+			    "%s%s", i > 0 ? ", " : ", to ", g->to[i]);
+		print_row("grant", text);
+	}
+	free(g);
+}
+
+/* What is asked of its author, what he grants, and whether that is so. */
+static void
+print_permission(const struct tocsin_message *m, const json_t *content)
+{
+	const json_t *wish = json_object_get(content, "permission");
+	const json_t *grants = json_object_get(content, "grants");
+	char brief[TOCSIN_SHORT_TEXT];
+	size_t i;
+
+	if (json_is_object(wish)) {
+		print_list("to show to", json_object_get(wish, "to"));
+		if (member_string(wish, "tlp", NULL) != NULL)
+			print_row("as TLP", member_string(wish, "tlp", NULL));
+		view_short(brief, m->id);
+		printf("  asks for permission: `tocsin permit %s`, or `tocsin "
+		       "ack %s --refuse`\n",
+		    brief, brief);
+	}
+	print_list("clients", json_object_get(content, "clients"));
+	for (i = 0; i < json_array_size(grants); i++)
+		print_grant(json_string_value(json_array_get(grants, i)));
+	if (m->permitted_by != NULL)
+		printf(
+		    "  with the permission of %s, signed\n", m->permitted_by);
+	if (m->unpermitted)
+		printf("  %sthe permission that it comes with does not hold%s: "
+		       "ask who wrote it\n",
+		    colour(RED), colour(PLAIN));
+}
+
 /* The ticket that an escalation brings before others. */
 static void
 print_original(const json_t *content)
@@ -568,6 +638,7 @@ view_message(const struct tocsin_message *m)
 	}
 	print_answer(content);
 	print_content(content);
+	print_permission(m, content);
 	print_parts(m);
 	safe_body(stdout, m->text, MARGIN);
 	print_original(content);
@@ -593,6 +664,7 @@ view_brief(const struct tocsin_message *m)
 		putchar('\n');
 	}
 	print_answer(content);
+	print_permission(m, content);
 	print_parts(m);
 	if (strcmp(m->id, m->thread) != 0)
 		safe_body(stdout, m->text, MARGIN);
@@ -669,6 +741,10 @@ view_message_json(const struct tocsin_message *m)
 	    m->coming ? json_null() : json_integer((json_int_t)m->number));
 	json_object_set_new(o, "kind", json_string(m->kind));
 	json_object_set_new(o, "tlp", json_string(m->tlp));
+	json_object_set_new(
+	    o, "allowed", json_string(m->allowed ? m->allowed : m->tlp));
+	json_object_set_new(o, "permitted_by", view_string(m->permitted_by));
+	json_object_set_new(o, "unpermitted", json_boolean(m->unpermitted));
 	json_object_set_new(o, "precedence", json_string(m->precedence));
 	json_object_set_new(o, "exercise", view_string(m->exercise));
 	json_object_set_new(o, "from", json_string(m->from));

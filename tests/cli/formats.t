@@ -87,7 +87,7 @@ done
 ok 'one may have for oneself what one can read' \
 	tocsin export "$id" --as stix --for me
 ok 'AMBER is for clients' tocsin export "$id" --as stix --for clients
-refuses 'TLP:AMBER.*for community ask singcert@sg' \
+refuses 'TLP:AMBER.*for community it takes singcert@sg.*tocsin relabel' \
 	'but not for the community' tocsin export "$id" --as stix --for community
 must tocsin note "$id" -m 'between us' --wait 0 >/dev/null
 called_wrongly 'me, organisation' 'an audience is one of five' \

@@ -130,4 +130,9 @@ is "$(jq -r '.answer // empty' <out)" accepted 'an answer is a word'
 is "$(tocsin inbox --offline --json | jq -r '.state, .mine, .escalated')" \
 	"$(printf 'queued\ntrue\n0')" 'the inbox says that it is queued'
 
+has_members relabel tocsin relabel "$id" --tlp GREEN --json --wait 0
+is "$(tocsin show "$id" --json | head -n 1 | jq -r '.tlp, .allowed')" \
+	"$(printf 'GREEN\nGREEN')" 'a label is as its author last said'
+is "$(tocsin inbox --offline --json | jq -r .tlp)" GREEN 'in the inbox, too'
+
 done_testing

@@ -551,7 +551,7 @@ test_theirs(void)
 	d.kind = "share";
 	d.to = NULL;
 	d.tlp = "CLEAR";
-	refused(&d, TOCSIN_EPOLICYDENIED, "pass it on as TLP:CLEAR",
+	refused(&d, TOCSIN_EPOLICYDENIED, "passed on as TLP:CLEAR",
 	    "nor under a wider label");
 	d.kind = "update";
 	d.tlp = NULL;
