@@ -155,13 +155,29 @@ send(size_t from, const char *id)
 static const char *const to_all[] = { "singcert@sg", "mycert@my", "lacert@la",
 	NULL };
 
+static const char *
+evidence(void)
+{
+	static char path[300];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/evidence.txt", scratch());
+	file = fopen(path, "w");
+	MUST(file != NULL && fputs("a log", file) >= 0 && fclose(file) == 0);
+	return path;
+}
+
 static void
 say_new(size_t who)
 {
 	static const char *const kinds[] = { "report", "request", "query" };
 	static const char *const labels[] = { "AMBER", "GREEN", "CLEAR" };
 	char subject[64], id[TOCSIN_ID_TEXT];
+	const struct tocsin_attachment file = { evidence(), "evidence.txt",
+		"text/plain" };
 	const struct tocsin_draft d = { .kind = kinds[roll(3)],
+		.attachments = &file,
+		.nattachments = roll(3) == 0,
 		.to = to_all + roll(3),
 		.tlp = labels[roll(3)],
 		.precedence = roll(2) ? "flash" : "routine",
@@ -184,6 +200,7 @@ say_more(size_t who)
 		"close", "reopen", "recall", "ack", "ack", "share" };
 	static const char *const answers[] = { "opened", "accepted", "deferred",
 		"in-progress" };
+	static const char *const parts[] = { "evidence.txt", NULL };
 	struct tocsin_draft d = { .kind = kinds[roll(9)],
 		.thread = any_id(who),
 		.text = "more of it" };
@@ -193,6 +210,8 @@ say_more(size_t who)
 		return;
 	if (strcmp(d.kind, "ack") == 0)
 		d.answer = answers[roll(4)];
+	if (strcmp(d.kind, "recall") == 0 && roll(2))
+		d.recall = parts;
 	if (strcmp(d.kind, "escalate") == 0 || strcmp(d.kind, "share") == 0) {
 		d.to = to_all + roll(3);
 		d.ackby = f.now + 60 * roll(20);
@@ -694,6 +713,86 @@ test_damage(void)
 	end();
 }
 
+/* Every copy of those bytes that the disk has, by one byte. */
+static void
+harm(struct span bytes)
+{
+	char path[600];
+	uint8_t *data, *at;
+	size_t n, from = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/desk/data.mdb", desks[0].dir);
+	data = slurp(path, &n);
+	file = fopen(path, "r+");
+	MUST(file != NULL);
+	while ((at = memmem(data + from, n - from, bytes.p, bytes.n)) != NULL) {
+		from = (size_t)(at - data) + 1;
+		MUST(fseek(file, at - data, SEEK_SET) == 0);
+		MUST(putc('!', file) != EOF);
+	}
+	MUST(from > 0 && fclose(file) == 0);
+	free(data);
+}
+
+/* The places in the list where the desk has a damaged message. */
+static const char *
+harmed(void)
+{
+	static char said[64];
+	struct rows *rows = NULL;
+	size_t i, n = 0;
+
+	MUST(rows_load(SG, NULL, f.now, &rows) == TOCSIN_OK);
+	for (i = 0; i < rows->n; i++)
+		n += (size_t)snprintf(said + n, sizeof(said) - n, "%s ",
+		    rows->row[i].m->refused == TOCSIN_EBODYMISMATCH
+			? "damaged"
+			: rows->row[i].state);
+	rows_free(rows);
+	return said;
+}
+
+static void
+test_damaged_message(void)
+{
+	char first[TOCSIN_ID_TEXT], other[TOCSIN_ID_TEXT], id[TOCSIN_ID_TEXT];
+	const struct tocsin_draft d = {
+		.kind = "update", .thread = first, .text = "a kestrel"
+	};
+	size_t i;
+
+	begin();
+	post(1, first, "Heron");
+	MUST(tocsin_post(desks[1].t, &d, id) == TOCSIN_OK);
+	send(1, id);
+	post(1, other, "Egret");
+	deliver_all(0);
+	list_once();
+	is_str(harmed(), "delivered delivered ", "two tickets are whole");
+	for (i = 0; i < 2; i++) { /* the update, then what opened it */
+		size_t k = nway;
+
+		while (strcmp(way[--k].id, i == 0 ? id : first) != 0 ||
+		       way[k].to != 0)
+			;
+		tocsin_close(SG);
+		harm(span_cut(buf_span(&way[k].m.body), 300, 64));
+		MUST(tocsin_open(&desks[0].t, desks[0].dir, NULL) == TOCSIN_OK);
+		forget_all();
+		is_str(harmed(),
+		    i == 0 ? "delivered damaged delivered "
+			   : "damaged damaged delivered ",
+		    "a damaged message has a row of its own");
+		is_int((long long)kept(), 1, "its thread is not remembered");
+		ok(!has_word(first, "kestrel") &&
+			has_word(first, "Heron") == (i == 0) &&
+			has_word(other, "Egret"),
+		    "what it said is not found, the rest is");
+	}
+	end();
+}
+
 /* What a device of an older epoch could read, nobody can without its key. */
 static void
 test_epoch(void)
@@ -763,6 +862,7 @@ main(void)
 	test_recall();
 	test_own_recall();
 	test_damage();
+	test_damaged_message();
 	test_epoch();
 	test_race();
 	test_histories();
