@@ -133,6 +133,16 @@ worked_or_ended()
 	worked || ended
 }
 
+# What the one before had still under way has been written down: it would be
+# taken for this one's work, which were then ended before it has begun, and its
+# calls for all that there are.
+settled()
+{
+	settled_was=$(progress)
+	sleep 0.2
+	[ "$(progress)" = "$settled_was" ]
+}
+
 start_faulty()
 {
 	FAULT_CALL=$call FAULT_HOW=$how FAULT_N=$n FAULT_LOG=$hit \
@@ -146,6 +156,7 @@ start_faulty()
 try_broker()
 {
 	: >"$hit"
+	wait_until $PATIENCE settled || bail 'what was sent goes on coming'
 	enough=$(($(progress) + COUNT))
 	start_faulty
 	if ! wait_until $PATIENCE worked_or_ended; then
@@ -261,7 +272,8 @@ wait_until 20 listed mycert-night "$known" || bail 'no ticket'
 began=$(now_ms)
 [ "${ONLY:-client}" != client ] || each_client
 if [ "${ONLY:-broker}" = broker ]; then
-	spawn storm "$desk" mycert@my >>"$acked" 2>>"$fed/said"
+	# A reader that syncs each line keeps up with it.
+	spawn storm -p 10 "$desk" mycert@my >>"$acked" 2>>"$fed/said"
 	storm=$pid
 	each_broker
 	gone "$storm" && bail "the sender gave up: $(cat "$fed/said")"
