@@ -73,7 +73,7 @@ judge_host(struct serve_at *out, const char *host)
 	out->in.sin_family = AF_INET;
 	out->in6.sin6_family = AF_INET6;
 	if (inet_pton(AF_INET, host, &out->in.sin_addr) == 1) {
-		snprintf(out->host, sizeof(out->host), "%s", host);
+		snprintf(out->host, sizeof(out->host), "%.15s", host);
 		return ntohl(out->in.sin_addr.s_addr) >> 24 == 127
 			   ? TOCSIN_OK
 			   : TOCSIN_EPERMISSIONS;
