@@ -63,11 +63,20 @@ cli_usage(const char *fmt, ...)
 	return tocsin_err_exit(TOCSIN_EUSAGE);
 }
 
+static unsigned notes;
+
+unsigned
+cli_noted(void)
+{
+	return notes;
+}
+
 void
 cli_note(const char *fmt, ...)
 {
 	va_list ap;
 
+	notes++;
 	va_start(ap, fmt);
 	say(NULL, fmt, ap);
 	va_end(ap);

@@ -103,6 +103,7 @@ int cli_error(const struct tocsin *t, enum tocsin_err err);
 
 /* A line on stderr that is no failure. */
 void cli_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+unsigned cli_noted(void); /* how many there were */
 
 /* ---- homes, files and passphrases ---- */
 

@@ -17,6 +17,20 @@ know_widths(void)
 		(void)setlocale(LC_CTYPE, "C.UTF-8");
 }
 
+/* What was told so far, a key that ends or was misused, a screen would hide. */
+static void
+let_read(void)
+{
+	int c;
+
+	if (cli_noted() == 0)
+		return;
+	fputs("Enter goes on to the desk. ", stderr);
+	do
+		c = getchar();
+	while (c != '\n' && c != EOF);
+}
+
 static int
 run(struct tocsin *t, bool plain)
 {
@@ -54,6 +68,8 @@ cmd_desk(struct cli *c, int argc, char **argv)
 	if (status == 0) {
 		expiry_warn(t, cli_now());
 		know_widths();
+		if (!plain)
+			let_read();
 		status = run(t, plain);
 	}
 	tocsin_close(t);

@@ -184,6 +184,7 @@ struct screen {
 	struct work *w;
 	int height, width;
 	int cursor_y, cursor_x;
+	size_t waiting; /* tickets of others without an answer */
 	bool ended;
 };
 
@@ -455,7 +456,7 @@ draw_hint(struct screen *s)
 	draw_page(s, s->height - 1, &p);
 }
 
-/* What was said, or the keys; above it, always, the broker. */
+/* What was said, or the keys; above it the broker. The list comes first. */
 static void
 draw_foot(struct screen *s)
 {
@@ -464,9 +465,9 @@ draw_foot(struct screen *s)
 
 	if (s->w->m.said != NULL)
 		n = draw_said(s);
-	else
+	else if (s->height > 2 || s->w->m.mode == MODE_SEARCH)
 		draw_hint(s);
-	if (s->height - n - 1 <= 0 || !page_begin(&p))
+	if (s->height < 5 || s->height - n - 1 <= 0 || !page_begin(&p))
 		return;
 	move(s->height - n - 1, 0);
 	clrtoeol();
@@ -605,6 +606,24 @@ catch_signals(void)
 	       sigaction(SIGHUP, &act, NULL) == 0;
 }
 
+/* A ticket that came while nobody looked is heard. */
+static void
+take_news(struct screen *s)
+{
+	const struct rows *rows;
+	size_t i, n = 0;
+	bool first = s->w->rows == NULL;
+
+	if (!work_news(s->w))
+		return;
+	rows = s->w->rows;
+	for (i = 0; i < rows->n; i++)
+		n += rows->row[i].unacked && !rows->row[i].mine;
+	if (n > s->waiting && !first)
+		beep();
+	s->waiting = n;
+}
+
 /* A terminal that hung up is not asked again. */
 static void
 wait_for(struct screen *s)
@@ -617,7 +636,7 @@ wait_for(struct screen *s)
 	if (n == 0 && s->w->m.pasting) /* its end was lost */
 		(void)model_key(&s->w->m, KEY_OF_PASTED);
 	if (n > 0 && fds[1].revents)
-		(void)work_news(s->w);
+		take_news(s);
 	if (n > 0 && (fds[2].revents || (fds[0].revents & ~POLLIN)))
 		s->ended = true;
 	s->w->m.now = cli_now();

@@ -202,6 +202,26 @@ shown 'at 120x40 nothing is cut' 'mycert@my/night' 'singcert@sg/desk1' \
 term resize-window -t desk -x 80 -y 24
 shown 'back at 80x24' 'singcert@sg ' 'Phishing of a'
 
+term resize-window -t desk -x 9 -y 3
+shown 'at 9x3, which is no use, it goes on' 'TLP'
+keys Enter q '?' q n Escape
+term resize-window -t desk -x 80 -y 24
+shown 'and has not lost anything' 'singcert@sg ' 'Phishing of a'
+
+# ---- a slow line ----
+
+# All that the program writes, from here on.
+term pipe-pane -t desk "cat >'$fed/written'"
+keys Down
+ok 'a key is answered' wait_until 20 eval \
+	'[ -s "$fed/written" ] && screen | tail -n +3 | grep -q "^>"'
+keys Up
+ok 'and the next' wait_until 20 eval 'screen | sed -n 2p | grep -q "^>"'
+term pipe-pane -t desk
+ok 'for less than two lines each, not the screen' \
+	[ "$(wc -c <"$fed/written")" -lt 800 ]
+echo "# $(wc -c <"$fed/written") bytes for two keys"
+
 # ---- the broker is away ----
 
 fed_stop my
@@ -256,6 +276,23 @@ shown 'q ends the desk' 'ended 0'
 is "$(cat "$fed/desk.err")" '' 'which had nothing to complain of'
 term kill-server
 server=$((server + 1))
+
+# ---- ended by others ----
+
+desk mycert-night
+shown 'the desk once more' 'Phishing of a'
+desk_pid=$(cat /proc/"$(term display-message -p -t desk '#{pane_pid}')"/task/*/children)
+kill -TERM $desk_pid
+shown 'a signal ends it, and the terminal is as it was' 'ended 0'
+term kill-server
+server=$((server + 1))
+desk mycert-night
+shown 'and once more' 'Phishing of a'
+desk_pid=$(cat /proc/"$(term display-message -p -t desk '#{pane_pid}')"/task/*/children)
+term kill-server
+server=$((server + 1))
+ok 'a terminal that hangs up ends it' wait_until 20 eval \
+	'! kill -0 $desk_pid 2>/dev/null'
 
 # ---- without colours, and without a terminal ----
 
