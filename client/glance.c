@@ -418,23 +418,30 @@ was_opened(const struct folding *f, const uint8_t id[ID_LEN])
 	return false;
 }
 
-static void
+static enum tocsin_err
 count_messages(struct view *v, const uint8_t thread[ID_LEN], struct folding *f)
 {
 	struct desk_message row;
+	enum tocsin_err err;
 	uint64_t n = 0;
 
-	while (desk_thread_next(v->tx, thread, n, &n) == TOCSIN_OK) {
+	while ((err = desk_thread_next(v->tx, thread, n, &n)) == TOCSIN_OK) {
 		f->messages++;
-		if (desk_get(v->tx, n, &row) != TOCSIN_OK) {
+		err = desk_get(v->tx, n, &row);
+		if (err == TOCSIN_EBODYMISMATCH || err == TOCSIN_ENOTFOUND) {
 			f->damaged = true;
 			continue;
 		}
+		if (err != TOCSIN_OK)
+			break;
 		if (row.arrived > f->latest)
 			f->latest = row.arrived;
 		if (row.refused == TOCSIN_OK && !was_opened(f, row.id))
 			f->unsure = true;
 	}
+	return err == TOCSIN_ENOTFOUND
+		   ? TOCSIN_OK
+		   : fail(err, "the desk: %s", tocsin_err_text(err));
 }
 
 static void
@@ -453,19 +460,23 @@ find_epoch(struct folding *f)
 	}
 }
 
-/* A status that is not to be had leaves a row that says so little. */
+/* Where messages are damaged there may be no status; the row says so little. */
 static enum tocsin_err
 fold_thread(struct view *v, const uint8_t thread[ID_LEN], struct folding *f)
 {
 	enum tocsin_err err = open_first(v, thread, f);
 
-	if (err != TOCSIN_OK)
-		return err;
-	if (status_fold(v->t, v->tx, thread, f->m, 0, &f->s) != TOCSIN_OK)
+	if (err == TOCSIN_OK)
+		err = status_fold(v->t, v->tx, thread, f->m, 0, &f->s);
+	if (err == TOCSIN_EBODYMISMATCH) {
 		f->s = NULL;
-	count_messages(v, thread, f);
-	find_epoch(f);
-	return permits_touch(v->t, v->tx, f->s, f->m, &f->judged);
+		err = TOCSIN_OK;
+	}
+	if (err == TOCSIN_OK)
+		err = count_messages(v, thread, f);
+	if (err == TOCSIN_OK)
+		find_epoch(f);
+	return err;
 }
 
 /* When it wrote its first answer; brokers' words are none. */
@@ -588,23 +599,23 @@ static enum tocsin_err
 take_damaged(
     struct loading *l, const struct folding *of, const uint8_t thread[ID_LEN])
 {
-	struct desk_message row;
 	enum tocsin_err err = TOCSIN_OK;
 	uint64_t n = 0;
 
-	while (err == TOCSIN_OK && of->damaged &&
-	       desk_thread_next(l->v.tx, thread, n, &n) == TOCSIN_OK) {
+	while (of->damaged &&
+	       (err = desk_thread_next(l->v.tx, thread, n, &n)) == TOCSIN_OK) {
 		struct folding f = { 0 };
 
-		if (n == of->m->number ||
-		    desk_get(l->v.tx, n, &row) == TOCSIN_OK)
+		if (n == of->m->number)
 			continue;
 		err = message_of(l->v.t, l->v.tx, n, &f.m);
-		if (err == TOCSIN_OK)
+		if (err == TOCSIN_OK && f.m->refused == TOCSIN_EBODYMISMATCH)
 			err = take(l, &f, thread, NULL);
 		folding_release(&f);
+		if (err != TOCSIN_OK)
+			return err;
 	}
-	return err;
+	return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
 }
 
 static enum tocsin_err

@@ -9,6 +9,7 @@
 #include "client/intake.h"
 #include "crypto/receipt.h"
 #include "tests/lib/home.h"
+#include "tests/lib/nth.h"
 #include "tests/lib/tap.h"
 
 #include <sodium.h>
@@ -401,14 +402,11 @@ opened(struct buf *b, int64_t now)
 	buf_u8(b, 0);
 }
 
-/* What a list shows. */
 static void
-listed(struct buf *b, int64_t now, bool all)
+tell(struct buf *b, const struct rows *rows, bool all)
 {
-	struct rows *rows = NULL;
 	size_t i, k;
 
-	MUST(rows_load(SG, NULL, now, &rows) == TOCSIN_OK);
 	for (i = 0; i < rows->n; i++) {
 		const struct row *r = &rows->row[i];
 
@@ -427,8 +425,18 @@ listed(struct buf *b, int64_t now, bool all)
 			buf_addf(b, " %lld", (long long)r->place[k].answered);
 		buf_addz(b, "\n");
 	}
-	rows_free(rows);
 	buf_u8(b, 0);
+}
+
+/* What a list shows. */
+static void
+listed(struct buf *b, int64_t now, bool all)
+{
+	struct rows *rows = NULL;
+
+	MUST(rows_load(SG, NULL, now, &rows) == TOCSIN_OK);
+	tell(b, rows, all);
+	rows_free(rows);
 }
 
 static void
@@ -853,6 +861,57 @@ test_race(void)
 	end();
 }
 
+/* Whichever call fails: a list that is not given, or one that is right. */
+static void
+test_failing(bool fresh)
+{
+	char id[TOCSIN_ID_TEXT];
+	struct buf want = { 0 }, got = { 0 };
+	size_t bad = 0, given = 0;
+	unsigned n;
+	bool met = true;
+
+	begin();
+	post(1, id, "Heron");
+	post(0, id, "Egret");
+	deliver_all(0);
+	listed(&want, f.now, true);
+	for (n = 1; met && n < 5000; n++) {
+		struct rows *rows = NULL;
+		struct gists *g = NULL;
+		struct span words;
+		enum tocsin_err err;
+
+		if (fresh)
+			forget_all();
+		nth_set_mine(n);
+		err = rows_load(SG, NULL, f.now, &rows);
+		if (err == TOCSIN_OK)
+			err = gists_begin(&g, SG);
+		if (err == TOCSIN_OK)
+			err = gists_of(g, id, &words);
+		gists_end(g);
+		met = nth_clear();
+		given += met && err == TOCSIN_OK;
+		bad += !met && err != TOCSIN_OK;
+		buf_cut(&got, 0);
+		if (err == TOCSIN_OK)
+			tell(&got, rows, true);
+		bad += err == TOCSIN_OK && !same(&want, &got, "it was");
+		rows_free(rows);
+		buf_cut(&got, 0);
+		listed(&got, f.now, true);
+		bad += !same(&want, &got, "it was");
+	}
+	diag(
+	    "%u calls can fail, %zu of them and nothing is lost", n - 1, given);
+	is_int((long long)bad, 0, "%s fails whole or is right",
+	    fresh ? "folding" : "remembering");
+	buf_release(&want);
+	buf_release(&got);
+	end();
+}
+
 int
 main(void)
 {
@@ -865,6 +924,8 @@ main(void)
 	test_damaged_message();
 	test_epoch();
 	test_race();
+	test_failing(false);
+	test_failing(true);
 	test_histories();
 	return tap_done();
 }
