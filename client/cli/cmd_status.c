@@ -36,32 +36,62 @@ print_head(const struct tocsin_status *s, const struct tocsin_message *m)
 	}
 }
 
+/*
+ * What one holder had may have come in several messages, each of which has a
+ * place in the list: shown is the one that it still has, or erased last.
+ */
+static bool
+is_shown(const struct tocsin_status *s, size_t at)
+{
+	const struct tocsin_holder *h = &s->holder[at], *o;
+	size_t i;
+
+	for (i = 0; i < s->nholder; i++) {
+		o = &s->holder[i];
+		if (i == at || strcmp(o->who, h->who) != 0)
+			continue;
+		if (o->erased == 0
+			? h->erased != 0 || i < at
+			: h->erased != 0 &&
+			      (o->erased > h->erased ||
+				  (o->erased == h->erased && i < at)))
+			return false;
+	}
+	return true;
+}
+
+static void
+print_holder(const struct tocsin_holder *h)
+{
+	bool erased = h->erased != 0;
+
+	printf("  %-24s %-11s ", h->who, erased ? "erased" : "HOLDS IT");
+	print_time(stdout, erased ? h->erased : h->since);
+	if (strchr(h->who, '@') == NULL)
+		printf(erased ? "  by its broker" : "  at its broker");
+	putchar('\n');
+}
+
 /* Who still has what was recalled comes first. */
 static void
 print_holders(const struct tocsin_status *s)
 {
-	size_t i, left = 0;
+	size_t i, all = 0, left = 0;
 	int erased;
 
 	for (i = 0; i < s->nholder; i++)
-		left += s->holder[i].erased == 0;
-	if (s->nholder > 0)
-		printf("  recalled; %zu of %zu that had it have erased it\n",
-		    s->nholder - left, s->nholder);
-	for (erased = 0; erased < 2; erased++)
-		for (i = 0; i < s->nholder; i++) {
-			const struct tocsin_holder *h = &s->holder[i];
-
-			if ((h->erased != 0) != (erased != 0))
-				continue;
-			printf("  %-24s %-11s ", h->who,
-			    erased ? "erased" : "HOLDS IT");
-			print_time(stdout, erased ? h->erased : h->since);
-			if (strchr(h->who, '@') == NULL)
-				printf(erased ? "  by its broker"
-					      : "  at its broker");
-			putchar('\n');
+		if (is_shown(s, i)) {
+			all++;
+			left += s->holder[i].erased == 0;
 		}
+	if (all > 0)
+		printf("  recalled; %zu of %zu that had it have erased it\n",
+		    all - left, all);
+	for (erased = 0; erased < 2; erased++)
+		for (i = 0; i < s->nholder; i++)
+			if ((s->holder[i].erased != 0) == (erased != 0) &&
+			    is_shown(s, i))
+				print_holder(&s->holder[i]);
 }
 
 static void

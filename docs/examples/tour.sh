@@ -284,8 +284,9 @@ tell 'victims.csv has names of people; no nation but ours may keep it'
 types recall "$id" --attachment victims.csv \
 	-m 'Names of people. It was sent by mistake.'
 waits 30 erased_by mycert@my/night lacert@la/duty ncc@la/watch vncert@vn/desk
+waits 30 erased_by my la
 types status "$id"
-sees 'who has erased it, each by a signed word' \
+sees 'desks and brokers have erased it, each by a signed word' \
 	'mycert@my/night' 'lacert@la/duty' erased
 
 malaysia
@@ -294,13 +295,23 @@ sees 'it is not to be had any more' recalled
 step_done
 
 # ---------------------------------------------------------------------------
-step 9 'Who can prove what'
+step 9 'What a third party can check'
 
 singapore
-types status "$id" --proof proof
-sed -n 1,20p proof/status.txt | sed 's/^/   | /'
-tell "$(find proof -name 'receipt-*' | grep -c .) receipts of brokers and \
-$(find proof -name 'message-*' | grep -c .) messages, as they were signed"
+screen=$fed/screen.singcert-desk1
+refusal=$(at singcert-desk1 show "$id" --no-receipt --json |
+	grep '"answer": *"refused"' | json id)
+command_line status "$id" --proof proof --disclose "$refusal"
+at singcert-desk1 status "$id" --proof proof --disclose "$refusal" \
+	>"$screen" 2>&1 || not_so 'the proof is written' "$screen"
+sed 's/^/   | /' "$screen" | tail -n 2
+tell '(and before that what status shows)'
+desk nobody '<+00>-0' 'A court: no home, no key, no network'
+types verify proof --fingerprint "$(fingerprint "$fed/rosters/1")"
+sees 'each line is proved, or sealed' 'proved' 'sealed' 'receipts are good'
+sees_no 'nothing is not so' 'NOT SO' 'NOT GOOD'
+sees 'that Malaysia refused, and why, is proved' \
+	'proved     mycert@my refused' CannotProcess
 step_done
 
 # ---------------------------------------------------------------------------
