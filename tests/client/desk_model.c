@@ -334,6 +334,7 @@ static void
 test_refuse(void)
 {
 	struct tocsin_draft d;
+	const char *other;
 	struct model m;
 
 	begin(&m);
@@ -353,9 +354,11 @@ test_refuse(void)
 	is_int(m.mode, MODE_SURE, "then whether it is right");
 	is_str((const char *)m.draft.goes.p, "mycert@my",
 	    "with whom it goes to, but us");
-	model_key(&m, KEY_OF_ENTER);
-	keys(&m, " Yjx");
-	is_int(m.mode, MODE_SURE, "no other key is a yes");
+	is_int(model_key(&m, KEY_OF_ENTER), WANT_NOTHING, "Enter is no yes");
+	for (other = " Yjx1"; *other != '\0'; other++)
+		is_int(model_key(&m, (uint32_t)*other), WANT_NOTHING,
+		    "nor is '%c'", *other);
+	is_int(m.mode, MODE_SURE, "it goes on asking");
 	is_int(keys(&m, "y"), WANT_POST, "y is");
 	model_draft_of(&m.draft, &d);
 	ok(strcmp(d.answer, "refused") == 0 &&
