@@ -18,6 +18,7 @@
 #define LEAST_MS 1000 /* between two pages */
 #define SHARE 20      /* and as many times what the last one took to make */
 #define LINK_MS 1000  /* for the broker to answer whether it is there */
+#define LATE_MAX 4    /* times that it may be slow, or have much to send */
 
 struct board {
 	struct cli *c;
@@ -30,6 +31,7 @@ struct board {
 	struct survey survey;
 	struct page_about about;
 	char trouble[512];
+	unsigned late; /* times in a row that there was no answer in time */
 	struct serve server;
 };
 
@@ -252,6 +254,17 @@ rest(struct board *b, uint64_t seen, int64_t began)
 	return changed;
 }
 
+/* That it has more to send than fits into a second is no trouble. */
+static void
+ask_link(struct board *b)
+{
+	enum tocsin_err err = tocsin_sync(b->t, LINK_MS);
+
+	b->late = err == TOCSIN_ETIMEOUT ? b->late + 1 : 0;
+	if (err != TOCSIN_ETIMEOUT || b->late > LATE_MAX)
+		note_link(b, err);
+}
+
 static int
 follow(struct board *b)
 {
@@ -270,7 +283,7 @@ follow(struct board *b)
 			break;
 		changed = rest(b, seen, began);
 		if (b->t != NULL && !b->offline && !stopped)
-			note_link(b, tocsin_sync(b->t, LINK_MS));
+			ask_link(b);
 	}
 	return status;
 }

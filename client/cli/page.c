@@ -578,13 +578,17 @@ add_legend(struct buf *out)
 static void
 say_ages(struct buf *out, const struct picture_side *s)
 {
-	size_t i;
+	size_t i, k;
 
 	buf_addz(out, "<title>Open tickets by age: ");
 	for (i = 0; i < PICTURE_AGES; i++) {
 		buf_addz(out, i > 0 ? ", " : "");
 		page_text(out, picture_age[i].says);
 		buf_addf(out, " %u", of_age(s, i));
+		for (k = 0; k < TICKET_PRECEDENCES; k++)
+			if (s->age[i][k] > 0)
+				buf_addf(
+				    out, " %s %u", level_says[k], s->age[i][k]);
 	}
 	buf_addz(out, "</title>");
 }
@@ -787,6 +791,21 @@ add_notes(struct buf *out, const struct page_about *a)
 	buf_addz(out, "</p></div>\n");
 }
 
+/* An exercise stands below, where a screen may not reach; so it is said here.
+ */
+static void
+add_heading(struct buf *out, const struct picture *p)
+{
+	if (p->exercise.tickets == 0) {
+		buf_addz(out, "<h2 class=\"vh\">Real incidents</h2>\n");
+		return;
+	}
+	buf_addf(out,
+	    "<div class=\"split\"><h2>Real incidents</h2><p>Below and not in "
+	    "these figures: an exercise, %u open</p></div>\n",
+	    p->exercise.all.open);
+}
+
 enum tocsin_err
 page_print(struct buf *out, const struct picture *p, const struct page_about *a)
 {
@@ -797,8 +816,7 @@ page_print(struct buf *out, const struct picture *p, const struct page_about *a)
 	    (long long)p->at);
 	add_bar(out, p, a);
 	buf_addz(out, "<main>\n<section class=\"side live\">\n");
-	buf_addf(out, "<h2%s>Real incidents</h2>\n",
-	    p->exercise.tickets > 0 ? "" : " class=\"vh\"");
+	add_heading(out, p);
 	add_side(out, &p->live, a);
 	buf_addz(out, "</section>\n");
 	add_exercise(out, &p->exercise, a);
