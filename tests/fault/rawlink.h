@@ -4,8 +4,8 @@
  *
  * For who has valid keys and does with them what no program of ours would: asks
  * without waiting for answers, sends the same bytes again, never reads. One TCP
- * connection to a broker's port on 127.0.0.1, SP's framing, one link
- * (crypto/link.h). Everything blocks, up to RAWLINK_PATIENCE_MS.
+ * connection from 127.0.0.2 to a broker's port on 127.0.0.1, SP's framing, one
+ * link (crypto/link.h). Everything blocks, up to RAWLINK_PATIENCE_MS.
  *
  * A struct rawlink starts as { .fd = -1 }, may be opened again after
  * rawlink_close(), and holds keys until then.

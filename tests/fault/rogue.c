@@ -23,6 +23,7 @@
 #include "tests/fault/rawlink.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,8 @@
 
 #define SOON_S 2
 #define PATIENCE_S 30
+#define AWAY_TRIES 100
+#define AWAY_MS 100
 
 /* ---- who it is ---- */
 
@@ -87,14 +90,18 @@ say_id(const char *word, const uint8_t id[ID_LEN])
 	buf_release(&b);
 }
 
+/* Who has dialled too fast is turned away, and welcome again soon. */
 static void
 must_open(void)
 {
 	enum tocsin_err err;
+	int tries = 0;
 
 	if (me.link.fd >= 0)
 		rawlink_close(&me.link);
-	err = rawlink_open(&me.link, &me.who);
+	while ((err = rawlink_open(&me.link, &me.who)) == TOCSIN_EUNAVAILABLE &&
+	       tries++ < AWAY_TRIES)
+		(void)poll(NULL, 0, AWAY_MS);
 	if (err)
 		die("no link: %s", tocsin_err_name(err));
 }
