@@ -132,6 +132,20 @@ cursor_beginning(const struct cursor *c, struct store_rx *rx, struct buf *out)
 	return err;
 }
 
+void
+cursor_aside(
+    uint8_t key[ITEM_HASH], const char *peer, const uint8_t hash[ITEM_HASH])
+{
+	static const char what[] = "aside/";
+	crypto_hash_sha256_state st;
+
+	crypto_hash_sha256_init(&st);
+	crypto_hash_sha256_update(&st, (const uint8_t *)what, sizeof(what));
+	crypto_hash_sha256_update(&st, (const uint8_t *)peer, strlen(peer) + 1);
+	crypto_hash_sha256_update(&st, hash, ITEM_HASH);
+	crypto_hash_sha256_final(&st, key);
+}
+
 enum tocsin_err
 cursor_drop(const struct cursor *c, struct store_tx *tx)
 {

@@ -48,6 +48,13 @@ MUST_USE enum tocsin_err cursor_begin(struct cursor *c, struct store_tx *tx,
 MUST_USE enum tocsin_err cursor_beginning(
     const struct cursor *c, struct store_rx *rx, struct buf *out);
 
+/*
+ * Where the bytes of a part are kept that another source brings as well: see
+ * store_part_aside().
+ */
+void cursor_aside(
+    uint8_t key[ITEM_HASH], const char *peer, const uint8_t hash[ITEM_HASH]);
+
 /* The entry is whole, or another begins: that of `c` is dropped. */
 MUST_USE enum tocsin_err cursor_drop(
     const struct cursor *c, struct store_tx *tx);

@@ -87,43 +87,115 @@ apply_entry(struct in_item *it, struct batch *batch)
 	return pass_over(it, batch, err);
 }
 
+/*
+ * A part belongs to whom the first ticket that named it came from. What others
+ * bring of it is kept aside, since what they say of its size and bytes shows
+ * only when they are all here.
+ */
+static enum tocsin_err
+is_owner(bool *owner, const struct in_item *it, struct batch *batch,
+    const struct store_part *part)
+{
+	struct store_entry e;
+	enum tocsin_err err = store_get(batch->view, part->first_seq, &e);
+
+	if (err && !in_ours(err)) { /* damaged: then it is nobody's */
+		*owner = false;
+		return TOCSIN_OK;
+	}
+	*owner = !err && span_is(e.via, it->peer->who.broker) &&
+		 part->total == it->total - ITEM_HASH;
+	return err;
+}
+
+static enum tocsin_err
+aside_drop(const struct in_item *it, struct batch *batch,
+    const uint8_t hash[ITEM_HASH])
+{
+	uint8_t key[ITEM_HASH];
+	enum tocsin_err err;
+
+	cursor_aside(key, it->peer->who.broker, hash);
+	err = store_part_drop(batch->tx, key);
+	return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
+}
+
+/* What of it is new is written behind what is here; *have is how much that is.
+ */
+static enum tocsin_err
+write_new(struct batch *batch, const uint8_t hash[ITEM_HASH],
+    const uint8_t *aside, uint64_t total, uint64_t from, struct span bytes,
+    uint64_t *have)
+{
+	if (*have < from) /* it was emptied meanwhile */
+		return TOCSIN_EBODYMISMATCH;
+	if (*have >= from + bytes.n)
+		return TOCSIN_OK;
+	bytes = span_cut(bytes, (size_t)(*have - from), bytes.n);
+	return aside ? store_part_aside(
+			   batch->tx, aside, hash, total, *have, bytes, have)
+		     : store_part_write(batch->tx, hash, *have, bytes, have);
+}
+
+/* The part is here in part or not at all, and named by a ticket. */
+static enum tocsin_err
+write_part(struct in_item *it, struct batch *batch, const struct cursor *c,
+    const struct store_part *part, uint64_t from, struct span bytes)
+{
+	uint64_t total = it->total - ITEM_HASH, have = part->have;
+	struct store_part kept = { 0 };
+	uint8_t key[ITEM_HASH];
+	bool owner;
+	enum tocsin_err err = is_owner(&owner, it, batch, part);
+
+	if (err)
+		return err;
+	cursor_aside(key, it->peer->who.broker, c->hash);
+	if (!owner) {
+		err = store_part_stat(batch->view, key, &kept);
+		if (err && err != TOCSIN_ENOTFOUND)
+			return err;
+		have = kept.total == total ? kept.have : 0;
+	}
+	err = write_new(
+	    batch, c->hash, owner ? NULL : key, total, from, bytes, &have);
+	if (!err && have == total)
+		err = intake_part_complete(batch, c->hash);
+	it->reached = have == total
+			  ? (struct lane_pos){ it->item, 0 }
+			  : (struct lane_pos){ it->item - 1, ITEM_HASH + have };
+	return err;
+}
+
 /* A range whose place is ours: write it, or find that there is no need. */
 static enum tocsin_err
 write_range(struct in_item *it, struct batch *batch, struct cursor *c)
 {
 	struct span bytes = buf_span(&it->bytes);
-	uint64_t from = it->offset, have;
+	uint64_t from = it->offset;
 	struct store_part part;
-	enum tocsin_err err;
+	enum tocsin_err err = TOCSIN_OK;
 
 	if (from == 0) {
+		if (c->at.offset > 0) /* another has begun */
+			err = aside_drop(it, batch, c->hash);
 		memcpy(c->hash, bytes.p, ITEM_HASH);
 		c->kind = RELAY_PART;
 		c->total = it->total;
 		bytes = span_cut(bytes, ITEM_HASH, bytes.n);
 		from = ITEM_HASH;
 	}
-	err = store_part_stat(batch->view, c->hash, &part);
+	if (!err)
+		err = store_part_stat(batch->view, c->hash, &part);
+	if (!err && part.first_seq == 0) /* staged by a member of ours */
+		err = TOCSIN_ENOTFOUND;
 	if (err)
 		return err;
-	if (part.total != it->total - ITEM_HASH)
-		return TOCSIN_EBODYMISMATCH;
-	if (part.have < from - ITEM_HASH) /* it was emptied meanwhile */
-		return TOCSIN_EBODYMISMATCH;
-	have = part.have;
-	if (!part.complete && have < from - ITEM_HASH + bytes.n) {
-		bytes = span_cut(
-		    bytes, (size_t)(have - (from - ITEM_HASH)), bytes.n);
-		err = store_part_write(batch->tx, c->hash, have, bytes, &have);
-		if (!err && have == part.total)
-			err = intake_part_complete(batch, c->hash);
-		if (err)
-			return err;
-	}
-	it->reached = (struct lane_pos){ it->item - 1, ITEM_HASH + have };
-	if (part.complete || have == part.total)
-		it->reached = (struct lane_pos){ it->item, 0 };
-	return TOCSIN_OK;
+	if (!part.complete)
+		return write_part(it, batch, c, &part, from - ITEM_HASH, bytes);
+	it->reached = (struct lane_pos){ it->item, 0 };
+	return part.total == it->total - ITEM_HASH ? TOCSIN_OK
+						   : TOCSIN_EBODYMISMATCH;
 }
 
 static enum tocsin_err
@@ -182,6 +254,8 @@ in_item_apply(struct job *job, struct batch *batch)
 				    : apply_entry(it, batch);
 	if (!err && it->lane != LANE_BULK)
 		err = cursor_drop(&c, batch->tx); /* it is here as a whole */
+	else if (!err && it->reached.item > c.at.item)
+		err = aside_drop(it, batch, c.hash);
 	if (err)
 		return err;
 	if (it->reached.item > c.at.item)

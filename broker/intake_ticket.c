@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "broker/answers.h"
 #include "broker/broker.h"
+#include "broker/cursor.h"
 #include "broker/intake_impl.h"
 #include "broker/log.h"
 #include "broker/recall.h"
@@ -593,7 +594,8 @@ parts_possible(const struct intake *in, struct store_rx *rx)
 		err = store_part_stat(rx, p->hash, &have);
 		if (err && err != TOCSIN_ENOTFOUND)
 			return err;
-		if (!err && have.total != p->size)
+		if (!err && have.total != p->size &&
+		    (have.complete || in->source == INTAKE_DEVICE))
 			return TOCSIN_EMALFORMED;
 		err = wants_load(&list, rx, p->hash);
 		if (!err && list.n >= WAITERS * 8)
@@ -617,6 +619,31 @@ body_apart(const struct intake *in)
 	return in->t.detached || in->note.n + in->body.n > MSG_ENVELOPE_MAX;
 }
 
+/*
+ * A body that is a part. It was judged whole; what is here under its hash from
+ * somebody who named it as a part of his was not.
+ */
+static enum tocsin_err
+write_body(const struct intake *in, struct batch *batch, uint64_t seq)
+{
+	const uint8_t *hash = in->t.body_hash;
+	struct store_part part;
+	uint8_t key[ITEM_HASH];
+	uint64_t have;
+	enum tocsin_err err;
+
+	err = store_part_name(batch->tx, hash, in->t.body_size, seq);
+	if (!err)
+		err = store_part_stat(batch->view, hash, &part);
+	if (err || part.complete || in->t.detached)
+		return err;
+	if (part.have == 0 && part.total == in->t.body_size)
+		return store_part_write(batch->tx, hash, 0, in->body, &have);
+	cursor_aside(key, "", hash);
+	return store_part_aside(
+	    batch->tx, key, hash, in->t.body_size, 0, in->body, &have);
+}
+
 static enum tocsin_err
 write_entry(struct intake *in, struct batch *batch, uint64_t *seq)
 {
@@ -629,7 +656,6 @@ write_entry(struct intake *in, struct batch *batch, uint64_t *seq)
 		.detached = body_apart(in),
 	};
 	enum tocsin_err err;
-	uint64_t have;
 
 	memcpy(e.id, in->id, ID_LEN);
 	if (!e.detached)
@@ -645,14 +671,7 @@ write_entry(struct intake *in, struct batch *batch, uint64_t *seq)
 	}
 	if (err || !e.detached)
 		return err;
-	err = store_part_expect(
-	    batch->tx, in->t.body_hash, in->t.body_size, *seq);
-	if (!err && !in->t.detached)
-		err = store_part_write(
-		    batch->tx, in->t.body_hash, 0, in->body, &have);
-	if (err == TOCSIN_EDUPLICATE)
-		err = TOCSIN_OK; /* somebody put it before */
-	return intake_written(err);
+	return intake_written(write_body(in, batch, *seq));
 }
 
 static enum tocsin_err
@@ -710,7 +729,9 @@ write_parts(struct intake *in, struct batch *batch, uint64_t seq, uint64_t gone)
 		if (gone >> i & 1)
 			continue;
 		memcpy(out.part, p->hash, 32);
-		err = store_part_expect(batch->tx, p->hash, p->size, seq);
+		err = in->source == INTAKE_PEER
+			  ? store_part_name(batch->tx, p->hash, p->size, seq)
+			  : store_part_expect(batch->tx, p->hash, p->size, seq);
 		if (!err)
 			err = store_part_stat(batch->view, p->hash, &have);
 		if (!err && have.complete)

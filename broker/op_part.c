@@ -267,8 +267,9 @@ read_range(struct msg_range *out, struct buf *bytes, struct store_rx *rx,
 	err = store_part_stat(rx, m->hash, &part);
 	if (err && err != TOCSIN_ENOTFOUND) /* that: none of it is here yet */
 		return err;
-	out->have = part.have;
-	if (m->offset < part.have)
+	/* Who named it first may have said another size. */
+	out->have = part.have < out->total ? part.have : out->total;
+	if (m->offset < out->have)
 		return store_part_read(rx, m->hash, m->offset, max, bytes);
 	return named->left_out && !part.complete ? TOCSIN_ETOOLARGE : TOCSIN_OK;
 }

@@ -153,10 +153,10 @@ redo_parts(struct work *w, const struct store_entry *e, const struct ticket *t)
 
 	for (i = 0; !err && i < t->npart; i++)
 		if (!(gone.parts >> i & 1))
-			err = store_part_expect(w->batch.tx, t->part[i].hash,
+			err = store_part_name(w->batch.tx, t->part[i].hash,
 			    t->part[i].size, e->seq);
 	if (!err && e->detached)
-		err = store_part_expect(
+		err = store_part_name(
 		    w->batch.tx, t->body_hash, t->body_size, e->seq);
 	return err;
 }

@@ -200,6 +200,22 @@ enum tocsin_err MUST_USE store_part_drop(
     struct store_tx *tx, const uint8_t hash[32]);
 
 /*
+ * What one source says of a part and sends of it must not spoil what another
+ * does. name is as expect, but as long as the part is not whole its size is
+ * what anybody said first, and another is no error. aside is as write, of a
+ * part that has a row and is not whole, but the bytes are kept apart until all
+ * `total` are here, under `key`, 32 bytes that are no part's hash. Then they
+ * are the part, whatever was here of it, and its size is theirs; or, if they
+ * don't have its hash, they are dropped: EBODYMISMATCH. store_part_drop(key)
+ * takes back those that are not all here.
+ */
+enum tocsin_err MUST_USE store_part_name(struct store_tx *tx,
+    const uint8_t hash[32], uint64_t total, uint64_t first_seq);
+enum tocsin_err MUST_USE store_part_aside(struct store_tx *tx,
+    const uint8_t key[32], const uint8_t hash[32], uint64_t total,
+    uint64_t offset, struct span bytes, uint64_t *have);
+
+/*
  * One entry that named the part is erased; the part is dropped with the last.
  * Once for each entry and part. NOTFOUND: there is none.
  */

@@ -273,6 +273,19 @@ part_new(struct store_tx *tx, const uint8_t hash[32], uint64_t total,
 	return err ? err : part_row_put(tx, hash, &row);
 }
 
+static enum tocsin_err
+name_again(struct store_tx *tx, const uint8_t hash[32], struct part_row *row,
+    uint64_t seq)
+{
+	if (seq <= row->last_seq)
+		return TOCSIN_OK;
+	row->names++;
+	if (row->first_seq == 0)
+		row->first_seq = seq;
+	row->last_seq = seq;
+	return part_row_put(tx, hash, row);
+}
+
 enum tocsin_err
 store_part_expect(struct store_tx *tx, const uint8_t hash[32], uint64_t total,
     uint64_t first_seq)
@@ -293,13 +306,24 @@ store_part_expect(struct store_tx *tx, const uint8_t hash[32], uint64_t total,
 		return err;
 	if (row.total != total)
 		return TOCSIN_EMALFORMED;
-	if (first_seq <= row.last_seq)
-		return TOCSIN_OK;
-	row.names++;
-	if (row.first_seq == 0)
-		row.first_seq = first_seq;
-	row.last_seq = first_seq;
-	return part_row_put(tx, hash, &row);
+	return name_again(tx, hash, &row, first_seq);
+}
+
+enum tocsin_err
+store_part_name(struct store_tx *tx, const uint8_t hash[32], uint64_t total,
+    uint64_t first_seq)
+{
+	struct part_row row;
+	enum tocsin_err err = store_part_expect(tx, hash, total, first_seq);
+
+	if (err != TOCSIN_EMALFORMED)
+		return err;
+	err = part_row_get(&tx->view, hash, &row);
+	if (err)
+		return err;
+	if (row.complete)
+		return TOCSIN_EMALFORMED;
+	return name_again(tx, hash, &row, first_seq);
 }
 
 static enum tocsin_err
@@ -353,6 +377,86 @@ store_part_write(struct store_tx *tx, const uint8_t hash[32], uint64_t offset,
 	}
 	*have = row.have;
 	return part_row_put(tx, hash, &row);
+}
+
+/* The bytes of `from` are those of the part. */
+static enum tocsin_err
+part_become(struct store_tx *tx, const uint8_t hash[32], struct part_row *row,
+    const struct part_row *from)
+{
+	enum tocsin_err err = TOCSIN_OK;
+
+	if (row->have > 0)
+		err = sweep(tx, row->no, chunks_of(row));
+	if (err)
+		return err;
+	row->no = from->no;
+	row->total = from->total;
+	row->have = from->have;
+	row->sha = from->sha;
+	row->complete = 1;
+	return part_row_put(tx, hash, row);
+}
+
+static enum tocsin_err
+aside_row(struct store_tx *tx, const uint8_t key[32], uint64_t total,
+    struct part_row *row)
+{
+	enum tocsin_err err = part_row_get(&tx->view, key, row);
+
+	if (!err && row->total != total) { /* it says otherwise now */
+		err = store_part_drop(tx, key);
+		if (!err)
+			err = TOCSIN_ENOTFOUND;
+	}
+	if (err != TOCSIN_ENOTFOUND)
+		return err;
+	err = part_new(tx, key, total, 0);
+	return err ? err : part_row_get(&tx->view, key, row);
+}
+
+enum tocsin_err
+store_part_aside(struct store_tx *tx, const uint8_t key[32],
+    const uint8_t hash[32], uint64_t total, uint64_t offset, struct span bytes,
+    uint64_t *have)
+{
+	struct part_row row, part;
+	enum tocsin_err err;
+
+	*have = 0;
+	if (tx->failed)
+		return tx->failed;
+	if (total == 0 || total > PART_MAX)
+		return TOCSIN_ETOOLARGE;
+	err = part_row_get(&tx->view, hash, &part);
+	if (!err && part.complete)
+		err = TOCSIN_EUSAGE;
+	if (!err)
+		err = aside_row(tx, key, total, &row);
+	if (err)
+		return err;
+	*have = row.have;
+	if (offset != row.have)
+		return TOCSIN_EDUPLICATE;
+	if (bytes.n > row.total - row.have)
+		return TOCSIN_ETOOLARGE;
+	err = tx_room(tx, (2 + bytes.n / CHUNK_MAX) * CHUNK_PAGES, ROOM_TICKET);
+	if (!err)
+		err = part_fill(tx, &row, bytes);
+	if (err)
+		return err;
+	*have = row.have;
+	if (row.have < row.total)
+		return part_row_put(tx, key, &row);
+	if (part_hash_right(&row, hash)) {
+		err = row_del(tx, T_PARTS, hash_key(key));
+		return err ? err : part_become(tx, hash, &part, &row);
+	}
+	*have = 0;
+	err = part_row_put(tx, key, &row); /* all its chunks are to go */
+	if (!err)
+		err = store_part_drop(tx, key);
+	return err ? err : TOCSIN_EBODYMISMATCH;
 }
 
 /* ---- reading ---- */

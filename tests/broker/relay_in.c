@@ -30,8 +30,9 @@
 static struct fixture fed;
 static struct broker *my;
 
-/* Singapore, by hand. */
+/* Singapore, by hand; or another. */
 struct peer {
+	const char *name;
 	struct desk desk;
 	nng_socket pub;
 	struct msg_relay relay;
@@ -46,7 +47,7 @@ peer_link(struct peer *p)
 	struct buf reply = { 0 };
 	struct msg_reply m;
 
-	MUST(desk_link(&p->desk, &fed, "my", "sg", SPAN(open), &reply) ==
+	MUST(desk_link(&p->desk, &fed, "my", p->name, SPAN(open), &reply) ==
 	     TOCSIN_OK);
 	MUST(msg_reply_decode(&m, buf_span(&reply)) == TOCSIN_OK);
 	MUST(m.code == TOCSIN_OK);
@@ -56,11 +57,12 @@ peer_link(struct peer *p)
 }
 
 static void
-peer_open(struct peer *p)
+peer_open(struct peer *p, const char *name)
 {
 	char url[4200];
 
 	memset(p, 0, sizeof(*p));
+	p->name = name;
 	desk_dial(&p->desk, "my");
 	peer_link(p);
 	snprintf(url, sizeof(url), "ipc://%s/run/relay.ipc", rig_dir("my"));
@@ -488,7 +490,7 @@ restart_as(struct peer *p, void (*edit)(struct broker_config *c, void *arg))
 	peer_close(p);
 	broker_free(my);
 	my = rig_broker(&fed, "my", edit, NULL);
-	peer_open(p);
+	peer_open(p, was.name);
 	memcpy(p->item, was.item, sizeof(p->item));
 }
 
@@ -580,7 +582,7 @@ test_unwanted(struct peer *p)
 	buf_release(&item);
 }
 
-/* ---- entries in two halves ---- */
+/* ---- one part, two sources ---- */
 
 static void
 finding(void *arg, const struct store_finding *f)
@@ -597,6 +599,174 @@ parts_in_store(void)
 	MUST(store_verify(my->store, finding, NULL, &walked) == TOCSIN_OK);
 	return walked.parts;
 }
+
+static uint8_t shared[60000], wrong_bytes[60000];
+
+struct claim {
+	uint8_t hash[32];
+	uint64_t size;
+};
+
+static void
+add_claim(struct ticket *t, void *arg)
+{
+	const struct claim *c = arg;
+
+	t->npart = 1;
+	t->part[0].size = c->size;
+	memcpy(t->part[0].hash, c->hash, 32);
+}
+
+/* A ticket that names it; it is taken. */
+static bool
+names(struct peer *p, const char *from, uint64_t seq, const struct claim *c)
+{
+	struct fx_ticket t;
+	bool is;
+
+	fixture_ticket(&t, &fed, from, "mycert@my", seq, fed.genesis, add_claim,
+	    (void *)(uintptr_t)c);
+	send_ticket(p, LANE_ROUTINE, &t);
+	is =
+	    comes_to(p, LANE_ROUTINE, p->item[LANE_ROUTINE], 0) && stored(t.id);
+	fx_ticket_release(&t);
+	return is;
+}
+
+/* Bytes of that, said to be the part; until the lane is at (item, offset). */
+static bool
+brings(struct peer *p, const struct claim *c, struct span bytes, size_t from,
+    size_t to, uint64_t item, uint64_t offset)
+{
+	struct buf b = { 0 };
+	bool is;
+
+	item_head_part(&b, c->hash);
+	buf_add(&b, bytes);
+	send_range(p, LANE_BULK, p->item[LANE_BULK], RELAY_PART, buf_span(&b),
+	    from, to < b.n ? to : b.n);
+	is = comes_to(p, LANE_BULK, item, offset);
+	buf_release(&b);
+	return is;
+}
+
+static bool
+is_whole(const uint8_t hash[32], struct span bytes)
+{
+	struct buf got = { 0 };
+	struct store_part part;
+	struct store_rx *rx;
+	bool is;
+
+	MUST(store_read(my->store, &rx) == TOCSIN_OK);
+	is = store_part_stat(rx, hash, &part) == TOCSIN_OK && part.complete &&
+	     part.total == bytes.n &&
+	     store_part_read(rx, hash, 0, bytes.n, &got) == TOCSIN_OK &&
+	     span_eq(buf_span(&got), bytes);
+	store_read_end(rx);
+	buf_release(&got);
+	return is;
+}
+
+static struct claim
+claim_of(uint8_t fill)
+{
+	struct claim c = { .size = sizeof(shared) };
+
+	memset(shared, fill, sizeof(shared));
+	crypto_hash_sha256(c.hash, shared, sizeof(shared));
+	return c;
+}
+
+/* What one nation sends of a part does not spoil what another does. */
+static void
+test_two_sources(struct peer *sg)
+{
+	struct span good = SPAN(shared), bad = SPAN(wrong_bytes);
+	size_t parts = parts_in_store();
+	struct claim c = claim_of(1), lie;
+	struct peer la;
+	uint64_t n = sg->item[LANE_BULK] = 4; /* the tests before */
+
+	peer_open(&la, "la");
+	send_entry(&la, LANE_FLASH, RELAY_KEYS,
+	    buf_span(&fed.keys_file[member_index("lacert@la")]),
+	    (struct span){ 0 });
+	MUST(comes_to(&la, LANE_FLASH, 1, 0));
+	ok(names(&la, "lacert@la/desk1", 11, &c), "a nation names a part");
+	la.item[LANE_BULK] = 1;
+	ok(brings(&la, &c, bad, 0, 20000, 0, 20000), "and sends other bytes");
+	ok(names(sg, "singcert@sg/desk1", 60, &c), "another names it too");
+	sg->item[LANE_BULK]++;
+	ok(brings(sg, &c, good, 0, 30000, n, 30000),
+	    "and sends the right ones");
+	restart(sg);
+	sg->item[LANE_BULK] = n + 1;
+	ok(sg->relay.at.offset[LANE_BULK] == 30000 &&
+		brings(sg, &c, good, 30000, SIZE_MAX, n + 1, 0) &&
+		is_whole(c.hash, good),
+	    "in two goes, and it is whole");
+	peer_close(&la);
+	peer_open(&la, "la");
+	la.item[LANE_ROUTINE] = la.item[LANE_BULK] = 1;
+	ok(brings(&la, &c, bad, 20000, SIZE_MAX, 1, 0), "the first is past it");
+	is_int((long long)parts_in_store(), (long long)parts + 1,
+	    "nothing else is left of it");
+
+	lie = c = claim_of(2);
+	lie.size++;
+	ok(names(&la, "lacert@la/desk1", 12, &lie), "one says a wrong size");
+	ok(names(sg, "singcert@sg/desk1", 61, &c),
+	    "a ticket that says another is taken all the same");
+	sg->item[LANE_BULK]++;
+	ok(brings(sg, &c, good, 0, SIZE_MAX, n + 2, 0) &&
+		is_whole(c.hash, good),
+	    "and its part comes");
+	c = claim_of(3);
+	ok(names(sg, "singcert@sg/desk1", 62, &c) &&
+		names(&la, "lacert@la/desk1", 13, &c),
+	    "again two");
+	la.item[LANE_BULK]++;
+	ok(brings(&la, &c, bad, 0, SIZE_MAX, 2, 0),
+	    "who sends other bytes is passed over");
+	sg->item[LANE_BULK]++;
+	ok(brings(sg, &c, good, 0, SIZE_MAX, n + 3, 0) &&
+		is_whole(c.hash, good),
+	    "and spoils nothing");
+	is_int((long long)parts_in_store(), (long long)parts + 3,
+	    "there are three parts then");
+	peer_close(&la);
+}
+
+/* A body that is stored as a part, named before by somebody else. */
+static void
+test_body_named(struct peer *sg)
+{
+	struct claim c;
+	struct fx_ticket t;
+	struct peer la;
+
+	fed.text_bytes = 300000;
+	fixture_ticket(&t, &fed, "singcert@sg/desk1", "mycert@my", 63,
+	    fed.genesis, NULL, NULL);
+	fed.text_bytes = 0;
+	c.size = t.body.n + 5;
+	crypto_hash_sha256(c.hash, t.body.p, t.body.n);
+	peer_open(&la, "la");
+	la.item[LANE_ROUTINE] = 3;
+	la.item[LANE_BULK] = 3;
+	ok(names(&la, "lacert@la/desk1", 14, &c) &&
+		brings(&la, &c, SPAN(wrong_bytes), 0, 20000, 2, 20000),
+	    "what is said to be a part is another's body");
+	send_ticket(sg, LANE_ROUTINE, &t);
+	ok(comes_to(sg, LANE_ROUTINE, sg->item[LANE_ROUTINE], 0) &&
+		stored(t.id) && is_whole(c.hash, buf_span(&t.body)),
+	    "which comes whole");
+	fx_ticket_release(&t);
+	peer_close(&la);
+}
+
+/* ---- entries in two halves ---- */
 
 static void
 test_beginning(struct peer *p)
@@ -879,7 +1049,7 @@ main(void)
 
 	fixture_init(&fed, "sg my la");
 	my = rig_broker(&fed, "my", NULL, NULL);
-	peer_open(&p);
+	peer_open(&p, "sg");
 	test_given_up(&p);
 	test_hold(&p);
 	test_refusals(&p);
@@ -888,6 +1058,8 @@ main(void)
 	test_recall(&p);
 	test_part(&p);
 	test_unwanted(&p);
+	test_two_sources(&p);
+	test_body_named(&p);
 	test_beginning(&p);
 	test_other_item(&p);
 	test_held_alone(&p);
