@@ -146,8 +146,13 @@ takes accept
 takes junk
 takes refuse
 takes pulls
+# What is said at each opening is in the log 60 times in ten minutes at most.
+long=$span
+span=$((span > 3000 ? 3000 : span))
 takes unsent relay-cursor-ahead
+span=$long
 takes behind relay-cursor-behind
+span=$((span > 3000 ? 3000 : span))
 takes ahead relay-cursor-ahead
 takes beyond relay-cursor-ahead
 
