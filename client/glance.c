@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is kept is as this program writes it; bump when its shape changes. */
+/* To be counted up when what is kept changes, or what a fold says (ladder.c).
+ */
 #define FORMAT "glance/1 " TOCSIN_VERSION
 #define NONE UINT32_MAX /* the length of a string that there is none of */
 #define BATCH 256	/* threads that are folded between two commits */
@@ -474,9 +475,10 @@ fold_thread(struct view *v, const uint8_t thread[ID_LEN], struct folding *f)
 	}
 	if (err == TOCSIN_OK)
 		err = count_messages(v, thread, f);
-	if (err == TOCSIN_OK)
-		find_epoch(f);
-	return err;
+	if (err != TOCSIN_OK)
+		return err;
+	find_epoch(f);
+	return permits_touch(v->t, v->tx, f->s, f->m, &f->judged);
 }
 
 /* When it wrote its first answer; brokers' words are none. */
