@@ -7,6 +7,7 @@
 struct writing {
 	struct buf *out;
 	const struct tocsin_status *s;
+	const struct tocsin_list *now; /* or NULL */
 	uint32_t nfield;
 };
 
@@ -163,6 +164,17 @@ add_carried(struct writing *w, const json_t *original)
 		add_content(w, json_object_get(original, "ticket"));
 }
 
+static const char *
+label_of(const struct writing *w, const struct tocsin_message *m)
+{
+	size_t i;
+
+	for (i = 0; w->now != NULL && i < w->now->n; i++)
+		if (strcmp(w->now->message[i]->id, m->id) == 0)
+			return w->now->message[i]->tlp;
+	return m->tlp;
+}
+
 static void
 add_message(struct writing *w, const struct behind *b)
 {
@@ -175,7 +187,7 @@ add_message(struct writing *w, const struct behind *b)
 	buf_u64(w->out, (uint64_t)b->m->time);
 	add_string(w->out, b->m->from);
 	add_string(w->out, b->m->kind);
-	add_string(w->out, b->m->tlp);
+	add_string(w->out, label_of(w, b->m));
 	at = w->out->n;
 	buf_u32(w->out, 0);
 	add_content(w, b->in->root);
@@ -185,9 +197,10 @@ add_message(struct writing *w, const struct behind *b)
 }
 
 void
-gist_write(struct buf *out, const struct tocsin_status *s)
+gist_write(struct buf *out, const struct tocsin_status *s,
+    const struct tocsin_list *now)
 {
-	struct writing w = { .out = out, .s = s };
+	struct writing w = { .out = out, .s = s, .now = now };
 	struct behind b;
 	size_t i;
 

@@ -23,8 +23,12 @@
 #include "client/handle.h"
 #include "crypto/buf.h"
 
-/* Appended; *out remembers if memory was short. */
-void gist_write(struct buf *out, const struct tocsin_status *s);
+/*
+ * Appended; *out remembers if memory was short. Labels are those of `now`, the
+ * thread as tocsin_thread() gives it, or of the headers if it is NULL.
+ */
+void gist_write(struct buf *out, const struct tocsin_status *s,
+    const struct tocsin_list *now);
 
 struct gist_message {
 	uint8_t id[ID_LEN];

@@ -566,7 +566,7 @@ seal(struct view *v, const struct folding *f, struct span fold,
 	out->fold.failed |= !buf_ok(&b);
 	buf_cut(&b, 0);
 	c = context_of(&v->frame, 'w', thread);
-	gist_write(&b, f->s);
+	gist_write(&b, f->s, NULL);
 	memo_seal(
 	    &out->words, &v->memo, epoch_of(v, f), SPAN(c.bytes), buf_span(&b));
 	out->words.failed |= !buf_ok(&b);
@@ -885,12 +885,16 @@ gists_end(struct gists *g)
 static enum tocsin_err
 fold_gist(struct gists *g, const uint8_t thread[ID_LEN])
 {
+	struct tocsin_list *now = NULL;
 	struct folding f = { 0 };
 	enum tocsin_err err = fold_thread(&g->v, thread, &f);
 
 	buf_cut(&g->v.plain, 0);
+	if (err == TOCSIN_OK && f.judged) /* labels are not as they were */
+		err = tocsin_thread(g->v.t, f.s->id, &now);
 	if (err == TOCSIN_OK && f.s != NULL)
-		gist_write(&g->v.plain, f.s);
+		gist_write(&g->v.plain, f.s, now);
+	tocsin_list_free(now);
 	folding_release(&f);
 	if (err == TOCSIN_OK && !buf_ok(&g->v.plain))
 		return no_memory();

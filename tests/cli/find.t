@@ -74,6 +74,11 @@ is $? 0 'that nothing is found is no failure'
 is "$(cat "$fed/out")" '' 'and prints nothing'
 ok 'but on standard error' grep -q 'nothing that is open' "$fed/err"
 
+said=$(tocsin find kingfisher --json | jq -r '.hits[0].message')
+must tocsin relabel "$said" --tlp RED --wait 0 >/dev/null 2>&1
+is "$(tocsin find kingfisher --json | jq -r '.tlp, .hits[0].tlp')" \
+	"$(printf 'AMBER\nRED')" 'a label is as its author last said'
+
 # Hostile text.
 esc=$(printf 'grebe \033]0;owned\007 \342\200\256evil')
 post 'harmless' "$esc" --tlp AMBER >/dev/null
