@@ -2,6 +2,7 @@
 #include "client/cli/cmds.h"
 #include "client/cli/desk_screen.h"
 #include "client/cli/expiry.h"
+#include "client/handle.h"
 
 #include <langinfo.h>
 #include <locale.h>
@@ -31,8 +32,32 @@ let_read(void)
 	while (c != '\n' && c != EOF);
 }
 
+static bool
+is_queued(struct tocsin *t)
+{
+	struct desk_tx *tx = NULL;
+	uint64_t number;
+	bool some = desk_read(t->parts.desk, &tx) == TOCSIN_OK &&
+		    desk_outbox_next(tx, 0, &number) == TOCSIN_OK;
+
+	desk_end(tx);
+	return some;
+}
+
+/* What was said last may leave while we are still here. */
+static void
+hand_over(struct cli *c, struct tocsin *t)
+{
+	if (is_queued(t))
+		(void)cli_sync(c, t, 0);
+	if (is_queued(t))
+		cli_note("what was said last is not at the broker yet; it "
+			 "waits in the outbox and leaves when tocsin next runs "
+			 "and the broker can be reached");
+}
+
 static int
-run(struct tocsin *t, bool plain)
+run(struct cli *c, struct tocsin *t, bool plain)
 {
 	struct work w;
 	int status = work_begin(&w, t);
@@ -40,6 +65,8 @@ run(struct tocsin *t, bool plain)
 	if (status == 0)
 		status = plain ? plain_run(&w) : screen_run(&w);
 	work_end(&w);
+	if (status == 0)
+		hand_over(c, t);
 	return status;
 }
 
@@ -70,7 +97,7 @@ cmd_desk(struct cli *c, int argc, char **argv)
 		know_widths();
 		if (!plain)
 			let_read();
-		status = run(t, plain);
+		status = run(c, t, plain);
 	}
 	tocsin_close(t);
 	return status;

@@ -3,9 +3,9 @@
  * desk_screen.h - the desk on a full screen, and in lines
  *
  * The screen is of ncursesw, which sends what has changed and no more: a key
- * costs a slow line some ten bytes. The cursor stands in the chosen line, where
- * a reader of the screen looks for it. It waits for keys, for news of the feed
- * and for signals at once, and never for the network.
+ * costs a slow line some two hundred bytes. The cursor stands in the chosen
+ * line, where a reader of the screen looks for it. It waits for keys, for news
+ * of the feed and for signals at once, and never for the network.
  *
  * In lines (desk_plain.c) the same is said in words, without a movement of the
  * cursor: numbered tickets, and commands that are typed.

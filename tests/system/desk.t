@@ -203,14 +203,19 @@ term resize-window -t desk -x 80 -y 24
 shown 'back at 80x24' 'singcert@sg ' 'Phishing of a'
 
 term resize-window -t desk -x 9 -y 3
-shown 'at 9x3, which is no use, it goes on' 'TLP'
+shown 'at 9x3, which is no use, it goes on' 'TLP' '?help En…'
 keys Enter q '?' q n Escape
 term resize-window -t desk -x 80 -y 24
-shown 'and has not lost anything' 'singcert@sg ' 'Phishing of a'
+shown 'and has not lost anything' 'singcert@sg ' 'Phishing of a' \
+	'given up; nothing was sent'
 
 # ---- a slow line ----
 
-# All that the program writes, from here on.
+# All that the program writes, once it has painted the larger screen.
+keys End
+ok 'the last is chosen' wait_until 20 eval '! screen | sed -n 2p | grep -q "^>"'
+keys Home
+ok 'and the first' wait_until 20 eval 'screen | sed -n 2p | grep -q "^>"'
 term pipe-pane -t desk "cat >'$fed/written'"
 keys Down
 ok 'a key is answered' wait_until 20 eval \
@@ -218,7 +223,7 @@ ok 'a key is answered' wait_until 20 eval \
 keys Up
 ok 'and the next' wait_until 20 eval 'screen | sed -n 2p | grep -q "^>"'
 term pipe-pane -t desk
-ok 'for less than two lines each, not the screen' \
+ok 'for a few lines, and not the screen, each' \
 	[ "$(wc -c <"$fed/written")" -lt 800 ]
 echo "# $(wc -c <"$fed/written") bytes for two keys"
 
