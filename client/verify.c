@@ -423,11 +423,6 @@ check_receipt(struct checking *c, const struct verify_file *file)
 
 /* ---- status.txt ---- */
 
-struct line {
-	struct span who, state, file, by, reason; /* by: without its reason */
-	int64_t time;
-};
-
 static struct span
 word(struct span *rest)
 {
@@ -441,8 +436,8 @@ word(struct span *rest)
 	return got;
 }
 
-static bool
-read_line(struct line *l, struct span rest)
+bool
+verify_line_read(struct verify_line *l, struct span rest)
 {
 	size_t n = 0;
 
@@ -497,7 +492,7 @@ same(struct span line, const char *said)
 
 /* What was disclosed is what the line has. */
 static bool
-says_so(struct checking *c, const char *name, const struct line *l)
+says_so(struct checking *c, const char *name, const struct verify_line *l)
 {
 	struct ticket_contents contents = { 0 };
 	struct incident in = { 0 };
@@ -515,8 +510,8 @@ says_so(struct checking *c, const char *name, const struct line *l)
 }
 
 static enum tocsin_err
-line_of_message(struct checking *c, const char *name, const struct line *l,
-    struct verify_finding *f)
+line_of_message(struct checking *c, const char *name,
+    const struct verify_line *l, struct verify_finding *f)
 {
 	const struct verify_file *file = find(c, name);
 	const struct ticket *t = c->ticket;
@@ -562,7 +557,7 @@ is_nation(struct span who, const char *nation)
 }
 
 static bool
-attests(const struct receipt_line *r, const struct line *l)
+attests(const struct receipt_line *r, const struct verify_line *l)
 {
 	char device[MEMBER_MAX + LABEL_MAX + 2];
 
@@ -601,7 +596,8 @@ message_here(struct checking *c, const uint8_t id[ID_LEN])
 }
 
 static enum tocsin_err
-line_of_receipt(struct checking *c, const char *name, const struct line *l)
+line_of_receipt(
+    struct checking *c, const char *name, const struct verify_line *l)
 {
 	const struct verify_file *file = find(c, name);
 	const struct roster_broker *b;
@@ -630,7 +626,7 @@ check_line(struct checking *c, struct span text)
 	const struct verify_finding *behind;
 	struct verify_finding *f;
 	char name[VERIFY_NAME];
-	struct line l;
+	struct verify_line l;
 
 	f = add(c, VERIFY_LINE, "");
 	if (f == NULL)
@@ -638,7 +634,7 @@ check_line(struct checking *c, struct span text)
 	snprintf(f->says, sizeof(f->says), "%.*s",
 	    (int)(text.n < 250 ? text.n : 250), (const char *)text.p);
 	f->err = TOCSIN_EMALFORMED;
-	if (!read_line(&l, text))
+	if (!verify_line_read(&l, text))
 		return;
 	snprintf(
 	    name, sizeof(name), "%.*s", (int)l.file.n, (const char *)l.file.p);

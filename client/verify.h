@@ -59,4 +59,11 @@ enum tocsin_err verify_files(struct verify *out, const struct verify_file *file,
     size_t n, int64_t now) TOCSIN_MUST_USE;
 void verify_release(struct verify *v);
 
+/* A line of status.txt; the spans alias it. False if it is none. */
+struct verify_line {
+	struct span who, state, file, by, reason; /* by: without its reason */
+	int64_t time;
+};
+bool verify_line_read(struct verify_line *l, struct span text);
+
 #endif
