@@ -249,8 +249,8 @@ ok 'a hostile ticket comes' wait_until 20 listed mycert-night "$bad"
 type_text /exe
 shown 'its subject is shown, not obeyed' '>TLP:RED ' 'Hi <U+001B>[2J'
 keys Enter Enter
-shown 'also when it is open' '<U+202E>txt.exe'
-ok 'the label on the first line is ours' eval \
+shown 'also when it is open' 'subject   Hi <U+001B>[2J' '<U+202E>txt.exe'
+ok 'the label on the first line is ours' wait_until 20 eval \
 	'screen | head -n 1 | grep -q "^TLP:RED "'
 ok 'the title of the terminal is not theirs' eval \
 	'! term display-message -p -t desk "#{pane_title}" | grep -q owned'
