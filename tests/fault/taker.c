@@ -628,6 +628,9 @@ turn_flood(void)
 	uint64_t number;
 	unsigned i;
 
+	/* Of pulls that are on the way together another may come first. */
+	if (me.pull.fresh && rawpull_turn(&me.pull, 0) != TOCSIN_OK)
+		die("the first pull is refused");
 	randombytes_buf(junk, sizeof(junk));
 	for (i = 0; i < 20; i++) {
 		parcel.call = randombytes_random();
