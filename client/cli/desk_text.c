@@ -293,8 +293,8 @@ desk_hint(FILE *to, const struct model *m, size_t width)
 		[MODE_LIST] = "?help Enter:open a:accept s:seen d:defer "
 			      "r:refuse e:escalate n:note x:close /:search "
 			      "f:filter q:end",
-		[MODE_TICKET] = "?help q:back a:accept s:seen d:defer "
-				"r:refuse e:escalate n:note x:close",
+		[MODE_TICKET] = ("?help q:back a:accept s:seen d:defer "
+				 "r:refuse e:escalate n:note x:close"),
 		[MODE_HELP] = "q: back",
 		[MODE_SEARCH] = "Enter: keep  Esc: all again",
 		[MODE_ASK] = "Enter: on  Tab: complete  Esc: give up",
