@@ -7,11 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What would control a terminal, or hide, is written as its number. */
+/*
+ * What would control a terminal, or hide, is written as its number; what would
+ * be a tag, a link or code is kept from being one.
+ */
 static void
-add_safe(struct buf *out, const char *text)
+add_safe(struct buf *out, struct span s)
 {
-	struct span s = span_of(text);
 	size_t i = 0, from;
 	uint32_t c;
 
@@ -20,10 +22,15 @@ add_safe(struct buf *out, const char *text)
 		c = utf8_next(s, &i);
 		if (c == 0xfffd)
 			buf_addz(out, "\xef\xbf\xbd");
-		else if (c != '\n' && c != '\t' && char_hostile(c))
+		else if (c == '\n')
+			buf_addz(out, " ");
+		else if (c != '\t' && char_hostile(c))
 			buf_addf(out, "<U+%04X>", (unsigned)c);
-		else
+		else {
+			if (c < 0x80 && c != 0 && strchr("<[`\\", (int)c))
+				buf_addz(out, "\\");
 			buf_add(out, span_cut(s, from, i - from));
+		}
 	}
 }
 
@@ -31,23 +38,13 @@ add_safe(struct buf *out, const char *text)
 static void
 add_quoted(struct buf *out, const char *text)
 {
-	const char *end;
+	while (*text != '\0') {
+		size_t n = strcspn(text, "\n");
 
-	for (; *text != '\0'; text = *end != '\0' ? end + 1 : end) {
-		char line[1024];
-		size_t n;
-
-		end = strchrnul(text, '\n');
 		buf_addz(out, "> ");
-		for (; text < end; text += n) {
-			n = (size_t)(end - text);
-			if (n > sizeof(line) - 1)
-				n = sizeof(line) - 1;
-			memcpy(line, text, n);
-			line[n] = '\0';
-			add_safe(out, line);
-		}
+		add_safe(out, (struct span){ (const uint8_t *)text, n });
 		buf_addz(out, "\n");
+		text += n + (text[n] == '\n');
 	}
 }
 
@@ -58,21 +55,63 @@ add_label(struct buf *out, const char *tlp)
 	buf_addf(out, "<p align=\"right\"><b>TLP:%s</b></p>\n", tlp);
 }
 
+/* In one line: a list with commas, members with their names. */
 static void
-add_value(struct buf *out, const char *name, const json_t *value)
+add_inline(struct buf *out, const json_t *v)
 {
-	char *text = json_is_string(value)
-			 ? NULL
-			 : json_dumps(value, JSON_ENCODE_ANY | JSON_SORT_KEYS);
+	json_t *o = (json_t *)(uintptr_t)v;
+	const char *name;
+	char *text;
+	json_t *at;
+	size_t i;
 
-	add_safe(out, "- ");
-	add_safe(out, name);
-	add_safe(out, ": ");
-	add_safe(out, text != NULL		 ? text
-		      : json_string_value(value) ? json_string_value(value)
-						 : "");
+	if (json_is_string(v)) {
+		add_safe(out, span_of(json_string_value(v)));
+	} else if (json_is_array(v)) {
+		json_array_foreach(o, i, at)
+		{
+			buf_addz(out, i > 0 ? ", " : "");
+			add_inline(out, at);
+		}
+	} else if (json_is_object(v)) {
+		const char *between = "";
+
+		json_object_foreach(o, name, at)
+		{
+			buf_addz(out, between);
+			add_safe(out, span_of(name));
+			buf_addz(out, " ");
+			add_inline(out, at);
+			between = "; ";
+		}
+	} else {
+		text = json_dumps(v, JSON_ENCODE_ANY);
+		buf_addz(out, text != NULL ? text : "");
+		free(text);
+	}
+}
+
+/* A list of things with members has a line for each. */
+static void
+add_value(struct buf *out, const char *name, const json_t *v)
+{
+	size_t i;
+
+	buf_addz(out, "- ");
+	add_safe(out, span_of(name));
+	buf_addz(out, ":");
+	if (!json_is_object(json_array_get(v, 0))) {
+		buf_addz(out, " ");
+		add_inline(out, v);
+		buf_addz(out, "\n");
+		return;
+	}
 	buf_addz(out, "\n");
-	free(text);
+	for (i = 0; i < json_array_size(v); i++) {
+		buf_addz(out, "  - ");
+		add_inline(out, json_array_get(v, i));
+		buf_addz(out, "\n");
+	}
 }
 
 static void
@@ -118,7 +157,7 @@ write_markdown(struct buf *out, struct form_out *from)
 
 	add_label(out, from->tlp);
 	buf_addz(out, "\n# ");
-	add_safe(out, form_title(from));
+	add_safe(out, span_of(form_title(from)));
 	buf_addz(out, "\n");
 	for (i = 0; i < from->n; i++)
 		add_message(out, &from->message[i]);

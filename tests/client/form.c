@@ -422,6 +422,19 @@ test_markdown(void)
 	ok(strstr(text, "> every hour\n> from two hosts\n") != NULL,
 	    "their words are quoted");
 	ok(strstr(text, "mycert@my/night ack") != NULL, "all messages are in");
+	ok(strstr(text, "- classification: class availability; type ddos\n") &&
+		strstr(text, "- indicators:\n  - pattern \\[ipv4-addr"),
+	    "members stand in words, lists of things in lines");
+	buf_release(&b);
+	(void)write_ticket(&b, form_named("markdown"),
+	    "{\"subject\":\"<script>\",\"x\":\"a\\n# TLP:CLEAR [b](c)\"}",
+	    &from);
+	json_decref(from.lost);
+	buf_u8(&b, '\0');
+	text = (const char *)b.p;
+	ok(strstr(text, "# \\<script>\n") != NULL &&
+		strstr(text, "- x: a # TLP:CLEAR \\[b](c)\n") != NULL,
+	    "and no word of theirs is a tag, a link, or a line of ours");
 	is_int(form_read(&in, form_named("markdown"), buf_span(&b), &was),
 	    TOCSIN_EUNSUPPORTED, "it is not read");
 	form_in_release(&in);
