@@ -274,8 +274,9 @@ is "$(ask "GET $path HTTP/1.0||")" 421 'nor is none'
 for where in / /board.json "${path%?}" "${path%??}/" "${path}x" \
 	"${path}../../etc/passwd" "${path}%2e%2e/" \
 	/AAAAAAAAAAAAAAAAAAAAAA/; do
-	is "$(ask "GET $where HTTP/1.1|$host||")" 404 "there is nothing at $where" |
-		sed "s|${path%/}|/TOKEN|"
+	shown_as=$(echo "$where" | sed "s|${path%??}.|/TOKEN|")
+	is "$(ask "GET $where HTTP/1.1|$host||")" 404 \
+		"there is nothing at $shown_as"
 done
 is "$(grep -c 'picture' answer)" 0 'and nothing is told'
 for method in POST PUT DELETE OPTIONS TRACE; do
