@@ -56,7 +56,7 @@ resume_accepting(struct door *d)
 	epoll_ctl(d->epoll, EPOLL_CTL_ADD, d->listen, &ev);
 }
 
-/* The one that has waited longest for one of two or more things. */
+/* The one that has waited longest for one of n things. */
 static struct timer *
 oldest_of(struct door *d, const enum wait *kinds, size_t n)
 {
@@ -84,10 +84,12 @@ oldest_stranger(struct door *d)
 		W_ASKED };
 	static const enum wait for_us[] = { W_GREETING, W_ANSWER };
 	unsigned spared = d->waiting[W_GREETING] + d->waiting[W_ANSWER];
-	struct timer *t = oldest_of(d, for_them, 4);
+	const size_t each = sizeof(enum wait);
+	struct timer *t = oldest_of(d, for_them, sizeof(for_them) / each);
 
 	if (t == NULL || spared > d->cfg->max_conns / 2) {
-		struct timer *waits = oldest_of(d, for_us, 2);
+		struct timer *waits =
+		    oldest_of(d, for_us, sizeof(for_us) / each);
 
 		t = waits != NULL ? waits : t;
 	}

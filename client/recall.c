@@ -80,8 +80,8 @@ recall_names(const struct ticket *recall, const struct ticket *t)
 	return takes_back(recall, t) && !is_of_parts(recall, t);
 }
 
-bool
-recall_names_part(
+static bool
+names_part(
     const struct ticket *recall, const struct ticket *t, const uint8_t hash[32])
 {
 	return takes_back(recall, t) &&
@@ -97,7 +97,7 @@ drop_parts(const struct keystore *k, const struct ticket *recall,
 	size_t i;
 
 	for (i = 0; i < t->npart; i++)
-		if (recall_names_part(recall, t, t->part[i].hash))
+		if (names_part(recall, t, t->part[i].hash))
 			drop_part(k, t->part[i].hash);
 	return TOCSIN_OK;
 }
@@ -202,7 +202,7 @@ one_covers(struct desk_tx *tx, const uint8_t id[ID_LEN], const struct ticket *t,
 	if (recall != NULL && desk_find(tx, id, &n) == TOCSIN_OK &&
 	    desk_get(tx, n, &row) == TOCSIN_OK &&
 	    ticket_parse(recall, &note, row.note) == TOCSIN_OK)
-		covers = hash != NULL ? recall_names_part(recall, t, hash)
+		covers = hash != NULL ? names_part(recall, t, hash)
 				      : recall_names(recall, t);
 	free(recall);
 	return covers;

@@ -23,10 +23,8 @@
 enum tocsin_err MUST_USE recall_obey(
     struct desk_tx *tx, const struct keystore *k, const struct ticket *recall);
 
-/* Whether two headers say that, of the whole message or of a part of it. */
+/* Whether two headers say that, of the whole message. */
 bool recall_names(const struct ticket *recall, const struct ticket *t);
-bool recall_names_part(const struct ticket *recall, const struct ticket *t,
-    const uint8_t hash[32]);
 
 /* Whether `t`, a message of another member, was taken back, or a part of it. */
 bool recall_covers(struct desk_tx *tx, const struct ticket *t);

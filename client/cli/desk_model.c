@@ -87,8 +87,9 @@ sooner(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-int64_t
-model_due(const struct row *r)
+/* The next deadline; 0: none. */
+static int64_t
+next_due(const struct row *r)
 {
 	int64_t due = r->clock != NULL ? r->due : 0;
 	size_t i;
@@ -107,7 +108,7 @@ model_due(const struct row *r)
 bool
 model_late(const struct row *r, int64_t now)
 {
-	int64_t due = model_due(r);
+	int64_t due = next_due(r);
 
 	return (due > 0 && due < now) || (r->late && !r->closed);
 }
@@ -117,7 +118,7 @@ model_late(const struct row *r, int64_t now)
 void
 model_left(char out[32], const struct row *r, int64_t now)
 {
-	int64_t due = model_due(r), diff = due < now ? now - due : due - now;
+	int64_t due = next_due(r), diff = due < now ? now - due : due - now;
 	unsigned n = diff > UINT32_MAX ? UINT32_MAX : (unsigned)diff;
 
 	out[0] = '\0';
@@ -175,7 +176,7 @@ urgent_first(const void *a, const void *b)
 {
 	const struct row *x = *(const struct row *const *)a;
 	const struct row *y = *(const struct row *const *)b;
-	int64_t due_x = model_due(x), due_y = model_due(y);
+	int64_t due_x = next_due(x), due_y = next_due(y);
 	size_t rank_x = rank(x->m->precedence), rank_y = rank(y->m->precedence);
 
 	if (x->closed != y->closed)
@@ -385,8 +386,8 @@ model_resize(struct model *m, size_t height)
 	see_chosen(m);
 }
 
-void
-model_choose(struct model *m, size_t item)
+static void
+choose(struct model *m, size_t item)
 {
 	if (m->nitem == 0)
 		return;
@@ -417,9 +418,9 @@ static void
 move_by(struct model *m, size_t n, bool down)
 {
 	if (down)
-		model_choose(m, m->chosen + n);
+		choose(m, m->chosen + n);
 	else
-		model_choose(m, m->chosen > n ? m->chosen - n : 0);
+		choose(m, m->chosen > n ? m->chosen - n : 0);
 	list(m, true);
 }
 

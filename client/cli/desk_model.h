@@ -185,7 +185,6 @@ enum want model_key(struct model *m, uint32_t key);
 /* In line mode: a deed, or a whole line in place of the keys. */
 enum want model_begin(struct model *m, const struct deed *d);
 enum want model_enter(struct model *m, const char *line);
-void model_choose(struct model *m, size_t item);
 /* A ticket by its id, listed or not; false: it is not here. */
 bool model_at(struct model *m, const char *id);
 void model_list(struct model *m, enum model_show show);
@@ -218,8 +217,7 @@ void model_question(const struct model *m, struct buf *out);
 /* The words to choose from; NULL: any. */
 const struct word *model_choices(const struct model *m);
 
-/* The next deadline; 0: none. "3h05m", "late 12m", "" */
-int64_t model_due(const struct row *r);
+/* To the next deadline: "3h05m", "late 12m", "" */
 void model_left(char out[32], const struct row *r, int64_t now);
 bool model_late(const struct row *r, int64_t now);
 bool model_unfolded(const struct model *m, const struct row *r);

@@ -8,8 +8,9 @@
 #define LOUDER 7
 #define DAY 86400
 
-unsigned
-expiry_days(int64_t end, int64_t now)
+/* How many are left, counted up; 31 for more than 30, 0 when it is over. */
+static unsigned
+days_left(int64_t end, int64_t now)
 {
 	int64_t left = end - now;
 
@@ -22,7 +23,7 @@ expiry_days(int64_t end, int64_t now)
 static void
 warn(const char *what, int64_t end, int64_t now, const char *remedy)
 {
-	unsigned days = expiry_days(end, now);
+	unsigned days = days_left(end, now);
 
 	if (days > AHEAD)
 		return;

@@ -11,10 +11,6 @@
 
 #include "client/tocsin.h"
 
-/* How many days are left, counted up; 31 for more than 30, 0 when it is over.
- */
-unsigned expiry_days(int64_t end, int64_t now);
-
 /* A line on stderr for the roster, and for our member's announcement. */
 void expiry_warn(struct tocsin *t, int64_t now);
 

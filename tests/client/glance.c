@@ -86,18 +86,7 @@ end(void)
 static void
 give(size_t to, uint8_t kind, struct span note, struct span body)
 {
-	struct msg_entries *m = calloc(1, sizeof(*m));
-	struct intake in = { .parts = &desks[to].t->parts, .now = f.now };
-	uint64_t at = desks[to].cursor++;
-
-	m->n = 1;
-	m->entry[0] = (struct msg_entry){ .seq = desks[to].cursor,
-		.time = f.now,
-		.kind = kind,
-		.note = note,
-		.body = body };
-	MUST(intake_entries(&in, m, &at) == TOCSIN_OK);
-	free(m);
+	home_give(&desks[to].t->parts, &f, &desks[to].cursor, kind, note, body);
 }
 
 static uint64_t

@@ -78,12 +78,10 @@ end(void)
 static void
 deliver(struct tocsin *from, const char *id, struct tocsin *to)
 {
-	struct msg_entries *m = calloc(1, sizeof(*m));
-	struct intake in = { .parts = &to->parts, .now = f.now };
 	struct desk_message row;
 	struct desk_tx *tx;
 	uint8_t raw[ID_LEN];
-	uint64_t n, at = cursor++;
+	uint64_t n;
 	struct buf note = { 0 }, body = { 0 };
 
 	if (!id_parse(span_of(id), raw) ||
@@ -94,17 +92,9 @@ deliver(struct tocsin *from, const char *id, struct tocsin *to)
 	buf_add(&note, row.note);
 	buf_add(&body, row.body);
 	desk_end(tx);
-	m->n = 1;
-	m->entry[0] = (struct msg_entry){ .seq = cursor,
-		.time = f.now,
-		.kind = 1,
-		.note = buf_span(&note),
-		.body = buf_span(&body) };
-	if (intake_entries(&in, m, &at) != TOCSIN_OK)
-		abort();
+	home_give(&to->parts, &f, &cursor, 1, buf_span(&note), buf_span(&body));
 	buf_release(&note);
 	buf_release(&body);
-	free(m);
 }
 
 static void

@@ -46,18 +46,8 @@ end(void)
 static void
 deliver(const struct fx_ticket *k)
 {
-	struct msg_entries *m = calloc(1, sizeof(*m));
-	struct intake in = { .parts = &t->parts, .now = f.now };
-
-	m->n = 1;
-	m->entry[0] = (struct msg_entry){ .seq = cursor + 1,
-		.time = f.now,
-		.kind = 1,
-		.note = buf_span(&k->note),
-		.body = buf_span(&k->body) };
-	if (intake_entries(&in, m, &cursor) != TOCSIN_OK)
-		abort();
-	free(m);
+	home_give(
+	    &t->parts, &f, &cursor, 1, buf_span(&k->note), buf_span(&k->body));
 }
 
 static void

@@ -40,24 +40,15 @@ reopen(void)
 static void
 arrive(uint64_t n)
 {
-	struct msg_entries *m = calloc(1, sizeof(*m));
-	struct intake in = { .parts = &t->parts, .now = f.now };
 	uint8_t prev[ID_LEN];
 	struct fx_ticket k;
 
 	memset(prev, (int)n, sizeof(prev));
 	fixture_ticket(
 	    &k, &f, "mycert@my/desk1", "singcert@sg", 2 * n, prev, NULL, NULL);
-	m->n = 1;
-	m->entry[0] = (struct msg_entry){ .seq = cursor + 1,
-		.time = f.now,
-		.kind = 1,
-		.note = buf_span(&k.note),
-		.body = buf_span(&k.body) };
-	if (intake_entries(&in, m, &cursor) != TOCSIN_OK)
-		abort();
+	home_give(
+	    &t->parts, &f, &cursor, 1, buf_span(&k.note), buf_span(&k.body));
 	fx_ticket_release(&k);
-	free(m);
 }
 
 static void

@@ -44,19 +44,7 @@ end(void)
 static void
 give(struct tocsin *to, uint8_t kind, struct span note, struct span body)
 {
-	struct msg_entries *m = calloc(1, sizeof(*m));
-	struct intake in = { .parts = &to->parts, .now = f.now };
-	uint64_t at = cursor++;
-
-	m->n = 1;
-	m->entry[0] = (struct msg_entry){ .seq = cursor,
-		.time = f.now,
-		.kind = kind,
-		.note = note,
-		.body = body };
-	if (intake_entries(&in, m, &at) != TOCSIN_OK)
-		abort();
-	free(m);
+	home_give(&to->parts, &f, &cursor, kind, note, body);
 }
 
 /* The row of a message, copied; the caller frees note and body. */

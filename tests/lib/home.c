@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "tests/lib/home.h"
 
+#include "client/intake.h"
+
 #include "tests/lib/tap.h"
 
 #include <dirent.h>
@@ -166,6 +168,27 @@ home_make(
 	for (i = 0; i < f->n; i++)
 		home_take_keys(&h, f, i);
 	home_close(&h);
+}
+
+void
+home_give(struct sync_parts *to, const struct fixture *f, uint64_t *cursor,
+    uint8_t kind, struct span note, struct span body)
+{
+	struct msg_entries *m = calloc(1, sizeof(*m));
+	struct intake in = { .parts = to, .now = f->now };
+	uint64_t at = (*cursor)++;
+
+	if (m == NULL)
+		abort();
+	m->n = 1;
+	m->entry[0] = (struct msg_entry){ .seq = *cursor,
+		.time = f->now,
+		.kind = kind,
+		.note = note,
+		.body = body };
+	if (intake_entries(&in, m, &at) != TOCSIN_OK)
+		abort();
+	free(m);
 }
 
 size_t

@@ -39,6 +39,13 @@ void home_close(struct home *h);
 void home_take_roster(struct home *h, const struct fixture *f);
 void home_take_keys(struct home *h, const struct fixture *f, size_t i);
 
+/*
+ * An entry comes from the broker to whoever has these parts, as the next after
+ * *cursor, which goes on.
+ */
+void home_give(struct sync_parts *to, const struct fixture *f, uint64_t *cursor,
+    uint8_t kind, struct span note, struct span body);
+
 /* Files in a folder of the home, "spool"; 0 if there is no such folder. */
 size_t home_files(const char *dir, const char *folder);
 

@@ -242,8 +242,9 @@ desk_open(struct desk *d, const struct fixture *f, const char *broker,
 	unsigned tries = 0;
 
 	/*
-	 * nng 1.5 may lose the first request of a pipe on a busy machine, and
-	 * is not let send it again: who dials for earnest dials anew.
+	 * On a busy machine the first request of a new pipe had no answer,
+	 * once, and nng is not let send it again: who dials in earnest dials
+	 * anew.
 	 */
 	do {
 		desk_dial(d, broker);
