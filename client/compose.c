@@ -3,6 +3,7 @@
  */
 #include "client/handle.h"
 #include "client/incident.h"
+#include "client/once.h"
 #include "client/parts.h"
 #include "client/permit.h"
 #include "client/reader.h"
@@ -35,6 +36,7 @@ struct composing {
 
 	struct opened *first; /* of the thread; NULL: this is the first */
 	bool confirms;	      /* that a recall was obeyed */
+	bool repeats;	      /* it was posted before, under the same key */
 	char recall_of[ID_TEXT + 1]; /* whose attachments are recalled */
 	uint8_t recall[TICKET_PARTS_MAX][ID_LEN];
 	size_t nrecall;
@@ -1002,6 +1004,8 @@ keep(struct composing *c, struct desk_tx *tx, struct span note,
 		err = sync_own_part(c->t->sync, c->sealed[i].hash);
 	if (err == TOCSIN_OK)
 		err = desk_value_put(tx, DESK_SELF, buf_span(&self));
+	if (err == TOCSIN_OK && c->draft->once != NULL)
+		err = once_put(tx, c->draft->once, id, c->now);
 	buf_release(&self);
 	return err;
 }
@@ -1121,10 +1125,60 @@ begin(struct tocsin *t, bool writes, struct desk_tx **tx)
 	return err;
 }
 
+/* ---- what was posted already ---- */
+
+/* A key that stood for something in another ticket would hide this one. */
+static enum tocsin_err
+same_thread(struct composing *c, struct desk_tx *tx, const uint8_t id[ID_LEN])
+{
+	struct desk_message was, of;
+	enum tocsin_err err;
+	uint64_t n;
+
+	if (desk_find(tx, id, &n) != TOCSIN_OK ||
+	    desk_get(tx, n, &was) != TOCSIN_OK)
+		return TOCSIN_OK; /* nothing is left to compare with */
+	of = was;
+	if (c->draft->thread == NULL) {
+		memcpy(of.thread, was.id, ID_LEN);
+	} else {
+		err = find_message(c->t, tx, c->draft->thread, &n);
+		if (err == TOCSIN_OK)
+			err = desk_get(tx, n, &of);
+		if (err != TOCSIN_OK)
+			return err;
+	}
+	return memcmp(of.thread, was.thread, ID_LEN) == 0
+		   ? TOCSIN_OK
+		   : fail(TOCSIN_EUSAGE,
+			 "the key %s stands for a message of another ticket; "
+			 "put the ticket's id into the key",
+			 c->draft->once);
+}
+
+/* Sets c->repeats, and then the id of what was posted under this key. */
+static enum tocsin_err
+find_first(struct composing *c, struct desk_tx *tx, uint8_t id[ID_LEN])
+{
+	enum tocsin_err err;
+
+	c->repeats = false;
+	if (c->draft->once == NULL)
+		return TOCSIN_OK;
+	err = once_find(tx, c->draft->once, id);
+	if (err == TOCSIN_ENOTFOUND)
+		return TOCSIN_OK;
+	if (err != TOCSIN_OK)
+		return fail(err, "the desk: %s", tocsin_err_text(err));
+	c->repeats = true;
+	return same_thread(c, tx, id);
+}
+
 /* Attachments are slow: before a transaction, and after a look whether. */
 static enum tocsin_err
 look_and_attach(struct composing *c)
 {
+	uint8_t id[ID_LEN];
 	struct desk_tx *tx = NULL;
 	enum tocsin_err err;
 
@@ -1132,11 +1186,13 @@ look_and_attach(struct composing *c)
 		return TOCSIN_OK;
 	err = begin(c->t, false, &tx);
 	if (err == TOCSIN_OK)
+		err = find_first(c, tx, id);
+	if (err == TOCSIN_OK && !c->repeats)
 		err = prepare(c, tx);
 	desk_end(tx);
 	forget(c);
 	pthread_mutex_unlock(&c->t->lock);
-	return err == TOCSIN_OK ? seal_attachments(c) : err;
+	return err == TOCSIN_OK && !c->repeats ? seal_attachments(c) : err;
 }
 
 /* Messages that are kept together or not at all, and a reader's step. */
@@ -1149,6 +1205,20 @@ struct sending {
 	uint64_t number;
 	uint8_t (*raw)[ID_LEN];
 };
+
+/* A repeat writes nothing, and is not judged again. */
+static enum tocsin_err
+make_one(struct composing *c, struct desk_tx *tx, uint8_t id[ID_LEN])
+{
+	enum tocsin_err err = find_first(c, tx, id);
+
+	if (err != TOCSIN_OK || c->repeats)
+		return err;
+	err = prepare(c, tx);
+	if (err == TOCSIN_OK)
+		err = write_content(c);
+	return err == TOCSIN_OK ? seal(c, tx, id) : err;
+}
 
 static enum tocsin_err
 make_all(const struct sending *s, struct desk_tx *tx)
@@ -1164,13 +1234,8 @@ make_all(const struct sending *s, struct desk_tx *tx)
 		    err != TOCSIN_EUSAGE)
 			fail(err, "the desk: %s", tocsin_err_text(err));
 	}
-	for (i = 0; err == TOCSIN_OK && i < s->n; i++) {
-		err = prepare(s->c[i], tx);
-		if (err == TOCSIN_OK)
-			err = write_content(s->c[i]);
-		if (err == TOCSIN_OK)
-			err = seal(s->c[i], tx, s->raw[i]);
-	}
+	for (i = 0; err == TOCSIN_OK && i < s->n; i++)
+		err = make_one(s->c[i], tx, s->raw[i]);
 	return err;
 }
 
@@ -1196,8 +1261,9 @@ send_all(const struct sending *s)
 			fail(err, "the desk: %s", tocsin_err_text(err));
 	}
 	desk_end(tx);
-	for (i = 0; err != TOCSIN_OK && i < s->n; i++)
-		drop_spooled(s->c[i]);
+	for (i = 0; i < s->n; i++)
+		if (err != TOCSIN_OK || s->c[i]->repeats)
+			drop_spooled(s->c[i]);
 	return err;
 }
 
@@ -1242,6 +1308,11 @@ good_answer(struct composing *c)
 
 	if (d->kind == NULL)
 		return fail(TOCSIN_EUSAGE, "say what kind of message it is");
+	if (d->once != NULL && !once_good(d->once))
+		return fail(TOCSIN_EUSAGE,
+		    "the key of what is said once has 1 to %d bytes of "
+		    "printable ASCII",
+		    ONCE_KEY_MAX);
 	ack = strcmp(d->kind, "ack") == 0;
 	if (!ack && (d->answer != NULL || d->reason != NULL))
 		return fail(TOCSIN_EUSAGE,
@@ -1298,6 +1369,9 @@ send(struct sending *s, const struct tocsin_draft *drafts,
 		err = send_all(s);
 	for (i = 0; err == TOCSIN_OK && ids != NULL && i < s->n; i++)
 		id_print(ids[i], s->raw[i]);
+	for (i = 0; err == TOCSIN_OK && i < s->n; i++)
+		if (drafts[i].repeated != NULL)
+			*drafts[i].repeated = s->c[i]->repeats;
 	for (i = 0; s->c != NULL && i < s->n; i++)
 		composing_free(s->c[i]);
 	free(s->c);
@@ -1306,8 +1380,8 @@ send(struct sending *s, const struct tocsin_draft *drafts,
 }
 
 enum tocsin_err
-draft_look(struct tocsin *t, const struct tocsin_draft *draft,
-    struct draft_look *out)
+draft_look(
+    struct tocsin *t, const struct tocsin_draft *draft, struct draft_look *out)
 {
 	struct composing *c[1] = { NULL };
 	struct sending s = { .t = t, .c = c, .n = 1 };

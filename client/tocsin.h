@@ -112,16 +112,28 @@ struct tocsin_draft {
 	const char *resolution; /* of a close; NULL: none is given */
 	const char *const *clients; /* of a share or escalation: those of `to`
 				       that are our clients */
-	const char *const *recall; /* of a recall, whose `thread` is what is
-				      taken back: of its attachments only
-				      these, NULL-terminated; NULL: all */
+	const char *const *recall;  /* of a recall, whose `thread` is what is
+				       taken back: of its attachments only
+				       these, NULL-terminated; NULL: all */
+
+	/*
+	 * The caller's own key for this message, 1 to 128 bytes of printable
+	 * ASCII, or NULL. Posted again under a key that this home knows, in
+	 * whatever process, nothing is written, the rest of the draft is not
+	 * looked at, and the id is that of the first; *repeated, if not NULL,
+	 * says which it was. The key is kept in the change that keeps the
+	 * message, for 400 days. EUSAGE if it stands for one of another ticket.
+	 */
+	const char *once;
+	bool *repeated;
 };
 
 /*
  * Seal, sign and put into the outbox; done when it is on this disk. The id is
  * final. Fails without a trace: unknown member ENOTENROLLED, member without
  * keys EKEYSEXPIRED, expired roster EROSTEREXPIRED, wrong word EUSAGE,
- * attachment ETOOLARGE or ENOTFOUND.
+ * attachment ETOOLARGE or ENOTFOUND. Who may be killed before it has noted that
+ * it posted gives the draft a key, `once`, and posts again.
  */
 TOCSIN_API enum tocsin_err tocsin_post(struct tocsin *t,
     const struct tocsin_draft *draft, char id[TOCSIN_ID_TEXT]) TOCSIN_MUST_USE;
@@ -215,7 +227,8 @@ TOCSIN_API enum tocsin_err tocsin_commit(
  * nothing is; so what is answered with this call is answered once, whenever the
  * process is killed. ids[i] is that of drafts[i]; NULL if nobody wants them.
  * EDUPLICATE: the reader is beyond `number` already (another process has its
- * name), and nothing was posted. Fails otherwise as tocsin_post() does.
+ * name), and nothing was posted. Fails otherwise as tocsin_post() does. A draft
+ * whose key `once` is known is not posted again, and the step is made.
  */
 TOCSIN_API enum tocsin_err tocsin_commit_post(struct tocsin *t,
     const char *reader, uint64_t number, const struct tocsin_draft *drafts,

@@ -41,6 +41,7 @@ static const struct {
 	unsigned in;
 } members[] = {
 	{ "id", WORD, AT(thread), REPLY },
+	{ "once", WORD, AT(once), REPLY | IN(POST) },
 	{ "text", WORD, AT(text), REPLY | IN(POST) },
 	{ "answer", WORD, AT(answer), IN(ACK) },
 	{ "reason", WORD, AT(reason), IN(ACK) },

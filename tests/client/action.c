@@ -45,7 +45,8 @@ static const char all[] =
     "{\"do\":\"post\",\"to\":[\"lacert@la\",\"mycert@my\"],\"tlp\":\"AMBER\","
     "\"subject\":\"S\",\"kind\":\"request\",\"labels\":[\"a\"],"
     "\"class\":\"other:other\",\"content\":{\"x\":1}}\n"
-    "{\"do\":\"query\",\"text\":\"Yours?\",\"to\":[\"mycert@my\"]}\n"
+    "{\"do\":\"query\",\"text\":\"Yours?\",\"to\":[\"mycert@my\"],"
+    "\"once\":\"alarm 17/query\"}\n"
     "{\"do\":\"close\",\"resolution\":\"resolved\"}";
 
 static void
@@ -79,6 +80,9 @@ test_all(void)
 		strcmp(d[5].to[0], "mycert@my") == 0 &&
 		strcmp(d[6].resolution, "resolved") == 0,
 	    "a query asks, a close has a resolution");
+	ok(d[5].once != NULL && strcmp(d[5].once, "alarm 17/query") == 0 &&
+		d[6].once == NULL,
+	    "an action may have a key, under which it is done once");
 	actions_release(&a);
 	ok(parse(&a, "") && a.n == 0, "nothing is no action");
 	actions_release(&a);
