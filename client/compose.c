@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Drafts to sealed messages: tocsin_post(), tocsin_ack(), tocsin_commit_post().
  */
+#include "client/circle.h"
 #include "client/handle.h"
 #include "client/incident.h"
 #include "client/once.h"
@@ -27,6 +28,9 @@ struct composing {
 	const char *reason;	/* and as RFC 6545 writes it */
 	const char *resolution; /* of a close */
 	int64_t now, after;	/* `after`: it is written no earlier */
+
+	struct circles circles;		    /* if the draft names one */
+	struct circle_names named, clients; /* the draft's, without circles */
 
 	struct ticket header;
 	size_t nto;
@@ -328,7 +332,7 @@ static enum tocsin_err
 may_call_client(const struct composing *c, const char *member)
 {
 	struct span own = member_nation(span_of(c->t->parts.keys->member));
-	const char *const *to = c->draft->to;
+	const char *const *to = c->named.name;
 
 	if (!carries(c))
 		return fail(
@@ -346,7 +350,7 @@ may_call_client(const struct composing *c, const char *member)
 static enum tocsin_err
 may_widen(struct composing *c, struct desk_tx *tx, size_t before)
 {
-	const char *const *client = c->draft->clients;
+	const char *const *client = c->clients.name;
 	const struct permit_wish w = { .thread = c->first->row.thread,
 		.first = &c->first->ticket,
 		.carries = carries(c),
@@ -399,15 +403,52 @@ seal_for(struct composing *c, size_t i)
 	return TOCSIN_OK;
 }
 
+static bool
+names_circle(const char *const *names)
+{
+	for (; names != NULL && *names != NULL; names++)
+		if ((*names)[0] == '@')
+			return true;
+	return false;
+}
+
+/* As the file is now: a bot that runs for weeks uses what was mended. */
+static enum tocsin_err
+load_circles(struct composing *c)
+{
+	enum tocsin_err err;
+	char why[1024];
+
+	if (!names_circle(c->draft->to) && !names_circle(c->draft->clients))
+		return TOCSIN_OK;
+	err = circles_load(&c->circles, c->t->parts.keys->home, why);
+	return err == TOCSIN_OK ? err : fail(err, "%s", why);
+}
+
+/* No name of a circle goes beyond this: what is sealed has members alone. */
+static enum tocsin_err
+expand_circles(struct composing *c)
+{
+	const struct roster *r = c->t->belief.roster;
+	enum tocsin_err err;
+	char why[1024];
+
+	err = circles_expand(&c->circles, r, c->draft->to, &c->named, why);
+	if (err == TOCSIN_OK)
+		err = circles_expand(
+		    &c->circles, r, c->draft->clients, &c->clients, why);
+	return err == TOCSIN_OK ? err : fail(err, "%s", why);
+}
+
 static enum tocsin_err
 choose_recipients(struct composing *c, struct desk_tx *tx)
 {
-	const char *const *to = c->draft->to;
-	enum tocsin_err err = TOCSIN_OK;
+	enum tocsin_err err = expand_circles(c);
+	const char *const *to = c->named.name;
 	size_t i, before;
 	bool all = c->first != NULL && (to == NULL || carries(c));
 
-	if (c->first != NULL)
+	if (err == TOCSIN_OK && c->first != NULL)
 		err = add_participants(c, tx);
 	before = c->nto;
 	for (i = 0; err == TOCSIN_OK && to != NULL && to[i] != NULL; i++)
@@ -545,7 +586,7 @@ carry_grants(struct composing *c, struct incident_draft *d)
 			c->grants[n++] = c->permits.note[i];
 	c->grants[n] = NULL;
 	d->grants = c->grants;
-	d->clients = c->draft->clients;
+	d->clients = (const char *const *)c->clients.name;
 }
 
 static enum tocsin_err
@@ -1108,6 +1149,8 @@ forget(struct composing *c)
 	c->nto = 0;
 	c->nrecall = 0;
 	permits_release(&c->permits);
+	circle_names_release(&c->named);
+	circle_names_release(&c->clients);
 	memset(&c->header, 0, sizeof(c->header));
 }
 
@@ -1273,6 +1316,7 @@ composing_free(struct composing *c)
 	if (c == NULL)
 		return;
 	forget(c);
+	circles_release(&c->circles);
 	free(c->attachment);
 	free(c->sealed);
 	buf_release(&c->parts_age);
@@ -1340,6 +1384,7 @@ static enum tocsin_err
 compose(struct sending *s, size_t i, const struct tocsin_draft *draft)
 {
 	struct composing *c = calloc(1, sizeof(*c));
+	enum tocsin_err err;
 
 	if (c == NULL)
 		return fail(TOCSIN_EINTERNAL, "no memory");
@@ -1348,7 +1393,8 @@ compose(struct sending *s, size_t i, const struct tocsin_draft *draft)
 	c->draft = draft;
 	c->confirms = s->owed != NULL;
 	c->now = (int64_t)time(NULL);
-	return good_answer(c);
+	err = load_circles(c);
+	return err == TOCSIN_OK ? good_answer(c) : err;
 }
 
 /* One step, or a post of one. */

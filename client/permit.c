@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/permit.h"
 
+#include "client/circle.h"
 #include "client/incident.h"
 #include "client/vocab.h"
 #include "crypto/shortid.h"
@@ -444,6 +445,49 @@ permits_judge(struct tocsin *t, struct tocsin_list *l)
 		   : fail(err, "the desk: %s", tocsin_err_text(err));
 }
 
+/* ---- circles ---- */
+
+/* What is asked and granted is of members; see circle.h. */
+struct named {
+	struct circles circles;
+	struct circle_names to;
+};
+
+static enum tocsin_err
+name_members(struct named *n, struct tocsin *t, const char *const *to)
+{
+	struct desk_tx *tx = NULL;
+	enum tocsin_err err;
+	char why[1024];
+
+	err = circles_load(&n->circles, t->parts.keys->home, why);
+	if (err != TOCSIN_OK)
+		return fail(err, "%s", why);
+	pthread_mutex_lock(&t->lock);
+	err = begin_read(t, &tx);
+	if (err == TOCSIN_OK) {
+		err = belief_load(&t->belief, tx);
+		if (err != TOCSIN_OK)
+			snprintf(why, sizeof(why), "the desk's roster: %s",
+			    tocsin_err_text(err));
+		else
+			err = circles_expand(
+			    &n->circles, t->belief.roster, to, &n->to, why);
+		if (err != TOCSIN_OK)
+			fail(err, "%s", why);
+	}
+	desk_end(tx);
+	pthread_mutex_unlock(&t->lock);
+	return err;
+}
+
+static void
+named_release(struct named *n)
+{
+	circle_names_release(&n->to);
+	circles_release(&n->circles);
+}
+
 /* ---- asking ---- */
 
 static enum tocsin_err
@@ -536,12 +580,14 @@ permit_ask(struct tocsin *t, const char *id, const char *const *to,
     const char *tlp, const char *text, char out[TOCSIN_ID_TEXT])
 {
 	struct opened *o = calloc(1, sizeof(*o));
+	struct named n = { .to.n = 0 };
 	enum ticket_tlp label;
-	enum tocsin_err err = TOCSIN_OK;
+	enum tocsin_err err;
 
 	if (o == NULL)
 		return fail(TOCSIN_EINTERNAL, "no memory");
-	if (tlp != NULL)
+	err = name_members(&n, t, to);
+	if (err == TOCSIN_OK && tlp != NULL)
 		err = label_from(&label, tlp);
 	if (err == TOCSIN_OK)
 		err = find(t, id, o);
@@ -549,8 +595,9 @@ permit_ask(struct tocsin *t, const char *id, const char *const *to,
 		err = fail(
 		    TOCSIN_EUSAGE, "%s is yours: nobody is to be asked", id);
 	if (err == TOCSIN_OK)
-		err = send_ask(t, o, to,
+		err = send_ask(t, o, n.to.name,
 		    tlp != NULL ? ticket_tlp_name(label) : NULL, text, out);
+	named_release(&n);
 	opened_release(o);
 	free(o);
 	return err;
@@ -659,24 +706,28 @@ permit_grant(struct tocsin *t, const char *id, const char *const *to,
 	struct opened *o = calloc(1, sizeof(*o));
 	struct grant *g = calloc(1, sizeof(*g));
 	struct incident in = { 0 };
+	struct named n = { .to.n = 0 };
 	struct tocsin_draft d = {
 		.kind = "result", .thread = id, .text = text
 	};
 	enum tocsin_err err = TOCSIN_EINTERNAL;
 
 	err = o != NULL && g != NULL ? find(t, id, o) : fail(err, "no memory");
+	if (err == TOCSIN_OK)
+		err = name_members(&n, t, to);
 	if (err == TOCSIN_OK &&
 	    incident_parse(&in, o->contents.json) != TOCSIN_OK)
 		err = fail(TOCSIN_EMALFORMED, "%s is not readable", id);
 	if (err == TOCSIN_OK)
-		err = grant_wish(
-		    t, o, json_object_get(in.root, "permission"), g, to, tlp);
+		err = grant_wish(t, o, json_object_get(in.root, "permission"),
+		    g, n.to.name, tlp);
 	if (err == TOCSIN_OK) {
 		const char *const whom[] = { g->holder, NULL };
 
 		d.to = whom;
 		err = post(t, &d, signed_json(t, g), out);
 	}
+	named_release(&n);
 	incident_release(&in);
 	if (o != NULL)
 		opened_release(o);

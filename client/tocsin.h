@@ -77,8 +77,9 @@ struct tocsin_draft {
 	const char *kind;	/* report request query open a ticket; in one
 				   update result escalate share close reopen
 				   recall ack, and these three again */
-	const char *const *to;	/* members, "mycert@my"; NULL-terminated. In a
-				   thread NULL means its participants */
+	const char *const *to;	/* members, "mycert@my", and circles, "@asean",
+				   which are expanded here; NULL-terminated. In
+				   a thread NULL means its participants */
 	const char *tlp;	/* RED AMBER+STRICT AMBER GREEN CLEAR; needed.
 				   In a thread NULL takes the thread's */
 	const char *precedence; /* flash immediate priority routine */

@@ -5,6 +5,7 @@
  * the table of commands, the vocabularies, and for members and tickets the
  * desk, which takes no passphrase and no broker.
  */
+#include "client/circle.h"
 #include "client/cli/cmds.h"
 #include "client/cli/view.h"
 #include "client/desk.h"
@@ -35,6 +36,20 @@ offer_members(const struct belief *b, const char *typed)
 			offer(b->roster->member[i].name, typed);
 }
 
+/* Circles as well: whom it is to may be one. */
+static void
+offer_circles(const char *home, const char *typed)
+{
+	struct circles all;
+	char why[1024];
+	size_t i;
+
+	if (circles_load(&all, home, why) == TOCSIN_OK)
+		for (i = 0; i < all.n; i++)
+			offer(all.circle[i].name, typed);
+	circles_release(&all);
+}
+
 /* The newest first; each once for every run of messages is often enough. */
 static enum tocsin_err
 offer_tickets(struct desk *desk, const char *typed)
@@ -63,17 +78,22 @@ offer_tickets(struct desk *desk, const char *typed)
 	return err;
 }
 
+enum { MEMBERS = 1, CIRCLES = 2, TICKETS = 4 };
+
 /* Where there is no home there is nothing to offer. */
 static void
-offer_of_home(struct cli *c, bool members, const char *typed)
+offer_of_home(struct cli *c, unsigned what, const char *typed)
 {
 	struct belief belief = { 0 };
 	struct desk *desk = NULL;
+	struct keystore config;
 
-	if (cli_desk(c, NULL, &desk, &belief) == 0) {
-		if (members)
+	if (cli_desk(c, &config, &desk, &belief) == 0) {
+		if (what & MEMBERS)
 			offer_members(&belief, typed);
-		else
+		if (what & CIRCLES)
+			offer_circles(config.home, typed);
+		if (what & TICKETS)
 			offer_tickets(desk, typed);
 	}
 	belief_release(&belief);
@@ -196,8 +216,9 @@ offer_words(struct cli *cli, const struct cmd *c, int argc, char **argv)
 	const char *typed = argv[argc - 1], *before = argv[argc - 2];
 
 	if (typed[0] != '-' &&
-	    (behind_to(argc, argv) || strcmp(before, "--from") == 0)) {
-		offer_of_home(cli, true, typed);
+	    (behind_to(argc, argv) || strcmp(before, "--from") == 0 ||
+		strcmp(before, "--client") == 0)) {
+		offer_of_home(cli, MEMBERS | CIRCLES, typed);
 		return;
 	}
 	if (before[0] == '-' &&
@@ -209,7 +230,9 @@ offer_words(struct cli *cli, const struct cmd *c, int argc, char **argv)
 	if (strcmp(c->name, "help") == 0)
 		offer_commands(typed);
 	if (argc == 2 && typed[0] != '-' && takes_ticket(c))
-		offer_of_home(cli, false, typed);
+		offer_of_home(cli, TICKETS, typed);
+	if (strcmp(c->name, "circles") == 0)
+		offer_of_home(cli, CIRCLES, typed);
 	offer_usage(c->usage, typed);
 	if (typed[0] == '-')
 		offer_usage(cmds_common, typed);

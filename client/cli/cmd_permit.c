@@ -35,6 +35,7 @@ run(struct permitting *p)
 
 	if (status != 0)
 		return status;
+	say_circles(t, p->to.word);
 	err = send(p, t, id);
 	if (ask_first(p->c, t, err))
 		err = send(p, t, id);

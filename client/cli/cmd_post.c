@@ -251,6 +251,7 @@ post(struct posting *p)
 		status = cli_open(p->c, &p->t);
 	if (status != 0)
 		return status;
+	say_circles(p->t, p->d.to);
 	err = tocsin_post(p->t, &p->d, id);
 	/* Not found is a file here; what the broker has is another matter. */
 	if (err != TOCSIN_ENOTFOUND && ask_first(p->c, p->t, err))

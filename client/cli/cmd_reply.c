@@ -57,6 +57,7 @@ reply(struct reply *r)
 	r->d.nattachments = r->attach.n;
 	status = cli_open(r->c, &t);
 	if (status == 0) {
+		say_circles(t, r->d.to);
 		err = tocsin_post(t, &r->d, id);
 		if (ask_first(r->c, t, err))
 			err = tocsin_post(t, &r->d, id);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/cli/desk_work.h"
 
+#include "client/circle.h"
 #include "client/cli/print.h"
 #include "client/cli/reading.h"
 #include "client/cli/view.h"
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* ---- members ---- */
 
@@ -24,22 +26,48 @@ free_members(struct work *w)
 }
 
 static void
+add_member(struct work *w, const char *name)
+{
+	w->member[w->nmember] = strdup(name);
+	w->nmember += w->member[w->nmember] != NULL;
+}
+
+/* Circles too; what is wrong with one is said when it is looked whom it is. */
+static void
 read_members(struct work *w)
 {
 	const struct roster *r = w->t->belief.roster;
+	struct circles all;
+	char why[1024];
 	size_t i;
 
 	free_members(w);
+	if (circles_load(&all, w->t->parts.keys->home, why) != TOCSIN_OK)
+		model_say(&w->m, true, why);
 	w->serial = r != NULL ? r->serial : 0;
-	w->member = calloc((r != NULL ? r->nmember : 0) + 1, sizeof(char *));
-	for (i = 0; w->member != NULL && r != NULL && i < r->nmember; i++) {
-		if (r->member[i].suspended ||
-		    strcmp(r->member[i].name, w->own) == 0)
-			continue;
-		w->member[w->nmember] = strdup(r->member[i].name);
-		w->nmember += w->member[w->nmember] != NULL;
-	}
+	w->member =
+	    calloc((r != NULL ? r->nmember : 0) + all.n + 1, sizeof(char *));
+	for (i = 0; w->member != NULL && r != NULL && i < r->nmember; i++)
+		if (!r->member[i].suspended &&
+		    strcmp(r->member[i].name, w->own) != 0)
+			add_member(w, r->member[i].name);
+	for (i = 0; w->member != NULL && i < all.n; i++)
+		add_member(w, all.circle[i].name);
 	w->m.members = (const char *const *)w->member;
+	circles_release(&all);
+}
+
+/* When the home's file was written last; 0: there is none. */
+static int64_t
+circles_written(const struct work *w)
+{
+	char path[640];
+	struct stat st;
+
+	keystore_path(path, w->t->parts.keys->home, "circles.conf");
+	return stat(path, &st) == 0 ? st.st_mtim.tv_sec * INT64_C(1000000000) +
+					  st.st_mtim.tv_nsec
+				    : 0;
 }
 
 /* A draft that is being asked about has the names of the old roster. */
@@ -47,14 +75,17 @@ static void
 refresh_members(struct work *w)
 {
 	static const char *const nobody[] = { NULL };
+	int64_t written = circles_written(w);
 	const struct roster *r;
 
 	if (w->m.mode == MODE_ASK || w->m.mode == MODE_SURE)
 		return;
 	pthread_mutex_lock(&w->t->lock);
 	r = w->t->belief.roster;
-	if (w->member == NULL || (r != NULL && r->serial != w->serial))
+	if (w->member == NULL || (r != NULL && r->serial != w->serial) ||
+	    written != w->written)
 		read_members(w);
+	w->written = written;
 	pthread_mutex_unlock(&w->t->lock);
 	if (w->m.members == NULL)
 		w->m.members = nobody;

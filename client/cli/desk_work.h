@@ -24,9 +24,11 @@ struct work {
 	struct rows *rows;
 
 	char own[MEMBER_MAX + 1];
-	char **member; /* all others that may be sent to; NULL-terminated */
+	char **member; /* all others that may be sent to, and circles;
+			  NULL-terminated */
 	size_t nmember;
 	uint64_t serial; /* of the roster that they are from */
+	int64_t written; /* when the circles were */
 
 	char *text; /* of the open ticket, with our colours; or NULL */
 	char of[TOCSIN_ID_TEXT];

@@ -107,6 +107,8 @@ const struct cmd cmds[] = {
 	    "explain a reason code, or why a message is where it is" },
 	{ "words", cmd_words, "[LIST]",
 	    "list the words that a ticket can have, and what they mean" },
+	{ "circles", cmd_circles, "[CIRCLE]",
+	    "list the named groups that this home knows" },
 	{ "init", cmd_init,
 	    "--federation F --member M --device D "
 	    "[--role officer|bot|reader] --broker URL "

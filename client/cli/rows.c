@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/cli/rows.h"
 
+#include "client/circle.h"
 #include "client/cli/view.h"
 #include "client/glance.h"
 #include "client/vocab.h"
@@ -22,6 +23,8 @@ struct load {
 	int64_t now;
 	struct held *out;
 	struct tocsin_list *coming;
+	struct circles circles;
+	struct circle_names senders; /* members and nations */
 };
 
 const char *const rows_states[] = { "coming", "recalled", "refused", "queued",
@@ -98,19 +101,23 @@ is_from(const char *device, const char *typed)
 }
 
 static bool
-fits(const struct rows_filter *f, const struct row *r)
+fits(const struct load *l, const struct row *r)
 {
+	const struct rows_filter *f = l->filter;
 	size_t i;
+
+	if (f == NULL)
+		return true;
 
 	for (i = 0; i < f->states.n; i++)
 		if (strcmp(f->states.word[i], r->state) == 0)
 			break;
 	if (f->states.n > 0 && i == f->states.n)
 		return false;
-	for (i = 0; i < f->senders.n; i++)
-		if (is_from(r->m->from, f->senders.word[i]))
+	for (i = 0; i < l->senders.n; i++)
+		if (is_from(r->m->from, l->senders.name[i]))
 			break;
-	if (f->senders.n > 0 && i == f->senders.n)
+	if (f->senders.n > 0 && i == l->senders.n)
 		return false;
 	return (!f->mine || r->mine) && (!f->unacked || r->unacked) &&
 	       (!f->overdue || r->late) && r->m->time >= f->since &&
@@ -308,7 +315,7 @@ add(struct load *l, const struct tocsin_message *m, const struct glance *g)
 	if ((g != NULL && !add_places(l, r, g)) || !add_coming(l, r))
 		return false;
 	judge(r, l->now);
-	l->out->rows.n += l->filter == NULL || fits(l->filter, r);
+	l->out->rows.n += fits(l, r);
 	return true;
 }
 
@@ -333,6 +340,81 @@ add_all(struct load *l)
 	return true;
 }
 
+/* ---- whose ---- */
+
+/* What is neither a circle nor a nation, nor anybody's whose tickets we have.
+ */
+static enum tocsin_err
+known_sender(struct load *l, const struct roster *r, const char *typed)
+{
+	const struct glances *g = &l->out->glances;
+	struct guess near = guess_of(typed);
+	size_t i;
+
+	if (r == NULL || circle_is_nation(r, typed))
+		return TOCSIN_OK;
+	for (i = 0; i < g->n; i++)
+		if (is_from(g->glance[i].m->from, typed))
+			return TOCSIN_OK;
+	for (i = 0; i < l->circles.n; i++)
+		guess_at(&near, l->circles.circle[i].name);
+	for (i = 0; i < r->nmember; i++)
+		guess_at(&near, strchr(r->member[i].name, '@'));
+	return fail(TOCSIN_EUSAGE,
+	    "--from: %s is neither a nation nor a circle; the nearest is %s",
+	    typed, near.best != NULL ? near.best : "none");
+}
+
+/* `@x` is a circle's members, or all of a nation; circle.h sees to it that it
+ * is never both. */
+static enum tocsin_err
+add_sender(struct load *l, const struct roster *r, const char *typed)
+{
+	const struct circle *c =
+	    typed[0] == '@' ? circles_find(&l->circles, typed) : NULL;
+	const char **grown = realloc(l->senders.name,
+	    (l->senders.n + (c != NULL ? c->n : 1)) * sizeof(*grown));
+	enum tocsin_err err = TOCSIN_OK;
+	size_t i;
+
+	if (grown == NULL)
+		return fail(TOCSIN_EINTERNAL, "no memory");
+	l->senders.name = grown;
+	if (c != NULL && circle_is_nation(r, typed))
+		return fail(TOCSIN_EUSAGE,
+		    "--from: %s is a nation, and a circle in %s: give the "
+		    "circle another name",
+		    typed, l->circles.file[c->file]);
+	for (i = 0; c != NULL && i < c->n; i++)
+		grown[l->senders.n++] = c->member[i];
+	if (c == NULL)
+		grown[l->senders.n++] = typed;
+	if (c == NULL && typed[0] == '@')
+		err = known_sender(l, r, typed);
+	return err;
+}
+
+static enum tocsin_err
+find_senders(struct load *l)
+{
+	const struct list *typed = &l->filter->senders;
+	enum tocsin_err err = TOCSIN_OK;
+	char why[1024];
+	size_t i;
+
+	for (i = 0; i < typed->n && typed->word[i][0] != '@'; i++)
+		;
+	if (i < typed->n)
+		err = circles_load(&l->circles, l->t->parts.keys->home, why);
+	if (err != TOCSIN_OK)
+		return fail(err, "%s", why);
+	pthread_mutex_lock(&l->t->lock);
+	for (i = 0; err == TOCSIN_OK && i < typed->n; i++)
+		err = add_sender(l, l->t->belief.roster, typed->word[i]);
+	pthread_mutex_unlock(&l->t->lock);
+	return err;
+}
+
 enum tocsin_err
 rows_load(struct tocsin *t, const struct rows_filter *f, int64_t now,
     struct rows **out)
@@ -347,8 +429,12 @@ rows_load(struct tocsin *t, const struct rows_filter *f, int64_t now,
 	err = tocsin_coming(t, &l.coming);
 	if (err == TOCSIN_OK)
 		err = glances_load(t, &l.out->glances);
+	if (err == TOCSIN_OK && f != NULL)
+		err = find_senders(&l);
 	if (err == TOCSIN_OK && !add_all(&l))
 		err = fail(TOCSIN_EINTERNAL, "no memory");
+	circle_names_release(&l.senders);
+	circles_release(&l.circles);
 	tocsin_list_free(l.coming);
 	if (err == TOCSIN_OK)
 		*out = &l.out->rows;

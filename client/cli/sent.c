@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/cli/sent.h"
 
+#include "client/circle.h"
 #include "client/cli/print.h"
 #include "client/cli/view.h"
 #include "client/handle.h"
@@ -83,6 +84,46 @@ ask_first(struct cli *c, struct tocsin *t, enum tocsin_err err)
 		return true;
 	(void)fail(err, "%s", why); /* not that nobody could be asked */
 	return false;
+}
+
+/* As many on a line as fit, so that none is cut. */
+static void
+say_circle(const struct circle *c)
+{
+	char line[1024];
+	const char *between;
+	size_t i = 0, n;
+
+	do {
+		n = (size_t)snprintf(line, sizeof(line), "%s is", c->name);
+		between = " ";
+		for (; i < c->n && n + MEMBER_MAX + 2 < sizeof(line); i++) {
+			n += (size_t)snprintf(line + n, sizeof(line) - n,
+			    "%s%s", between, c->member[i]);
+			between = ", ";
+		}
+		cli_note("%s", line);
+	} while (i < c->n);
+}
+
+void
+say_circles(struct tocsin *t, const char *const *names)
+{
+	struct circles all = { .n = 0 };
+	const struct circle *c;
+	char why[1024];
+
+	for (; names != NULL && *names != NULL; names++) {
+		if ((*names)[0] != '@')
+			continue;
+		if (all.circle == NULL &&
+		    circles_load(&all, t->parts.keys->home, why) != TOCSIN_OK)
+			break;
+		c = circles_find(&all, *names);
+		if (c != NULL && c->n > 0)
+			say_circle(c);
+	}
+	circles_release(&all);
 }
 
 /* To somebody who looks at it; a program has the status. */

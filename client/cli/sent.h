@@ -19,6 +19,13 @@
  */
 bool ask_first(struct cli *c, struct tocsin *t, enum tocsin_err err);
 
+/*
+ * Before anything is sent: who stands behind each circle among these names,
+ * which are NULL-terminated or NULL. What is wrong with one is said by the
+ * post.
+ */
+void say_circles(struct tocsin *t, const char *const *names);
+
 /* Waits, prints the ticket's short id or the JSON, gives the exit status. */
 int sent(struct cli *c, struct tocsin *t, const char *id, unsigned busy);
 

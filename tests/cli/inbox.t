@@ -39,7 +39,8 @@ is "$(listed --from mycert@my)" 'GREEN ' 'those of a member'
 is "$(listed --from @my)" 'GREEN ' 'those of a nation'
 is "$(listed --from @my --from singcert@sg)" 'GREEN RED AMBER CLEAR ' \
 	'of either'
-is "$(listed --from @m)" '' 'the beginning of a name is no name'
+called_wrongly 'neither a nation nor a circle; the nearest is @my' \
+	'the beginning of a name is no name' tocsin inbox --offline --from @m
 is "$(listed --tlp tlp:amber)" 'AMBER ' 'those with a label'
 is "$(listed --state queued)" 'RED AMBER CLEAR ' 'those in a state'
 is "$(listed --state queued --state refused)" 'GREEN RED AMBER CLEAR ' \
