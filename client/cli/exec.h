@@ -2,13 +2,8 @@
 /*
  * exec.h - a command for one message
  *
- * The command is started without a shell, in a process group of its own, with
- * the message on its standard input and nothing open but that, its output, its
- * errors and the reader's lock. What it writes comes back here: to be passed
- * on, escaped, since it may well be what a stranger wrote; or to be kept.
- *
- * When it ends, or its time is over, its process group is killed: what it left
- * running would work beside the next one.
+ * `watch --exec`: run.h starts it with the message on its standard input and
+ * says what it is about in the environment.
  */
 #ifndef TOCSIN_CLI_EXEC_H
 #define TOCSIN_CLI_EXEC_H
