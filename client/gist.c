@@ -37,7 +37,7 @@ static bool
 says_nothing(const char *name)
 {
 	static const char *const names[] = { "format", "ack", "recall", "clock",
-		"attachments", "original" };
+		"attachments", "original", "action", "claim" };
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)

@@ -12,7 +12,7 @@
 
 /* To be counted up when what is kept changes, or what a fold says (ladder.c).
  */
-#define FORMAT "glance/1 " TOCSIN_VERSION
+#define FORMAT "glance/2 " TOCSIN_VERSION
 #define NONE UINT32_MAX /* the length of a string that there is none of */
 #define BATCH 256	/* threads that are folded between two commits */
 #define BATCH_BYTES ((size_t)16 << 20)
@@ -185,6 +185,48 @@ put_place(struct buf *b, const struct glance_place *g)
 	buf_u64(b, (uint64_t)p->asked);
 	buf_u64(b, (uint64_t)p->heard);
 	buf_u64(b, (uint64_t)g->answered);
+	buf_u64(b, (uint64_t)g->opened);
+}
+
+static void
+put_texts(struct buf *b, const char *const *list)
+{
+	size_t i, n = 0;
+
+	while (list != NULL && list[n] != NULL)
+		n++;
+	buf_u32(b, (uint32_t)n);
+	for (i = 0; i < n; i++)
+		put_text(b, list[i]);
+}
+
+static void
+put_for_rules(struct buf *b, const struct glance *g)
+{
+	size_t i;
+
+	put_text(b, g->classification);
+	put_text(b, g->pap);
+	put_texts(b, g->labels);
+	put_texts(b, g->sectors);
+	buf_u64(b, (uint64_t)g->turned);
+	buf_u32(b, (uint32_t)g->ndeadline);
+	for (i = 0; i < g->ndeadline; i++) {
+		put_text(b, g->deadline[i].clock);
+		buf_u64(b, (uint64_t)g->deadline[i].started);
+		buf_u64(b, (uint64_t)g->deadline[i].due);
+		buf_u64(b, (uint64_t)g->deadline[i].done);
+	}
+	buf_u32(b, (uint32_t)g->nrecord);
+	for (i = 0; i < g->nrecord; i++) {
+		put_text(b, g->record[i].id);
+		put_text(b, g->record[i].by);
+		put_text(b, g->record[i].member);
+		put_text(b, g->record[i].message);
+		buf_u64(b, (uint64_t)g->record[i].time);
+		buf_u64(b, g->record[i].at);
+		buf_u64(b, (uint64_t)g->record[i].until);
+	}
 }
 
 static void
@@ -205,6 +247,7 @@ put_glance(struct buf *b, const struct glance *g,
 	buf_u64(b, (uint64_t)g->latest);
 	put_text(b, g->severity);
 	put_text(b, g->outlook);
+	put_for_rules(b, g);
 }
 
 /* Reading is bounded; what is short of memory is bad, and folded. */
@@ -329,6 +372,47 @@ get_places(struct get *g, struct glance *out)
 		at->p.asked = get_time(g);
 		at->p.heard = get_time(g);
 		at->answered = get_time(g);
+		at->opened = get_time(g);
+	}
+}
+
+static const char *const *
+get_texts(struct get *g)
+{
+	size_t i, n;
+	const char **list = get_array(g, &n, sizeof(*list));
+
+	for (i = 0; i < n && !g->r.bad; i++)
+		list[i] = get_word(g);
+	return list;
+}
+
+static void
+get_for_rules(struct get *g, struct glance *out)
+{
+	size_t i;
+
+	out->classification = get_text(g);
+	out->pap = get_text(g);
+	out->labels = get_texts(g);
+	out->sectors = get_texts(g);
+	out->turned = get_time(g);
+	out->deadline = get_array(g, &out->ndeadline, sizeof(*out->deadline));
+	for (i = 0; i < out->ndeadline && !g->r.bad; i++) {
+		out->deadline[i].clock = get_word(g);
+		out->deadline[i].started = get_time(g);
+		out->deadline[i].due = get_time(g);
+		out->deadline[i].done = get_time(g);
+	}
+	out->record = get_array(g, &out->nrecord, sizeof(*out->record));
+	for (i = 0; i < out->nrecord && !g->r.bad; i++) {
+		out->record[i].id = get_word(g);
+		out->record[i].by = get_word(g);
+		out->record[i].member = get_word(g);
+		out->record[i].message = get_word(g);
+		out->record[i].time = get_time(g);
+		out->record[i].at = rd_u64(&g->r);
+		out->record[i].until = get_time(g);
 	}
 }
 
@@ -348,6 +432,7 @@ get_glance(struct glance *out, struct arena *a, struct view *v,
 	out->latest = get_time(&g);
 	out->severity = get_text(&g);
 	out->outlook = get_text(&g);
+	get_for_rules(&g, out);
 	return rd_done(&g.r) && out->m != NULL;
 }
 
@@ -494,6 +579,135 @@ first_answer(const struct tocsin_place *p)
 	return 0;
 }
 
+static int64_t
+first_opened(const struct tocsin_place *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->nstep; i++)
+		if (p->step[i].message != NULL &&
+		    p->step[i].rung == TOCSIN_RUNG_OPENED)
+			return p->step[i].time;
+	return 0;
+}
+
+/* "class:type", or the class alone. */
+static const char *
+classification(struct arena *a, const json_t *content)
+{
+	const json_t *o = json_object_get(content, "classification");
+	const char *class = json_string_value(json_object_get(o, "class"));
+	const char *type = json_string_value(json_object_get(o, "type"));
+	const char *both = NULL;
+	struct buf b = { 0 };
+
+	if (class == NULL)
+		return NULL;
+	buf_addz(&b, class);
+	if (type != NULL)
+		buf_addf(&b, ":%s", type);
+	if (buf_ok(&b))
+		both = arena_text(a, buf_span(&b));
+	buf_release(&b);
+	return both;
+}
+
+static bool
+take_sectors(struct glance *g, struct arena *a, const json_t *content)
+{
+	const json_t *list = json_object_get(content, "sectors");
+	size_t i, n = 0;
+	const char **out =
+	    arena_array(a, json_array_size(list) + 1, sizeof(*out));
+
+	for (i = 0; out != NULL && i < json_array_size(list); i++) {
+		out[n] = json_string_value(json_array_get(list, i));
+		n += out[n] != NULL;
+	}
+	g->sectors = out;
+	return out != NULL;
+}
+
+/* Of what is carried, the ticket that it is about. */
+static bool
+take_content(struct glance *g, struct arena *a, const struct incident *in)
+{
+	const json_t *o, *carried;
+
+	if (in == NULL || in->root == NULL)
+		return true;
+	o = in->root;
+	carried = json_object_get(json_object_get(o, "original"), "ticket");
+	if (json_is_object(carried))
+		o = carried;
+	g->classification = classification(a, o);
+	g->pap = json_string_value(json_object_get(o, "pap"));
+	return take_sectors(g, a, o);
+}
+
+static const char *
+member_of(struct arena *a, const char *device)
+{
+	struct span s = span_of(device);
+
+	return arena_text(a, span_cut(s, 0, strcspn(device, "/")));
+}
+
+/* What another member says that it did is its own matter. */
+static bool
+take_records(struct glance *g, struct arena *a, const struct folding *f)
+{
+	struct glance_record *r;
+	struct behind b;
+	size_t i, n = 0;
+
+	for (i = 0; status_behind(f->s, i, &b); i++)
+		n += b.in->action != NULL || b.in->claim != NULL;
+	r = g->record = arena_array(a, n + 1, sizeof(*r));
+	for (i = 0; r != NULL && status_behind(f->s, i, &b); i++) {
+		if ((b.in->action == NULL && b.in->claim == NULL) ||
+		    (b.m->own && b.m->refused != TOCSIN_OK))
+			continue;
+		*r++ = (struct glance_record){ .id = b.in->action ? b.in->action
+								  : b.in->claim,
+			.by = b.m->from,
+			.member = member_of(a, b.m->from),
+			.message = b.m->id,
+			.time = b.m->time,
+			.at = b.at,
+			.until = b.in->action ? 0 : b.in->claim_until };
+		if (r[-1].member == NULL)
+			return false;
+	}
+	g->nrecord = r != NULL ? (size_t)(r - g->record) : 0;
+	return r != NULL;
+}
+
+static bool
+take_deadlines(struct glance *g, struct arena *a, const struct tocsin_status *s)
+{
+	g->ndeadline = s->ndeadline;
+	g->deadline = arena_array(a, s->ndeadline + 1, sizeof(*g->deadline));
+	if (g->deadline != NULL && s->ndeadline > 0)
+		memcpy(g->deadline, s->deadline,
+		    s->ndeadline * sizeof(*g->deadline));
+	return g->deadline != NULL;
+}
+
+static bool
+take_for_rules(struct glance *g, struct arena *a, const struct folding *f)
+{
+	struct behind b;
+	size_t i;
+
+	g->turned = f->s->turned;
+	for (i = 0; status_behind(f->s, i, &b); i++)
+		if (f->m != NULL && b.m->number == f->m->number)
+			g->labels = b.labels;
+	return take_content(g, a, f->in) && take_records(g, a, f) &&
+	       take_deadlines(g, a, f->s);
+}
+
 static void
 take_next(struct glance *g, const struct tocsin_status *s)
 {
@@ -531,8 +745,9 @@ describe(struct glance *g, struct arena *a, const struct folding *f)
 	g->place = arena_array(a, s->n + 1, sizeof(*g->place));
 	for (i = 0; g->place != NULL && i < s->n; i++)
 		g->place[i] = (struct glance_place){ s->place[i],
-			first_answer(&s->place[i]) };
-	return g->place != NULL;
+			first_answer(&s->place[i]),
+			first_opened(&s->place[i]) };
+	return g->place != NULL && take_for_rules(g, a, f);
 }
 
 /* Sealed for the oldest epoch behind it; of nothing opened, for the newest. */

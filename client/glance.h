@@ -24,6 +24,18 @@
 struct glance_place {
 	struct tocsin_place p; /* without its steps, and not overdue */
 	int64_t answered;      /* when it first wrote an answer; or 0 */
+	int64_t opened;	       /* when a person or bot of it first did; or 0 */
+};
+
+/* What a rule of our team did, or says it will do (PROTOCOL.md 8.12). */
+struct glance_record {
+	const char *id;	    /* of the action */
+	const char *by;	    /* device */
+	const char *member; /* its */
+	const char *message;
+	int64_t time;
+	uint64_t at;   /* in our broker's log; 0: not there yet */
+	int64_t until; /* of a claim; 0: it is an action that was done */
 };
 
 /* Strings, and what *m points to, are in the arena that was given. */
@@ -39,6 +51,15 @@ struct glance {
 	size_t messages; /* that are here */
 	int64_t latest;	 /* when the last came */
 	const char *severity, *outlook;
+
+	/* For rules; each ends with NULL, or is NULL. */
+	const char *classification, *pap; /* "malicious-code:c2-server" */
+	const char *const *labels, *const *sectors;
+	int64_t turned; /* when it was closed or reopened last; or 0 */
+	size_t ndeadline;
+	struct tocsin_deadline *deadline; /* the next first, without text */
+	size_t nrecord;
+	struct glance_record *record; /* of our own member, as they came */
 };
 
 bool glance_overdue(

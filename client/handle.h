@@ -101,7 +101,9 @@ struct behind {
 	const struct tocsin_message *m;
 	const struct incident *in; /* empty if it has no content */
 	const struct ladder_message *ladder;
-	int epoch; /* of our keystore; -1: sealed for none of them */
+	int epoch;   /* of our keystore; -1: sealed for none of them */
+	uint64_t at; /* in our broker's log; 0: not there yet */
+	const char *const *labels; /* NULL-terminated; or NULL */
 };
 bool status_behind(const struct tocsin_status *s, size_t i, struct behind *out);
 
@@ -114,8 +116,8 @@ struct draft_look {
 	size_t n;
 	char to[TICKET_TO_MAX][MEMBER_MAX + 1]; /* ascending */
 };
-enum tocsin_err MUST_USE draft_look(struct tocsin *t,
-    const struct tocsin_draft *draft, struct draft_look *out);
+enum tocsin_err MUST_USE draft_look(
+    struct tocsin *t, const struct tocsin_draft *draft, struct draft_look *out);
 
 /* A string that lives as long as the message; NULL: no memory. */
 const char *message_keep(struct tocsin_message *m, struct span s);

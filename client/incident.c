@@ -108,6 +108,38 @@ read_times(struct incident *out)
 	out->clock_at = time_of(clock, "at");
 }
 
+/* An id is compared and shown: what is no such word is none. */
+static const char *
+record_word(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+	size_t i;
+
+	for (i = 0; s != NULL && s[i] != '\0'; i++)
+		if (i == INCIDENT_ACTION_MAX || s[i] <= ' ' || s[i] > '~')
+			return NULL;
+	return i > 0 ? s : NULL;
+}
+
+static void
+read_records(struct incident *out)
+{
+	const json_t *o = json_object_get(out->root, "action");
+
+	out->action = record_word(o, "id");
+	if (out->action != NULL) {
+		out->action_rule = record_word(o, "rule");
+		out->action_hook = record_word(o, "hook");
+		out->action_step =
+		    json_integer_value(json_object_get(o, "step"));
+		out->action_failed = json_is_true(json_object_get(o, "failed"));
+	}
+	o = json_object_get(out->root, "claim");
+	out->claim = record_word(o, "id");
+	if (out->claim != NULL)
+		out->claim_until = time_of(o, "until");
+}
+
 static enum tocsin_err
 read_recall(struct incident *out)
 {
@@ -170,8 +202,10 @@ incident_parse(struct incident *out, struct span json)
 	err = good ? read_attachments(out) : TOCSIN_EMALFORMED;
 	if (err == TOCSIN_OK)
 		err = read_recall(out);
-	if (err == TOCSIN_OK)
+	if (err == TOCSIN_OK) {
 		read_times(out);
+		read_records(out);
+	}
 	if (err != TOCSIN_OK)
 		incident_release(out);
 	return err;

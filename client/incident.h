@@ -14,6 +14,7 @@
 
 #define INCIDENT_TEXT_MAX (256 * 1024)
 #define INCIDENT_DEPTH 16
+#define INCIDENT_ACTION_MAX 128 /* bytes of an action's id */
 
 struct json_t;
 
@@ -42,6 +43,12 @@ struct incident {
 	char severity[64];		      /* "GB/T 20986:II"; or "" */
 	const char *clock_start, *clock_stop, *clock_done; /* or NULL */
 	int64_t clock_at;
+	/* What a rule did by this message, or will do, until then (8.12). */
+	const char *action, *action_rule, *action_hook; /* or NULL */
+	int64_t action_step;
+	bool action_failed;
+	const char *claim; /* or NULL */
+	int64_t claim_until;
 	struct incident_attachment *attachment;
 	size_t nattachment;
 };

@@ -9,6 +9,7 @@
 struct entry {
 	const struct ladder_message *m;
 	struct moment at;
+	bool repeats; /* its member did so before, under the same action */
 };
 
 struct place {
@@ -45,6 +46,23 @@ by_order(const void *a, const void *b)
 	return order_after(y->m, &y->at, x->m, &x->at) ? -1 : 0;
 }
 
+/* Two bots of a team, or one that was killed, do a thing once (8.12). */
+static bool
+was_done(const struct fold *f, const struct ladder_message *m)
+{
+	size_t i;
+
+	for (i = 0; m->action != NULL && i < f->n; i++) {
+		const struct ladder_message *b = f->e[i].m;
+
+		if (b->action != NULL && strcmp(b->action, m->action) == 0 &&
+		    strcmp(b->kind, m->kind) == 0 &&
+		    strcmp(b->member, m->member) == 0)
+			return true;
+	}
+	return false;
+}
+
 static bool
 take_messages(struct fold *f, const struct ladder_message *m, size_t n)
 {
@@ -55,12 +73,15 @@ take_messages(struct fold *f, const struct ladder_message *m, size_t n)
 	if (f->e == NULL || order_moments(&moment, m, n) != TOCSIN_OK)
 		return false;
 	for (i = 0; i < n; i++)
-		f->e[i] = (struct entry){ &m[i], moment[i] };
+		f->e[i] = (struct entry){ &m[i], moment[i], false };
 	free(moment);
 	qsort(f->e, n, sizeof(*f->e), by_order);
 	for (i = 0; i < n; i++)
-		if (f->n == 0 || strcmp(f->e[f->n - 1].m->id, f->e[i].m->id))
-			f->e[f->n++] = f->e[i];
+		if (f->n == 0 || strcmp(f->e[f->n - 1].m->id, f->e[i].m->id)) {
+			f->e[f->n] = f->e[i];
+			f->e[f->n].repeats = was_done(f, f->e[i].m);
+			f->n++;
+		}
 	return true;
 }
 
@@ -584,6 +605,7 @@ climb(struct fold *f, struct place *p)
 			 asked(f, m->member))
 			asked_again(p, m);
 		else if (!own && m != p->base && is_to(m, p->p.member) &&
+			 !f->e[i].repeats &&
 			 (is(m, "request") || is(m, "query")))
 			asked_more(p, m);
 	}
@@ -600,7 +622,7 @@ judge(struct fold *f, struct ladder *out, int64_t now)
 	for (i = 0; i < f->n; i++) {
 		const struct ladder_message *m = f->e[i].m;
 
-		out->escalated += is(m, "escalate");
+		out->escalated += is(m, "escalate") && !f->e[i].repeats;
 		if ((is(m, "close") || is(m, "reopen")) &&
 		    asked(f, m->member)) {
 			out->turn = m;

@@ -36,6 +36,7 @@ struct ladder_message { /* one of a thread, opened */
 	const char *const *recalls; /* of a recall: ids of messages and hashes
 				       of their parts; or NULL */
 	const char *const *parts;   /* hashes; NULL-terminated, or NULL */
+	const char *action;	    /* what a rule did by it; or NULL */
 };
 
 /* What a broker said of a message. */

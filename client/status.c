@@ -18,7 +18,9 @@ struct links {
 	const char *recalls[TICKET_REFS_MAX + 1]; /* of a recall */
 	char part_id[TICKET_PARTS_MAX][ID_TEXT + 1];
 	const char *part[TICKET_PARTS_MAX + 1];
-	int epoch; /* for which of ours it is sealed; -1: for none */
+	int epoch;   /* for which of ours it is sealed; -1: for none */
+	uint64_t at; /* in the broker's log; 0: not there yet */
+	const char *const *labels; /* of its header; or NULL */
 };
 
 /* The thread's messages and receipts, as the ladder wants them. */
@@ -40,6 +42,14 @@ struct status {
 	struct ladder ladder;
 	struct tocsin_deadline *deadline;
 };
+
+static void
+links_free(struct links *l)
+{
+	if (l != NULL)
+		free((void *)(uintptr_t)l->labels);
+	free(l);
+}
 
 /* Message n, opened unless the caller did so. */
 static enum tocsin_err
@@ -68,7 +78,7 @@ evidence_release(struct evidence *e)
 		if (e->incident != NULL)
 			incident_release(&e->incident[i]);
 		put_back(e, e->list.message[i]);
-		free(e->links[i]);
+		links_free(e->links[i]);
 	}
 	for (i = 0; i < e->nstring; i++)
 		free(e->strings[i]);
@@ -224,20 +234,41 @@ describe(struct evidence *e, size_t i)
 		out->reason = e->incident[i].reason != NULL
 				  ? e->incident[i].reason
 				  : e->incident[i].resolution;
+		out->action = e->incident[i].action;
 	}
 	if (out->refused_here)
 		out->reason = tocsin_err_name(m->refused);
 	return TOCSIN_OK;
 }
 
+/* They must outlive the row. */
+static bool
+keep_labels(struct evidence *e, struct links *l, const struct ticket *t)
+{
+	const char **list;
+	size_t i;
+
+	if (t->nlabel == 0)
+		return true;
+	list = calloc(t->nlabel + 1, sizeof(*list));
+	if (list == NULL)
+		return false;
+	l->labels = list;
+	for (i = 0; i < t->nlabel; i++)
+		if ((list[i] = keep(e, t->label[i])) == NULL)
+			return false;
+	return true;
+}
+
 /* Where it stands in its device's chain, and what it refers to. */
 static enum tocsin_err
-read_links(struct links **out, const struct keystore *k,
+read_links(struct evidence *e, struct links **out, const struct keystore *k,
     const struct desk_message *row)
 {
 	struct ticket *t = malloc(sizeof(*t));
 	struct links *l = calloc(1, sizeof(*l));
 	struct note note;
+	bool good = true;
 	size_t i, n = 0;
 	int at;
 
@@ -247,6 +278,7 @@ read_links(struct links **out, const struct keystore *k,
 		return TOCSIN_EINTERNAL;
 	}
 	l->epoch = -1;
+	l->at = row->seq;
 	if (ticket_parse(t, &note, row->note) == TOCSIN_OK) {
 		l->seq = t->seq;
 		at = ticket_to_find(t, span_of(k->member));
@@ -260,12 +292,17 @@ read_links(struct links **out, const struct keystore *k,
 			id_print(l->part_id[i], t->part[i].hash);
 			l->part[i] = l->part_id[i];
 		}
+		good = keep_labels(e, l, t);
 	}
 	for (i = 0; i < n; i++)
 		l->ref[i] = l->id[i];
 	for (i = 0; n > 0 && t->kind == TICKET_RECALL && i < t->nref; i++)
 		l->recalls[i] = l->id[i];
 	free(t);
+	if (!good) {
+		links_free(l);
+		return TOCSIN_EINTERNAL;
+	}
 	*out = l;
 	return TOCSIN_OK;
 }
@@ -312,7 +349,7 @@ add_message(
 	}
 	err = desk_get(tx, n, &row);
 	if (err == TOCSIN_OK)
-		err = read_links(&e->links[e->list.n], t->parts.keys, &row);
+		err = read_links(e, &e->links[e->list.n], t->parts.keys, &row);
 	if (err != TOCSIN_OK) {
 		put_back(e, m);
 		return err;
@@ -528,7 +565,9 @@ status_behind(const struct tocsin_status *s, size_t i, struct behind *out)
 	*out = (struct behind){ .m = e->list.message[i],
 		.in = &e->incident[i],
 		.ladder = &e->message[i],
-		.epoch = e->links[i]->epoch };
+		.epoch = e->links[i]->epoch,
+		.at = e->links[i]->at,
+		.labels = e->links[i]->labels };
 	return true;
 }
 

@@ -18,12 +18,23 @@ print_deadlines(struct tocsin *t, const struct tocsin_message *first)
 	tocsin_status_free(s);
 }
 
+/* Devices of a team that say whose turn it was are no news. */
+static bool
+is_noise(const struct tocsin_message *m)
+{
+	int64_t until;
+
+	return view_is_claim(m, &until) && until < cli_now();
+}
+
 void
 reading_print(struct tocsin *t, const struct tocsin_list *l)
 {
 	size_t i;
 
 	for (i = 0; i < l->n; i++) {
+		if (is_noise(l->message[i]))
+			continue;
 		if (i > 0)
 			putchar('\n');
 		view_message(l->message[i]);

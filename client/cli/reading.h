@@ -11,7 +11,10 @@
 
 #include "client/tocsin.h"
 
-/* To stdout; the deadlines are those of the first one's ticket. */
+/*
+ * To stdout, without the claims of bots that are over (PROTOCOL.md 8.12); the
+ * deadlines are those of the first one's ticket.
+ */
 void reading_print(struct tocsin *t, const struct tocsin_list *l);
 
 /*

@@ -144,7 +144,7 @@ shown_elsewhere(const char *name)
 		"attachments", "severity", "classification", "outlook", "pap",
 		"sectors", "indicators", "original", "resolution", "recall",
 		"clock", "occurred", "detected", "reported", "permission",
-		"grants", "clients" };
+		"grants", "clients", "action", "claim" };
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -305,6 +305,35 @@ print_indicators(const json_t *content)
 	if (i < json_array_size(list))
 		printf("            and %zu more, which --json shows\n",
 		    json_array_size(list) - i);
+}
+
+/* What a rule did by this message, or says that it will do. */
+static void
+print_records(const json_t *content)
+{
+	const json_t *a = json_object_get(content, "action");
+	const char *rule = member_string(a, "rule", NULL);
+	const char *id = member_string(a, "id", NULL);
+	const char *hook = member_string(a, "hook", NULL);
+	char text[512];
+
+	if (id != NULL) {
+		snprintf(text, sizeof(text), "%s%s%s%s (%s)",
+		    rule != NULL ? rule : "?",
+		    hook != NULL ? ": the hook " : "", hook != NULL ? hook : "",
+		    hook == NULL ? ""
+		    : json_is_true(json_object_get(a, "failed"))
+			? " has failed for good"
+			: " was run",
+		    id);
+		print_row("by rule", text);
+	}
+	id = member_string(content, "claim", "id");
+	if (id != NULL) {
+		snprintf(text, sizeof(text), "%s: this device does it", id);
+		print_row("claim", text);
+		print_when("  until", member_string(content, "claim", "until"));
+	}
 }
 
 static void
@@ -534,6 +563,7 @@ print_content(json_t *content)
 	print_sectors(content);
 	print_times(content);
 	print_clock(content);
+	print_records(content);
 	print_indicators(content);
 	print_others(content);
 }
@@ -621,6 +651,21 @@ print_original(const json_t *content)
 	printf("  the ticket that it is about, %s:\n", brief);
 	print_content(ticket);
 	safe_body(stdout, member_string(ticket, "text", NULL), MARGIN);
+}
+
+bool
+view_is_claim(const struct tocsin_message *m, int64_t *until)
+{
+	json_t *content = content_of(m);
+	const char *text = member_string(content, "claim", "until");
+	bool claim = member_string(content, "claim", "id") != NULL &&
+		     m->text == NULL && m->nparts == 0;
+
+	*until = 0;
+	if (claim && text != NULL && !time_parse(span_of(text), until))
+		*until = 0;
+	json_decref(content);
+	return claim;
 }
 
 void

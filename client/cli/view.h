@@ -16,6 +16,9 @@ struct json_t;
 /* One message in full, and as an item of a list. */
 void view_message(const struct tocsin_message *m);
 void view_brief(const struct tocsin_message *m);
+
+/* Of two bots, whose turn it is: of no use to people when that is over. */
+bool view_is_claim(const struct tocsin_message *m, int64_t *until);
 struct json_t *view_message_json(const struct tocsin_message *m);
 
 /*

@@ -189,6 +189,46 @@ test_limits(void)
 	buf_release(&b);
 }
 
+/* PROTOCOL.md 8.12. What is no id is none, and makes nothing malformed. */
+static void
+test_records(void)
+{
+	struct incident in;
+	char json[400], id[160];
+
+	is_int(parse_copy(&in,
+		   "{\"action\":{\"id\":\"r/1h/x\",\"rule\":\"r\",\"step\":2,"
+		   "\"hook\":\"sms\",\"failed\":true}}"),
+	    TOCSIN_OK, "an action is read");
+	ok(in.action != NULL && strcmp(in.action, "r/1h/x") == 0 &&
+		strcmp(in.action_rule, "r") == 0 && in.action_step == 2 &&
+		strcmp(in.action_hook, "sms") == 0 && in.action_failed &&
+		in.claim == NULL,
+	    "with its rule, step and hook");
+	incident_release(&in);
+	is_int(parse_copy(&in, "{\"claim\":{\"id\":\"r/1h/x\",\"until\":"
+			       "\"2026-11-21T03:14:15Z\"}}"),
+	    TOCSIN_OK, "a claim is read");
+	ok(in.claim != NULL && in.claim_until == 1795230855 &&
+		in.action == NULL,
+	    "with its time");
+	incident_release(&in);
+	memset(id, 'x', sizeof(id));
+	id[129] = '\0';
+	snprintf(json, sizeof(json), "{\"action\":{\"id\":\"%s\"}}", id);
+	is_int(parse_copy(&in, json), TOCSIN_OK, "one with a long id");
+	ok(in.action == NULL, "is none");
+	incident_release(&in);
+	is_int(parse_copy(&in, "{\"action\":{\"id\":\"a b\"},\"claim\":7}"),
+	    TOCSIN_OK, "one with a space, and a claim that is a number");
+	ok(in.action == NULL && in.claim == NULL, "are none");
+	incident_release(&in);
+	is_int(parse_copy(&in, "{\"claim\":{\"id\":\"a\",\"until\":7}}"),
+	    TOCSIN_OK, "a claim without a time");
+	ok(in.claim != NULL && in.claim_until == 0, "is over");
+	incident_release(&in);
+}
+
 int
 main(void)
 {
@@ -197,5 +237,6 @@ main(void)
 	test_carried();
 	test_truncated();
 	test_limits();
+	test_records();
 	return tap_done();
 }

@@ -15,17 +15,17 @@ static const char *const to_all[] = { "lacert@la", "mycert@my", "singcert@sg",
 
 static const struct ladder_message thread[] = {
 	{ "id1", "singcert@sg", "singcert@sg/desk1", "report", NULL, NULL, 100,
-	    125, to_my, true, false, 0, NULL, NULL, NULL },
+	    125, to_my, true, false, 0, NULL, NULL, NULL, NULL },
 	{ "id2", "mycert@my", "mycert@my/night", "ack", "opened", NULL, 130, 0,
-	    to_my, true, false, 0, NULL, NULL, NULL },
+	    to_my, true, false, 0, NULL, NULL, NULL, NULL },
 	{ "id3", "mycert@my", "mycert@my/night", "ack", "deferred", NULL, 140,
-	    0, to_my, true, false, 0, NULL, NULL, NULL },
+	    0, to_my, true, false, 0, NULL, NULL, NULL, NULL },
 	{ "id4", "singcert@sg", "singcert@sg/bot", "escalate", NULL, NULL, 150,
-	    0, to_all, true, false, 0, NULL, NULL, NULL },
+	    0, to_all, true, false, 0, NULL, NULL, NULL, NULL },
 	{ "id5", "mycert@my", "mycert@my/desk1", "ack", "accepted", NULL, 160,
-	    0, to_all, true, false, 0, NULL, NULL, NULL },
+	    0, to_all, true, false, 0, NULL, NULL, NULL, NULL },
 	{ "id6", "mycert@my", "mycert@my/night", "ack", "opened", NULL, 170, 0,
-	    to_all, true, false, 0, NULL, NULL, NULL },
+	    to_all, true, false, 0, NULL, NULL, NULL, NULL },
 };
 
 static const struct ladder_receipt receipts[] = {
@@ -768,6 +768,52 @@ test_histories(void)
 	diag("of 40 histories in %zu", bad);
 }
 
+/* Two bots of a team did the same thing: it counts once (PROTOCOL.md 8.12). */
+static void
+test_actions(void)
+{
+	struct ladder_message m[5] = { thread[0], thread[3], thread[3],
+		thread[4], thread[0] };
+	struct ladder l;
+
+	m[1].action = m[2].action = "rule/1h-escalate/x";
+	m[2].id = "id4b";
+	m[2].device = "singcert@sg/bot2";
+	m[2].time = 158;
+	is_int(ladder_fold(&l, m, 3, NULL, 0, 200), TOCSIN_OK, "two folded");
+	is_int(l.escalated, 1, "two escalations under one action id are one");
+	ladder_release(&l);
+	m[2].action = "rule/2h-escalate/x";
+	is_int(ladder_fold(&l, m, 3, NULL, 0, 200), TOCSIN_OK, "others");
+	is_int(l.escalated, 2, "under two ids they are two");
+	ladder_release(&l);
+	m[2].action = m[1].action;
+	m[2].member = "lacert@la";
+	m[2].device = "lacert@la/bot";
+	is_int(
+	    ladder_fold(&l, m, 3, NULL, 0, 200), TOCSIN_OK, "another member");
+	is_int(l.escalated, 2, "an id of another member's is its own");
+	ladder_release(&l);
+
+	/* A request that was sent twice does not undo the answer between. */
+	m[1] = m[2] = thread[0];
+	m[1].kind = m[2].kind = "request";
+	m[1].id = "id2";
+	m[2].id = "id9";
+	m[1].time = 150;
+	m[2].time = 170;
+	m[1].action = m[2].action = "rule/1h-ask/x";
+	is_int(ladder_fold(&l, m, 4, NULL, 0, 200), TOCSIN_OK, "two requests");
+	is_int(l.place[0].rung, TOCSIN_RUNG_ACCEPTED,
+	    "a request that came twice undoes no answer");
+	ladder_release(&l);
+	m[2].action = NULL;
+	is_int(ladder_fold(&l, m, 4, NULL, 0, 200), TOCSIN_OK, "a new one");
+	is_int(l.place[0].rung < TOCSIN_RUNG_ACCEPTED, true,
+	    "a new one asks anew");
+	ladder_release(&l);
+}
+
 int
 main(void)
 {
@@ -784,6 +830,7 @@ main(void)
 	test_reopen();
 	test_recall();
 	test_parts();
+	test_actions();
 	test_histories();
 	return tap_done();
 }
