@@ -876,9 +876,9 @@ keep(struct desk *d, struct fresh *fresh, size_t n, uint64_t snapshot)
 		desk_end(tx);
 }
 
-/* From missing thread `from` on, as many as go into one change. */
+/* From missing thread `from` on, as many as go into one change, to `end`. */
 static enum tocsin_err
-fold_batch(struct loading *l, size_t *from)
+fold_batch(struct loading *l, size_t *from, size_t end)
 {
 	struct fresh *fresh = calloc(BATCH, sizeof(*fresh));
 	size_t i, n = 0, bytes = 0;
@@ -891,7 +891,8 @@ fold_batch(struct loading *l, size_t *from)
 	if (err == TOCSIN_OK) {
 		snapshot = desk_snapshot(l->v.tx);
 		while (err == TOCSIN_OK && n < BATCH && bytes < BATCH_BYTES &&
-		       *from < l->missing.n) {
+		       *from < end) {
+			tell_opening(l->v.t, *from, end);
 			err = fold_one(l, l->missing.id[(*from)++], &fresh[n]);
 			bytes += fresh[n].words.n;
 			n++;
@@ -900,6 +901,7 @@ fold_batch(struct loading *l, size_t *from)
 		l->v.tx = NULL;
 		if (err == TOCSIN_OK)
 			keep(l->v.t->parts.desk, fresh, n, snapshot);
+		tell_opening(l->v.t, *from, end);
 	}
 	for (i = 0; i < n; i++) {
 		buf_drop(&fresh[i].fold);
@@ -1005,9 +1007,15 @@ by_number(const void *a, const void *b)
 enum tocsin_err
 glances_load(struct tocsin *t, struct glances *out)
 {
+	return glances_load_some(t, 0, out);
+}
+
+enum tocsin_err
+glances_load_some(struct tocsin *t, size_t most, struct glances *out)
+{
 	struct loading l = { .out = out };
 	enum tocsin_err err;
-	size_t from = 0;
+	size_t from = 0, end;
 
 	*out = (struct glances){ 0 };
 	err = view_begin(&l.v, t);
@@ -1015,8 +1023,10 @@ glances_load(struct tocsin *t, struct glances *out)
 		err = recall_all(&l);
 	desk_end(l.v.tx); /* it is not held while the disk is waited for */
 	l.v.tx = NULL;
-	while (err == TOCSIN_OK && from < l.missing.n)
-		err = fold_batch(&l, &from);
+	end = most > 0 && most < l.missing.n ? most : l.missing.n;
+	while (err == TOCSIN_OK && from < end)
+		err = fold_batch(&l, &from, end);
+	out->left = l.missing.n - from;
 	view_end(&l.v);
 	free(l.missing.id);
 	if (out->n > 1)

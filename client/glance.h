@@ -73,11 +73,20 @@ bool glance_overdue(
 struct glances {
 	size_t n, room;
 	struct glance *glance;
+	size_t left;
 	struct tocsin_list *coming;
 	struct arena arena;
 };
 /* The caller releases, after a failure too. */
 enum tocsin_err MUST_USE glances_load(struct tocsin *t, struct glances *out);
+
+/*
+ * The same, but no more than `most` threads are folded that are not
+ * remembered, if it is not 0; out->left says how many are not there for that.
+ * They are in one that is loaded after it.
+ */
+enum tocsin_err MUST_USE glances_load_some(
+    struct tocsin *t, size_t most, struct glances *out);
 void glances_release(struct glances *g);
 
 /* ---- their words ---- */

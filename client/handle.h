@@ -33,7 +33,20 @@ struct tocsin {
 	pthread_mutex_t lock;
 	struct due_table clocks; /* does not change while it is open */
 	char clocks_wrong[800];	 /* what is wrong with their file; or "" */
+
+	/* Who loads a list is told, in its own thread, of messages that have to
+	   be opened for it: so many of so many. Or NULL. */
+	void (*opening)(void *arg, size_t done, size_t of);
+	void *opening_arg;
 };
+
+/* Tell them. */
+static inline void
+tell_opening(const struct tocsin *t, size_t done, size_t of)
+{
+	if (t->opening != NULL)
+		t->opening(t->opening_arg, done, of);
+}
 
 /* Remember a sentence for tocsin_error() and give back its reason. */
 enum tocsin_err fail(enum tocsin_err err, const char *fmt, ...)

@@ -518,6 +518,34 @@ open_unlocked(struct cli *c, struct tocsin **out, const char *home)
 	return err == TOCSIN_OK;
 }
 
+#define OPENING_LEAST 200 /* fewer take no time that anybody notices */
+
+/* A list for which much is to be opened; the line is gone at its end. */
+static void
+show_opening(void *arg, size_t done, size_t of)
+{
+	struct progress *p = arg;
+
+	if (of < OPENING_LEAST)
+		return;
+	if (done < of)
+		progress_show(p, "opening messages", done, of);
+	else
+		progress_wipe(p);
+}
+
+/* One for the program, since that has one terminal. */
+static void
+tell_of_opening(struct tocsin *t)
+{
+	static struct progress shown;
+
+	progress_begin(&shown);
+	shown.things = true;
+	t->opening = shown.tty ? show_opening : NULL;
+	t->opening_arg = &shown;
+}
+
 static int
 open_home(struct cli *c, struct tocsin **out, const char *home)
 {
@@ -547,8 +575,10 @@ cli_open(struct cli *c, struct tocsin **out)
 	if (!cli_home(c, home))
 		return tocsin_err_exit(TOCSIN_EUSAGE);
 	status = open_home(c, out, home);
-	if (status == 0)
+	if (status == 0) {
 		say_conflicts(c, (*out)->parts.desk);
+		tell_of_opening(*out);
+	}
 	return status;
 }
 

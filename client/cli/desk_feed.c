@@ -15,6 +15,7 @@
 #define AGAIN_MS 20000 /* what is late by now was not when they were read */
 #define PAUSE_MS 200
 #define PAUSE_TIMES 4
+#define FIRST 256 /* tickets that are opened before any are shown */
 
 struct feed {
 	struct tocsin *t;
@@ -28,6 +29,7 @@ struct feed {
 
 	/* Of the thread. */
 	uint64_t seen;
+	size_t most; /* 0: all are in the cache */
 	int64_t read_at, pause_ms;
 };
 
@@ -87,12 +89,14 @@ look(struct feed *f)
 static void
 read_rows(struct feed *f)
 {
+	const struct rows_filter some = { .most = f->most };
 	int64_t began = backoff_now();
 	struct rows *rows = NULL, *old;
 	enum tocsin_err err;
 
 	f->seen = desk_changes(f->t->parts.desk);
-	err = rows_load(f->t, NULL, cli_now(), &rows);
+	err = rows_load(f->t, &some, cli_now(), &rows);
+	f->most = err == TOCSIN_OK && rows->left > 0 ? f->most * 2 : 0;
 	pthread_mutex_lock(&f->lock);
 	old = f->rows;
 	if (err == TOCSIN_OK)
@@ -115,7 +119,7 @@ is_time(const struct feed *f)
 {
 	int64_t passed = backoff_now() - f->read_at;
 
-	if (f->read_at == 0)
+	if (f->read_at == 0 || f->most > 0)
 		return true;
 	return passed >= f->pause_ms &&
 	       (passed >= AGAIN_MS ||
@@ -145,7 +149,8 @@ run(void *arg)
 		look(f);
 		if (is_time(f))
 			read_rows(f);
-		rest(f);
+		if (f->most == 0)
+			rest(f);
 	}
 	return NULL;
 }
@@ -160,6 +165,8 @@ feed_start(struct tocsin *t)
 	if (f == NULL)
 		return NULL;
 	f->t = t;
+	f->most = FIRST;
+	t->opening = NULL; /* the terminal is ours */
 	f->state.link = TOCSIN_EUNAVAILABLE;
 	f->state.since = cli_now();
 	pthread_mutex_init(&f->lock, NULL);

@@ -10,6 +10,10 @@
  * The more tickets a desk has the longer rows take: they are read anew after a
  * pause of several times what the last reading took, so a flood of messages
  * does not cost more than a part of one processor.
+ *
+ * Where the cache is new all tickets are to be opened once, which takes
+ * seconds. The rows come in parts then, each twice as large as the one before,
+ * so that there is something to see and to answer at once.
  */
 #ifndef TOCSIN_CLI_DESK_FEED_H
 #define TOCSIN_CLI_DESK_FEED_H

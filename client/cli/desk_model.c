@@ -1270,6 +1270,7 @@ model_key(struct model *m, uint32_t key)
 	};
 
 	hush(m);
+	m->touched = true;
 	if (key == KEY_OF_PASTE)
 		m->pasting = true;
 	if (m->pasting)

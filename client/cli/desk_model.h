@@ -166,8 +166,9 @@ struct model {
 	size_t ninput;
 	bool pasting;
 
-	char *said; /* since the last key; or NULL */
-	bool bad;   /* it is a refusal */
+	bool touched; /* a key was pressed */
+	char *said;   /* since the last key; or NULL */
+	bool bad;     /* it is a refusal */
 };
 
 /* The members end with NULL. */

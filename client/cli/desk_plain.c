@@ -201,7 +201,8 @@ wait_rows(struct plain *p, int timeout_ms)
 {
 	struct pollfd fds[] = { { .fd = feed_fd(p->w->feed), .events = POLLIN },
 		{ .fd = STDIN_FILENO, .events = POLLIN } };
-	nfds_t n = p->w->rows != NULL ? 2 : 1;
+	bool first = p->w->rows == NULL || p->w->rows->left > 0;
+	nfds_t n = first ? 1 : 2;
 
 	if (poll(fds, n, timeout_ms) <= 0 || (n == 2 && fds[1].revents))
 		return false;
@@ -213,8 +214,8 @@ first_rows(struct plain *p)
 {
 	int64_t end = cli_now() + READING;
 
-	while (p->w->rows == NULL && p->w->state.trouble[0] == '\0' &&
-	       cli_now() < end)
+	while ((p->w->rows == NULL || p->w->rows->left > 0) &&
+	       p->w->state.trouble[0] == '\0' && cli_now() < end)
 		(void)wait_rows(p, 1000);
 }
 

@@ -612,7 +612,7 @@ take_news(struct screen *s)
 {
 	const struct rows *rows;
 	size_t i, n = 0;
-	bool first = s->w->rows == NULL;
+	bool first = s->w->rows == NULL || s->w->rows->left > 0;
 
 	if (!work_news(s->w))
 		return;

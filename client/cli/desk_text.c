@@ -69,6 +69,8 @@ head_words(struct buf *b, const struct work *w)
 	    m->norder);
 	if (late > 0)
 		buf_addf(b, ", %zu LATE", late);
+	if (m->rows->left > 0)
+		buf_addf(b, ", %zu more to be read", m->rows->left);
 	if (m->newest)
 		buf_addz(b, ", newest first");
 	if (m->search.n > 0)

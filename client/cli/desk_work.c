@@ -361,6 +361,7 @@ says_more(struct work *w)
 bool
 work_news(struct work *w)
 {
+	bool filling = w->rows != NULL && w->rows->left > 0;
 	struct rows *rows;
 
 	feed_take(w->feed, &rows, &w->state);
@@ -369,6 +370,8 @@ work_news(struct work *w)
 	if (rows == NULL)
 		return false;
 	model_take(&w->m, rows, cli_now());
+	if (filling && !w->m.touched) /* the first one was so by chance */
+		model_list(&w->m, w->m.show);
 	rows_free(w->rows);
 	w->rows = rows;
 	unfold_all(w);

@@ -75,9 +75,12 @@ progress_text(char out[96], const struct progress *p)
 	char left[32];
 	int n;
 
-	n = snprintf(out, 96, "%llu of %llu KiB",
-	    (unsigned long long)(to->done >> 10),
-	    (unsigned long long)((p->total + 1023) >> 10));
+	n = p->things ? snprintf(out, 96, "%llu of %llu",
+			    (unsigned long long)to->done,
+			    (unsigned long long)p->total)
+		      : snprintf(out, 96, "%llu of %llu KiB",
+			    (unsigned long long)(to->done >> 10),
+			    (unsigned long long)((p->total + 1023) >> 10));
 	if (ms < SECOND || to->done >= p->total)
 		return;
 	rate = (to->done - from->done) * SECOND / (uint64_t)ms;
@@ -86,8 +89,11 @@ progress_text(char out[96], const struct progress *p)
 		return;
 	}
 	time_left(left, (p->total - to->done + rate - 1) / rate);
-	snprintf(out + n, 96 - (size_t)n, ", %llu KiB/s, %s left",
-	    (unsigned long long)((rate + 1023) >> 10), left);
+	if (p->things)
+		snprintf(out + n, 96 - (size_t)n, ", %s left", left);
+	else
+		snprintf(out + n, 96 - (size_t)n, ", %llu KiB/s, %s left",
+		    (unsigned long long)((rate + 1023) >> 10), left);
 }
 
 void

@@ -17,6 +17,7 @@
 
 struct progress {
 	bool tty;	 /* progress_begin() looks */
+	bool things;	 /* they are counted; else bytes, in KiB */
 	bool shown;	 /* there is a line to wipe */
 	int64_t printed; /* when it last was */
 	uint64_t total;
@@ -29,7 +30,8 @@ struct progress {
 
 void progress_begin(struct progress *p);
 
-/* Pure: note it; what it says then, "120 of 960 KiB, 36 KiB/s, 24 s left". */
+/* Pure: note it; what it says then, "120 of 960 KiB, 36 KiB/s, 24 s left", or
+ * "120 of 960, 24 s left". */
 void progress_note(
     struct progress *p, int64_t now, uint64_t done, uint64_t total);
 void progress_text(char out[96], const struct progress *p);

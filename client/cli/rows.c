@@ -428,7 +428,9 @@ rows_load(struct tocsin *t, const struct rows_filter *f, int64_t now,
 	/* First: what comes whole in between is no news that is missed. */
 	err = tocsin_coming(t, &l.coming);
 	if (err == TOCSIN_OK)
-		err = glances_load(t, &l.out->glances);
+		err = glances_load_some(
+		    t, f != NULL ? f->most : 0, &l.out->glances);
+	l.out->rows.left = l.out->glances.left;
 	if (err == TOCSIN_OK && f != NULL)
 		err = find_senders(&l);
 	if (err == TOCSIN_OK && !add_all(&l))

@@ -59,6 +59,7 @@ struct row {
 struct rows {
 	size_t n;
 	struct row *row; /* the newest last, those that are coming behind */
+	size_t left; /* tickets that were not opened, for rows_filter.most */
 };
 
 /* The states that are no rungs' names; ends with NULL. */
@@ -71,6 +72,7 @@ struct rows_filter {
 	const char *tlp;     /* "AMBER"; or NULL */
 	int64_t since;	     /* of its first message; 0: ever */
 	bool mine, unacked, overdue;
+	size_t most;	   /* tickets that are opened anew; 0: all */
 	const char *typed; /* what --since was given */
 };
 

@@ -610,10 +610,14 @@ add_tickets(struct taking *k)
 					 k->record[i + n].thread, ID_LEN) == 0;
 		     n++)
 			;
+		if (k->t != NULL)
+			tell_opening(k->t, i, k->n);
 		err = put_in_order(k, k->record + i, n);
 		if (err == TOCSIN_OK)
 			err = add_ticket(k, k->record + i, n);
 	}
+	if (k->t != NULL)
+		tell_opening(k->t, k->n, k->n);
 	return err;
 }
 

@@ -628,6 +628,58 @@ test_sealed(void)
 	end();
 }
 
+struct told {
+	size_t calls, done, of;
+	bool back; /* it went back, or beyond */
+};
+
+static void
+tell_me(void *arg, size_t done, size_t of)
+{
+	struct told *told = arg;
+
+	told->back |= (told->of == of && done < told->done) || done > of;
+	told->calls++;
+	told->done = done;
+	told->of = of;
+}
+
+/* So many at a time, and who waits is told. */
+static void
+test_some(void)
+{
+	const struct rows_filter two = { .most = 2 };
+	struct rows *rows = NULL;
+	struct told told = { 0 };
+	char id[TOCSIN_ID_TEXT];
+	size_t i;
+
+	begin();
+	for (i = 0; i < 5; i++)
+		post(1, id, "One of five");
+	deliver_all(0);
+	SG->opening = tell_me;
+	SG->opening_arg = &told;
+	for (i = 0; i < 3; i++) {
+		told = (struct told){ 0 };
+		MUST(rows_load(SG, &two, f.now, &rows) == TOCSIN_OK);
+		ok(rows->n == (i < 2 ? 2 * i + 2 : 5) &&
+			rows->left == 5 - rows->n,
+		    "%zu of five tickets, and how many are left", rows->n);
+		rows_free(rows);
+	}
+	ok(told.done == told.of && told.of == 1 && !told.back,
+	    "who waits is told how many of how many, to the end");
+	told = (struct told){ 0 };
+	list_once();
+	is_int((long long)told.calls, 0, "of what is remembered nothing");
+	forget_all();
+	list_once();
+	ok(told.of == 5 && told.done == 5, "without a limit it is all at once");
+	SG->opening = NULL;
+	end();
+}
+
 static void
 test_recall(void)
 {
@@ -907,6 +959,7 @@ main(void)
 	if (sodium_init() < 0)
 		return 1;
 	test_sealed();
+	test_some();
 	test_recall();
 	test_own_recall();
 	test_damage();

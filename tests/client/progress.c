@@ -69,6 +69,17 @@ test_anew(void)
 	    "a byte a second is something");
 }
 
+static void
+test_things(void)
+{
+	struct progress p = { .things = true };
+
+	progress_note(&p, 0, 0, 10000);
+	progress_note(&p, 2000, 4000, 10000);
+	is_str(text(&p), "4000 of 10000, 3 s left",
+	    "things are counted one by one");
+}
+
 /* A line is for people. */
 static void
 test_quiet(void)
@@ -88,6 +99,7 @@ main(void)
 	test_rate();
 	test_cut();
 	test_anew();
+	test_things();
 	test_quiet();
 	return tap_done();
 }
