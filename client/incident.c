@@ -95,6 +95,9 @@ read_times(struct incident *out)
 	out->occurred = time_of(o, "occurred");
 	out->detected = time_of(o, "detected");
 	out->reported = time_of(o, "reported");
+	out->pap = json_string_value(json_object_get(out->root, "pap"));
+	if (out->pap == NULL)
+		out->pap = json_string_value(json_object_get(o, "pap"));
 	pair = json_object_get(o, "severity");
 	scale = json_string_value(json_object_get(pair, "scale"));
 	level = json_string_value(json_object_get(pair, "level"));

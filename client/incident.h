@@ -27,7 +27,7 @@ struct incident_attachment {
 
 /*
  * Parsed content; strings belong to it. What carries another's first message
- * (an escalation) and has no subject or attachments has those of that one.
+ * (an escalation) and has no subject, pap or attachments has those of that one.
  */
 struct incident {
 	struct json_t *root;
@@ -36,6 +36,7 @@ struct incident {
 	const char *answer; /* of an ack: "accepted"; else NULL */
 	const char *reason;
 	const char *resolution; /* of a close; else NULL */
+	const char *pap;	/* as it was written, or NULL */
 	const char *recall_of;	/* of a recall of attachments, whose hashes */
 	uint8_t (*recall)[ID_LEN];
 	size_t nrecall;

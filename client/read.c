@@ -18,6 +18,7 @@ struct message {
 	char **strings; /* owned, NULL-terminated */
 	size_t nstring;
 	const char **to;
+	const char **labels;
 	struct tocsin_part *parts;
 };
 
@@ -139,6 +140,13 @@ fill_header(struct message *m, const struct ticket *t)
 			return false;
 	if (t->exercise.n > 0 && (m->m.exercise = keep(m, t->exercise)) == NULL)
 		return false;
+	m->labels = calloc(t->nlabel + 1, sizeof(*m->labels));
+	for (i = 0; m->labels != NULL && i < t->nlabel; i++)
+		if ((m->labels[i] = keep(m, t->label[i])) == NULL)
+			return false;
+	if (m->labels == NULL)
+		return false;
+	m->m.labels = m->labels;
 	m->m.to = m->to;
 	m->m.kind = ticket_kind_name(t->kind);
 	m->m.tlp = ticket_tlp_name(t->tlp);
@@ -155,7 +163,7 @@ fill_nothing(struct message *m)
 	static const char *const nobody[] = { NULL };
 
 	m->m.from = "?";
-	m->m.to = nobody;
+	m->m.to = m->m.labels = nobody;
 	m->m.kind = "?";
 	m->m.tlp = "RED"; /* unknown is the strictest */
 	m->m.precedence = "routine";
@@ -263,6 +271,7 @@ fill_contents(struct message *m, struct tocsin *t, struct desk_tx *tx,
 	}
 	m->m.subject = m->incident.subject;
 	m->m.text = m->incident.text;
+	m->m.pap = m->incident.pap;
 	return fill_parts(m, t, tx, &o->ticket);
 }
 
@@ -299,6 +308,7 @@ tocsin_message_free(struct tocsin_message *m)
 	}
 	free(own->strings);
 	free(own->to);
+	free(own->labels);
 	free(own->parts);
 	free(own);
 }

@@ -290,26 +290,76 @@ tocsin_commit(struct tocsin *t, const char *reader, uint64_t number)
 	return end_change(tx, err, err == TOCSIN_EUSAGE);
 }
 
-enum tocsin_err
-tocsin_rewind(struct tocsin *t, const char *reader)
+/* The number before the first message that came at `since` or later. */
+static enum tocsin_err
+before_time(struct desk_tx *tx, int64_t since, uint64_t *out)
 {
-	struct aside a = { 0 };
+	struct desk_message row;
+	enum tocsin_err err;
+	uint64_t n = 0;
+
+	*out = 0;
+	while ((err = desk_next(tx, n, &n)) == TOCSIN_OK) {
+		if (desk_get(tx, n, &row) != TOCSIN_OK || row.arrived >= since)
+			return TOCSIN_OK; /* also what is damaged */
+		*out = n;
+	}
+	return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
+}
+
+/* What stands behind the place comes again, and is not aside then. */
+static enum tocsin_err
+drop_asides(struct desk_tx *tx, const char *reader, uint64_t place)
+{
+	struct aside a = { .number = place };
+	enum tocsin_err err;
+
+	do {
+		err = next_aside(tx, reader, &a);
+		if (err == TOCSIN_OK || err == TOCSIN_EBODYMISMATCH)
+			err = drop_aside(tx, reader, a.number);
+	} while (err == TOCSIN_OK);
+	return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
+}
+
+enum tocsin_err
+tocsin_seek(struct tocsin *t, const char *reader, int64_t since)
+{
 	struct desk_tx *tx = NULL;
+	uint64_t place = 0;
 	enum tocsin_err err = begin_change(t, reader, &tx);
 
 	if (err != TOCSIN_OK)
 		return err;
-	err = put_place(tx, reader, 0);
+	if (since > 0)
+		err = before_time(tx, since, &place);
+	if (err == TOCSIN_OK)
+		err = put_place(tx, reader, place);
 	if (err == TOCSIN_OK)
 		err = put_turn(tx, reader, &(struct turn){ 0 });
-	while (err == TOCSIN_OK) {
-		err = next_aside(tx, reader, &a);
-		if (err == TOCSIN_OK || err == TOCSIN_EBODYMISMATCH)
-			err = drop_aside(tx, reader, a.number);
-	}
-	if (err == TOCSIN_ENOTFOUND)
-		err = TOCSIN_OK;
+	if (err == TOCSIN_OK)
+		err = drop_asides(tx, reader, place);
 	return end_change(tx, err, false);
+}
+
+enum tocsin_err
+tocsin_rewind(struct tocsin *t, const char *reader)
+{
+	return tocsin_seek(t, reader, 0);
+}
+
+enum tocsin_err
+tocsin_place_of(struct tocsin *t, const char *reader, uint64_t *number)
+{
+	struct desk_tx *tx = NULL;
+	enum tocsin_err err = good_name(reader);
+
+	if (err == TOCSIN_OK)
+		err = begin_read(t, &tx);
+	if (err == TOCSIN_OK)
+		*number = place_of(tx, reader);
+	desk_end(tx);
+	return err;
 }
 
 /* ---- attempts ---- */
@@ -433,12 +483,14 @@ next_again(struct tocsin *t, struct desk_tx *tx, const char *reader,
 /* The next that this device did not write; what it wrote it knows. */
 static enum tocsin_err
 next_other(struct tocsin *t, struct desk_tx *tx, const char *reader,
-    struct tocsin_message **out)
+    uint64_t after, struct tocsin_message **out)
 {
 	struct desk_message row;
 	uint64_t n = place_of(tx, reader);
 	enum tocsin_err err;
 
+	if (n < after)
+		n = after;
 	while ((err = desk_next(tx, n, &n)) == TOCSIN_OK) {
 		err = desk_get(tx, n, &row);
 		if (err == TOCSIN_OK && row.own)
@@ -451,8 +503,8 @@ next_other(struct tocsin *t, struct desk_tx *tx, const char *reader,
 }
 
 enum tocsin_err
-tocsin_next(struct tocsin *t, const char *reader, int timeout_ms,
-    struct tocsin_message **out)
+tocsin_next_after(struct tocsin *t, const char *reader, uint64_t after,
+    int timeout_ms, struct tocsin_message **out)
 {
 	const int64_t end = backoff_now() + timeout_ms;
 	enum tocsin_err err = good_name(reader);
@@ -466,9 +518,10 @@ tocsin_next(struct tocsin *t, const char *reader, int timeout_ms,
 
 		err = begin_read(t, &tx);
 		if (err == TOCSIN_OK)
-			err = next_again(t, tx, reader, out);
+			err = after == 0 ? next_again(t, tx, reader, out)
+					 : TOCSIN_ENOTFOUND;
 		if (err == TOCSIN_ENOTFOUND)
-			err = next_other(t, tx, reader, out);
+			err = next_other(t, tx, reader, after, out);
 		desk_end(tx);
 		if (err != TOCSIN_ENOTFOUND)
 			return err;
@@ -476,6 +529,13 @@ tocsin_next(struct tocsin *t, const char *reader, int timeout_ms,
 			return fail(TOCSIN_ETIMEOUT, "nothing new");
 		desk_wait(t->parts.desk, seen, timeout_ms < 0 ? -1 : (int)left);
 	}
+}
+
+enum tocsin_err
+tocsin_next(struct tocsin *t, const char *reader, int timeout_ms,
+    struct tocsin_message **out)
+{
+	return tocsin_next_after(t, reader, 0, timeout_ms, out);
 }
 
 /* ---- what is aside ---- */

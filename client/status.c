@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* Who has it: tocsin_status() and tocsin_status_of(). */
+/* Who has it: tocsin_status(), tocsin_status_of() and tocsin_refresh(). */
 #include "client/due.h"
 #include "client/handle.h"
 #include "client/incident.h"
 #include "client/ladder.h"
 #include "client/memo.h"
+#include "client/permit.h"
 #include "crypto/receipt.h"
 
 #include <stdlib.h>
@@ -436,10 +437,9 @@ deadline(const struct evidence *e, const char *thread)
 	return first != NULL ? first->ackby : 0;
 }
 
-/* By the message that opened it, or the oldest that is here. */
-static void
-describe_ticket(const struct evidence *e, const char *thread,
-    const struct desk_message *row, struct due_ticket *out)
+/* The message that opened it, or the oldest that is here. */
+static size_t
+first_of(const struct evidence *e, const char *thread)
 {
 	const struct tocsin_message *m = e->list.message[0];
 	size_t i, first = 0;
@@ -451,6 +451,15 @@ describe_ticket(const struct evidence *e, const char *thread,
 			m = e->list.message[i];
 			first = i;
 		}
+	return first;
+}
+
+static void
+describe_ticket(const struct evidence *e, size_t first,
+    const struct desk_message *row, struct due_ticket *out)
+{
+	const struct tocsin_message *m = e->list.message[first];
+
 	*out = (struct due_ticket){ .precedence = m->precedence,
 		.severity = e->incident[first].severity };
 	out->start[DUE_OCCURRED] = e->incident[first].occurred;
@@ -489,6 +498,7 @@ fold_deadlines(struct tocsin *t, struct desk_tx *tx, struct status *s,
 	struct desk_message row = { 0 };
 	struct due_ticket ticket;
 	enum tocsin_err err = TOCSIN_OK;
+	size_t first;
 	uint64_t n;
 
 	if (mark == NULL)
@@ -497,7 +507,9 @@ fold_deadlines(struct tocsin *t, struct desk_tx *tx, struct status *s,
 	    desk_get(tx, n, &row) != TOCSIN_OK)
 		row.arrived = 0;
 	if (s->e.list.n > 0) {
-		describe_ticket(&s->e, s->s.id, &row, &ticket);
+		first = first_of(&s->e, s->s.id);
+		s->s.pap = s->e.incident[first].pap;
+		describe_ticket(&s->e, first, &row, &ticket);
 		n = gather_marks(&s->e, t->parts.keys->member, mark);
 		err = due_fold(&s->deadline, &s->s.ndeadline, &t->clocks,
 		    &ticket, mark, n);
@@ -599,6 +611,31 @@ tocsin_status_of(struct tocsin *t, const struct tocsin_message *m, int64_t now,
     struct tocsin_status **out)
 {
 	return status_of(t, m->id, m, now, out);
+}
+
+enum tocsin_err
+tocsin_refresh(struct tocsin *t, struct tocsin_message *m, int64_t now,
+    struct tocsin_status **out)
+{
+	struct desk_tx *tx = NULL;
+	uint8_t thread[ID_LEN];
+	bool touched;
+	enum tocsin_err err = begin_read(t, &tx);
+
+	if (err == TOCSIN_OK)
+		err = find_thread(t, tx, m->id, thread);
+	if (err == TOCSIN_OK)
+		err = status_fold(t, tx, thread, m, now, out);
+	if (err == TOCSIN_OK) {
+		err = permits_touch(t, tx, *out, m, &touched);
+		if (err != TOCSIN_OK) {
+			fail(err, "%s: %s", m->id, tocsin_err_text(err));
+			tocsin_status_free(*out);
+			*out = NULL;
+		}
+	}
+	desk_end(tx);
+	return err;
 }
 
 const char *

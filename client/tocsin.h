@@ -179,11 +179,14 @@ struct tocsin_message {
 	const char *from;      /* device: "singcert@sg/desk1" */
 	const char *const *to; /* members, NULL-terminated */
 	const char *kind;
-	const char *tlp; /* tocsin_thread(): as its author last said */
+	const char *tlp; /* tocsin_thread(), _refresh(): as its author last
+			    said */
 	const char *precedence;
-	const char *exercise; /* NULL: live */
-	int64_t time;	      /* the sender's */
-	int64_t received;     /* 0: not yet at a broker */
+	const char *exercise;	   /* NULL: live */
+	const char *const *labels; /* classes of data; NULL-terminated */
+	const char *pap;  /* what may be done, if this one says so; or NULL */
+	int64_t time;	  /* the sender's */
+	int64_t received; /* 0: not yet at a broker */
 	int64_t ackby;
 	bool own;		 /* written by this device */
 	enum tocsin_err refused; /* not OK: kept, but not opened, and why */
@@ -194,7 +197,7 @@ struct tocsin_message {
 	const struct tocsin_part *parts;
 	size_t nparts;
 
-	/* tocsin_thread(): NULL, or the label that its author lets us use; who
+	/* The same two: NULL, or the label that its author lets us use; who
 	 * let another member show it to us, signed; that nobody did. */
 	const char *allowed;
 	const char *permitted_by;
@@ -221,6 +224,19 @@ TOCSIN_API enum tocsin_err tocsin_next(struct tocsin *t, const char *reader,
     int timeout_ms, struct tocsin_message **out) TOCSIN_MUST_USE;
 TOCSIN_API enum tocsin_err tocsin_commit(
     struct tocsin *t, const char *reader, uint64_t number) TOCSIN_MUST_USE;
+
+/*
+ * For who has several under way: the next one beyond `after`, a number that it
+ * was given before, whether that is committed or not. A commit is of all up to
+ * its number, so of several the lowest is committed first. 0 is tocsin_next().
+ */
+TOCSIN_API enum tocsin_err tocsin_next_after(struct tocsin *t,
+    const char *reader, uint64_t after, int timeout_ms,
+    struct tocsin_message **out) TOCSIN_MUST_USE;
+
+/* The number that the reader has committed; 0: none. */
+TOCSIN_API enum tocsin_err tocsin_place_of(
+    struct tocsin *t, const char *reader, uint64_t *number) TOCSIN_MUST_USE;
 
 /*
  * Handled, and answered: the drafts are posted, `n` of them or none, and the
@@ -271,7 +287,12 @@ TOCSIN_API enum tocsin_err tocsin_asides(struct tocsin *t, const char *reader,
     struct tocsin_asides **out) TOCSIN_MUST_USE;
 TOCSIN_API void tocsin_asides_free(struct tocsin_asides *l);
 
-/* The reader begins again with the oldest message; nothing is aside then. */
+/*
+ * The reader goes back, or on, to the first message that came here at `since`
+ * or later; tocsin_rewind() goes to the oldest. What comes again is not aside.
+ */
+TOCSIN_API enum tocsin_err tocsin_seek(
+    struct tocsin *t, const char *reader, int64_t since) TOCSIN_MUST_USE;
 TOCSIN_API enum tocsin_err tocsin_rewind(
     struct tocsin *t, const char *reader) TOCSIN_MUST_USE;
 
@@ -369,6 +390,7 @@ struct tocsin_status {
 	int64_t turned;
 	const char *turned_in;	/* the id of that message */
 	const char *resolution; /* of the close; or NULL */
+	const char *pap;	/* of what opened it, as far as it is here */
 	size_t nholder;
 	const struct tocsin_holder *holder;
 	size_t ndeadline;
@@ -383,6 +405,14 @@ TOCSIN_API enum tocsin_err tocsin_status(struct tocsin *t, const char *id,
  */
 TOCSIN_API enum tocsin_err tocsin_status_of(struct tocsin *t,
     const struct tocsin_message *m, int64_t now,
+    struct tocsin_status **out) TOCSIN_MUST_USE;
+/*
+ * And the message as the whole of its ticket makes it, which tocsin_next() and
+ * tocsin_get() don't look at: its label as its author last said, and whether
+ * it may be shown. For who acts on a message that came alone.
+ */
+TOCSIN_API enum tocsin_err tocsin_refresh(struct tocsin *t,
+    struct tocsin_message *m, int64_t now,
     struct tocsin_status **out) TOCSIN_MUST_USE;
 TOCSIN_API void tocsin_status_free(struct tocsin_status *s);
 TOCSIN_API const char *tocsin_rung_name(enum tocsin_rung rung);

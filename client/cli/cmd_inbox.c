@@ -52,14 +52,6 @@ print_beside(const struct row *r)
 	putchar('\n');
 }
 
-static json_t *
-next_json(const struct row *r)
-{
-	return r->clock != NULL ? json_pack("{s:s, s:o}", "clock", r->clock,
-				      "due", view_time(r->due))
-				: json_null();
-}
-
 /* Where it stands; what is late stands in the same column on each screen. */
 static void
 print_state(const struct row *r)
@@ -101,44 +93,6 @@ print_row(const struct row *r)
 	print_beside(r);
 }
 
-/* The members that the predicate holds for. */
-static json_t *
-members(const struct row *r, bool overdue)
-{
-	json_t *list = json_array();
-	size_t i;
-
-	for (i = 0; i < r->nplace; i++) {
-		const struct tocsin_place *p = &r->place[i].p;
-
-		if (overdue ? p->overdue : p->rung < TOCSIN_RUNG_ACCEPTED)
-			json_array_append_new(list, json_string(p->member));
-	}
-	return list;
-}
-
-static json_t *
-row_json(const struct row *r)
-{
-	static const char *const left_out[] = { "text", "content", "number",
-		"answer", "reason", "resolution", "own", "thread" };
-	json_t *o = view_message_json(r->m);
-	size_t i;
-
-	for (i = 0; i < sizeof(left_out) / sizeof(left_out[0]); i++)
-		json_object_del(o, left_out[i]);
-	json_object_set_new(o, "id", json_string(r->m->thread));
-	json_object_set_new(o, "state", json_string(r->state));
-	json_object_set_new(o, "mine", json_boolean(r->mine));
-	json_object_set_new(o, "unacked", members(r, false));
-	json_object_set_new(o, "overdue", members(r, true));
-	json_object_set_new(o, "closed", json_boolean(r->closed));
-	json_object_set_new(o, "next", next_json(r));
-	json_object_set_new(
-	    o, "escalated", json_integer((json_int_t)r->escalated));
-	return o;
-}
-
 static int
 list(struct cli *c, struct tocsin *t, const struct rows_filter *f, bool offline)
 {
@@ -160,7 +114,7 @@ list(struct cli *c, struct tocsin *t, const struct rows_filter *f, bool offline)
 		return cli_error(t, err);
 	for (i = 0; i < rows->n; i++)
 		if (c->json)
-			print_json(row_json(&rows->row[i]));
+			print_json(rows_json(&rows->row[i]));
 		else
 			print_row(&rows->row[i]);
 	rows_free(rows);

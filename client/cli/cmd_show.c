@@ -40,12 +40,16 @@ get_thread(struct cli *c, struct tocsin *t, struct tocsin_list **out)
 static void
 print_thread(const struct cli *c, struct tocsin *t, const struct tocsin_list *l)
 {
+	struct tocsin_status *s = NULL;
 	size_t i;
 
 	if (!c->json)
 		reading_print(t, l);
+	else if (tocsin_status_of(t, l->message[0], cli_now(), &s) != TOCSIN_OK)
+		s = NULL;
 	for (i = 0; c->json && i < l->n; i++)
-		print_json(view_message_json(l->message[i]));
+		print_json(view_message_json(l->message[i], s));
+	tocsin_status_free(s);
 }
 
 /* The message that the id names, as files, besides. */

@@ -32,6 +32,7 @@ struct watching {
 	bool apply;
 	unsigned seconds, attempts;
 	struct held held;
+	struct tocsin_status *status; /* of the message's ticket, or NULL */
 
 	bool aside; /* list what was set aside */
 	struct list retry;
@@ -53,12 +54,12 @@ on_signal(int signal)
 
 /* The reader moves on only when the line has left us. */
 static int
-print_one(struct watching *w, const struct tocsin_message *m)
+print_one(struct watching *w, struct tocsin_message *m)
 {
 	enum tocsin_err err;
 
 	if (w->c->json) {
-		print_json(view_message_json(m));
+		print_json(view_event_json(w->t, m));
 	} else {
 		view_brief(m);
 		putchar('\n');
@@ -109,7 +110,7 @@ print_posted(struct watching *w, const char *id)
 	if (tocsin_get(w->t, id, &m) != TOCSIN_OK)
 		return;
 	if (w->c->json)
-		print_json(view_message_json(m));
+		print_json(view_event_json(w->t, m));
 	else
 		printf("%s %s\n", m->short_id, m->kind);
 	fflush(stdout);
@@ -181,6 +182,7 @@ attempt(struct watching *w, const struct tocsin_message *m, unsigned n,
 		.home = w->home,
 		.reader = w->reader,
 		.held = &w->held,
+		.status = w->status,
 		.seconds = w->seconds,
 		.keep = w->apply };
 	struct exec_end end;
@@ -233,13 +235,27 @@ handle(struct watching *w, const struct tocsin_message *m, bool *done)
 	return status;
 }
 
+/* What the command is told of the ticket stays the same in all attempts. */
 static int
-one(struct watching *w, const struct tocsin_message *m, bool *done)
+hand_over(struct watching *w, struct tocsin_message *m, bool *done)
+{
+	int status;
+
+	if (tocsin_refresh(w->t, m, cli_now(), &w->status) != TOCSIN_OK)
+		w->status = NULL;
+	status = handle(w, m, done);
+	tocsin_status_free(w->status);
+	w->status = NULL;
+	return status;
+}
+
+static int
+one(struct watching *w, struct tocsin_message *m, bool *done)
 {
 	int status;
 
 	if (w->command != NULL && m->refused == TOCSIN_OK)
-		return handle(w, m, done);
+		return hand_over(w, m, done);
 	status = w->command != NULL ? pass_over(w, m) : print_one(w, m);
 	*done = status == 0;
 	return status;
@@ -267,7 +283,7 @@ tell_one(struct watching *w, const struct tocsin_message *m)
 		return;
 	progress_wipe(&w->progress);
 	if (w->c->json) {
-		print_json(view_message_json(m));
+		print_json(view_message_json(m, NULL));
 	} else {
 		view_brief(m);
 		putchar('\n');
@@ -376,7 +392,7 @@ print_aside(const struct watching *w, const struct tocsin_aside *a)
 	json_t *o;
 
 	if (w->c->json) {
-		o = view_message_json(a->message);
+		o = view_event_json(w->t, a->message);
 		json_object_set_new(o, "attempts", json_integer(a->attempts));
 		json_object_set_new(o, "since", view_time(a->since));
 		json_object_set_new(o, "why", view_string(a->why));

@@ -34,9 +34,9 @@ env_init(struct run_env *e, const struct exec *x,
 
 /* A line of JSON, as `watch --json` prints it; NULL: no memory. */
 static char *
-line_of(const struct tocsin_message *m, size_t *n)
+line_of(const struct exec *x, const struct tocsin_message *m, size_t *n)
 {
-	json_t *o = view_message_json(m);
+	json_t *o = view_message_json(m, x->status);
 	char *text = json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII);
 	char *line = NULL;
 	FILE *f = text != NULL ? open_memstream(&line, n) : NULL;
@@ -70,7 +70,7 @@ exec_run(const struct exec *x, const struct tocsin_message *m, unsigned attempt,
 	struct run_end end = { .why = "it was not started: no memory" };
 	struct run_env e;
 	size_t n = 0;
-	char *line = line_of(m, &n);
+	char *line = line_of(x, m, &n);
 
 	env_init(&e, x, m, attempt);
 	r.env = e.var;

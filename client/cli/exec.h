@@ -20,6 +20,7 @@ struct exec {
 	const struct held *held;
 	unsigned seconds;
 	bool keep; /* its output, in `kept`, instead of passing it on */
+	const struct tocsin_status *status; /* of the ticket; or NULL */
 };
 
 struct exec_end {

@@ -6,6 +6,8 @@
 #include "client/glance.h"
 #include "client/vocab.h"
 
+#include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -155,7 +157,7 @@ nearest_state(const char *typed)
 }
 
 static bool
-good_label(struct rows_filter *f)
+good_label(struct rows_filter *f, char why[256])
 {
 	const char *typed = f->tlp;
 
@@ -163,30 +165,46 @@ good_label(struct rows_filter *f)
 		typed += 4;
 	f->tlp = vocab_find(VOCAB_TLP, typed);
 	if (f->tlp == NULL)
-		cli_usage("--tlp: %s is no label; the nearest is %s", typed,
-		    vocab_nearest(VOCAB_TLP, typed));
+		snprintf(why, 256, "tlp: %.64s is no label; the nearest is %s",
+		    typed, vocab_nearest(VOCAB_TLP, typed));
 	return f->tlp != NULL;
+}
+
+bool
+rows_filter_judge(struct rows_filter *f, char why[256])
+{
+	const char *near;
+	size_t i;
+
+	if (f->tlp != NULL && !good_label(f, why))
+		return false;
+	if (f->typed != NULL && !view_past(NULL, f->typed, &f->since)) {
+		snprintf(why, 256,
+		    "since: %.64s is no time: write 30m, 2h, 3d or "
+		    "2026-11-21T03:14:15Z",
+		    f->typed);
+		return false;
+	}
+	for (i = 0; i < f->states.n; i++) {
+		near = nearest_state(f->states.word[i]);
+		if (strcmp(near, f->states.word[i]) == 0)
+			continue;
+		snprintf(why, 256, "state: %.64s is none; the nearest is %s",
+		    f->states.word[i], near);
+		return false;
+	}
+	return true;
 }
 
 bool
 rows_filter_good(struct rows_filter *f)
 {
-	const char *near;
-	size_t i;
+	char why[256];
 
-	if (f->tlp != NULL && !good_label(f))
-		return false;
-	if (f->typed != NULL && !view_past("--since", f->typed, &f->since))
-		return false;
-	for (i = 0; i < f->states.n; i++) {
-		near = nearest_state(f->states.word[i]);
-		if (strcmp(near, f->states.word[i]) == 0)
-			continue;
-		cli_usage("--state: %s is none; the nearest is %s",
-		    f->states.word[i], near);
-		return false;
-	}
-	return true;
+	if (rows_filter_judge(f, why))
+		return true;
+	cli_usage("--%s", why);
+	return false;
 }
 
 /* ---- copies ---- */
@@ -456,4 +474,53 @@ rows_free(struct rows *rows)
 	arena_release(&h->arena);
 	free(h->rows.row);
 	free(h);
+}
+
+/* ---- for programs ---- */
+
+static json_t *
+next_json(const struct row *r)
+{
+	return r->clock != NULL ? json_pack("{s:s, s:o}", "clock", r->clock,
+				      "due", view_time(r->due))
+				: json_null();
+}
+
+/* The members that the predicate holds for. */
+static json_t *
+members(const struct row *r, bool overdue)
+{
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; i < r->nplace; i++) {
+		const struct tocsin_place *p = &r->place[i].p;
+
+		if (overdue ? p->overdue : p->rung < TOCSIN_RUNG_ACCEPTED)
+			json_array_append_new(list, json_string(p->member));
+	}
+	return list;
+}
+
+json_t *
+rows_json(const struct row *r)
+{
+	static const char *const left_out[] = { "text", "content", "number",
+		"answer", "reason", "resolution", "own", "thread", "pap",
+		"labels", "deadlines" };
+	json_t *o = view_message_json(r->m, NULL);
+	size_t i;
+
+	for (i = 0; i < sizeof(left_out) / sizeof(left_out[0]); i++)
+		json_object_del(o, left_out[i]);
+	json_object_set_new(o, "id", json_string(r->m->thread));
+	json_object_set_new(o, "state", json_string(r->state));
+	json_object_set_new(o, "mine", json_boolean(r->mine));
+	json_object_set_new(o, "unacked", members(r, false));
+	json_object_set_new(o, "overdue", members(r, true));
+	json_object_set_new(o, "closed", json_boolean(r->closed));
+	json_object_set_new(o, "next", next_json(r));
+	json_object_set_new(
+	    o, "escalated", json_integer((json_int_t)r->escalated));
+	return o;
 }

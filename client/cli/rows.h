@@ -24,6 +24,8 @@
 
 #include "client/cli/cli.h"
 
+struct json_t;
+
 /* One recipient of a ticket. */
 struct row_place {
 	struct tocsin_place p; /* without its steps: nstep is 0 */
@@ -84,6 +86,7 @@ struct rows_filter {
 #define ROWS_OPTIONS 7
 void rows_options(struct opt *out, struct rows_filter *f);
 bool rows_filter_good(struct rows_filter *f);
+bool rows_filter_judge(struct rows_filter *f, char why[256]); /* silently */
 
 /*
  * NULL for all. *out is set on success only. Fails as the calls of tocsin.h do,
@@ -92,5 +95,8 @@ bool rows_filter_good(struct rows_filter *f);
 enum tocsin_err MUST_USE rows_load(struct tocsin *t,
     const struct rows_filter *f, int64_t now, struct rows **out);
 void rows_free(struct rows *rows); /* NULL is ok */
+
+/* A row for programs, with the members that tocsin(1) lists for inbox. */
+struct json_t *rows_json(const struct row *r);
 
 #endif

@@ -18,19 +18,23 @@ state_of(const struct tocsin_message *m)
 	return m->received != 0 ? "posted" : "queued";
 }
 
-static void
-print_sent(const struct cli *c, const struct tocsin_message *m)
+json_t *
+sent_json(struct tocsin *t, struct tocsin_message *m)
 {
-	if (!c->json) {
-		printf("%s\n", m->short_id);
-		return;
-	}
-	print_json(json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "id", m->id,
-	    "short_id", m->short_id, "thread", m->thread, "kind", m->kind,
-	    "state", state_of(m), "reason",
+	static const char *const kept[] = { "id", "short_id", "thread", "kind",
+		"subject", "tlp", "pap", "labels", "exercise", "ackby",
+		"deadlines" };
+	json_t *all = view_event_json(t, m), *o = json_object();
+	size_t i;
+
+	for (i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		json_object_set(o, kept[i], json_object_get(all, kept[i]));
+	json_object_set_new(o, "state", json_string(state_of(m)));
+	json_object_set_new(o, "reason",
 	    m->refused != TOCSIN_OK ? json_string(tocsin_err_name(m->refused))
-				    : json_null(),
-	    "subject", view_string(m->subject)));
+				    : json_null());
+	json_decref(all);
+	return o;
 }
 
 /* Whether what the broker says now is about us, and not about the moment. */
@@ -148,7 +152,7 @@ sent(struct cli *c, struct tocsin *t, const char *id, unsigned busy)
 	if (err != TOCSIN_OK)
 		return cli_error(t, err);
 	if (!c->json) {
-		print_sent(c, m);
+		printf("%s\n", m->short_id);
 		fflush(stdout);
 	}
 	tocsin_message_free(m);
@@ -158,7 +162,7 @@ sent(struct cli *c, struct tocsin *t, const char *id, unsigned busy)
 	if (err != TOCSIN_OK)
 		return cli_error(t, err);
 	if (c->json)
-		print_sent(c, m);
+		print_json(sent_json(t, m));
 	if (m->refused != TOCSIN_OK)
 		status = cli_fail(m->refused, "the broker refused it: %s",
 		    tocsin_err_text(m->refused));

@@ -26,6 +26,10 @@ bool ask_first(struct cli *c, struct tocsin *t, enum tocsin_err err);
  */
 void say_circles(struct tocsin *t, const char *const *names);
 
+/* What is told of a message that was posted, now; tocsin(1) lists it. */
+struct json_t;
+struct json_t *sent_json(struct tocsin *t, struct tocsin_message *m);
+
 /* Waits, prints the ticket's short id or the JSON, gives the exit status. */
 int sent(struct cli *c, struct tocsin *t, const char *id, unsigned busy);
 

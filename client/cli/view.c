@@ -722,7 +722,7 @@ strings(const char *const *list)
 	json_t *a = json_array();
 	size_t i;
 
-	for (i = 0; list[i] != NULL; i++)
+	for (i = 0; list != NULL && list[i] != NULL; i++)
 		json_array_append_new(a, view_string(list[i]));
 	return a;
 }
@@ -774,8 +774,27 @@ refused(const struct tocsin_message *m)
 }
 
 json_t *
-view_message_json(const struct tocsin_message *m)
+view_deadlines_json(const struct tocsin_status *s)
 {
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; s != NULL && i < s->ndeadline; i++) {
+		const struct tocsin_deadline *d = &s->deadline[i];
+
+		json_array_append_new(
+		    list, json_pack("{s:s, s:o, s:o, s:o, s:o}", "clock",
+			      d->clock, "text", view_string(d->text), "started",
+			      view_time(d->started), "due", view_time(d->due),
+			      "done", view_time(d->done)));
+	}
+	return list;
+}
+
+json_t *
+view_message_json(const struct tocsin_message *m, const struct tocsin_status *s)
+{
+	const char *pap = m->pap == NULL && s != NULL ? s->pap : m->pap;
 	json_t *content = content_of(m);
 	json_t *o = json_object();
 
@@ -790,6 +809,8 @@ view_message_json(const struct tocsin_message *m)
 	    o, "allowed", json_string(m->allowed ? m->allowed : m->tlp));
 	json_object_set_new(o, "permitted_by", view_string(m->permitted_by));
 	json_object_set_new(o, "unpermitted", json_boolean(m->unpermitted));
+	json_object_set_new(o, "pap", view_string(pap));
+	json_object_set_new(o, "labels", strings(m->labels));
 	json_object_set_new(o, "precedence", json_string(m->precedence));
 	json_object_set_new(o, "exercise", view_string(m->exercise));
 	json_object_set_new(o, "from", json_string(m->from));
@@ -797,6 +818,7 @@ view_message_json(const struct tocsin_message *m)
 	json_object_set_new(o, "time", view_time(m->time));
 	json_object_set_new(o, "received", view_time(m->received));
 	json_object_set_new(o, "ackby", view_time(m->ackby));
+	json_object_set_new(o, "deadlines", view_deadlines_json(s));
 	json_object_set_new(o, "own", json_boolean(m->own));
 	json_object_set_new(o, "refused", refused(m));
 	json_object_set_new(o, "coming", coming(m));
@@ -811,6 +833,19 @@ view_message_json(const struct tocsin_message *m)
 	json_object_set_new(o, "attachments", attachments(m));
 	json_object_set_new(
 	    o, "content", content != NULL ? content : json_null());
+	return o;
+}
+
+json_t *
+view_event_json(struct tocsin *t, struct tocsin_message *m)
+{
+	struct tocsin_status *s = NULL;
+	json_t *o;
+
+	if (m->coming || tocsin_refresh(t, m, cli_now(), &s) != TOCSIN_OK)
+		s = NULL;
+	o = view_message_json(m, s);
+	tocsin_status_free(s);
 	return o;
 }
 

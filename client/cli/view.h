@@ -19,7 +19,16 @@ void view_brief(const struct tocsin_message *m);
 
 /* Of two bots, whose turn it is: of no use to people when that is over. */
 bool view_is_claim(const struct tocsin_message *m, int64_t *until);
-struct json_t *view_message_json(const struct tocsin_message *m);
+
+/*
+ * A message for programs, with what its ticket adds: deadlines and, unless the
+ * message says so itself, what may be done. NULL: nothing is known of that.
+ */
+struct json_t *view_message_json(
+    const struct tocsin_message *m, const struct tocsin_status *s);
+
+/* Of one that came alone: tocsin_refresh() first, as far as it is to be had. */
+struct json_t *view_event_json(struct tocsin *t, struct tocsin_message *m);
 
 /*
  * "120 of 960 KiB", of a message that is coming; what of an attachment is here:
@@ -49,6 +58,7 @@ struct json_t *view_place_json(
 /* "3h05m left", "LATE by 12m" or "done"; and all deadlines of a ticket. */
 void view_left(int64_t due, int64_t done);
 void view_deadlines(const struct tocsin_status *s);
+struct json_t *view_deadlines_json(const struct tocsin_status *s);
 
 /* A time as 2026-11-21T03:14:15Z, or null for 0. */
 struct json_t *view_time(int64_t t);

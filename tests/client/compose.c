@@ -443,6 +443,7 @@ test_opens(void)
 		NULL };
 	struct tocsin_draft d = right();
 	struct tocsin_message *m = NULL;
+	struct tocsin_status *s = NULL;
 	char id[TOCSIN_ID_TEXT], other[512];
 	struct tocsin *my;
 
@@ -484,6 +485,21 @@ test_opens(void)
 	ok(m->ackby == d.ackby && m->exercise == NULL &&
 		strcmp(m->thread, id) == 0,
 	    "with its deadline, live, the first of a thread");
+	ok(m->pap != NULL && strcmp(m->pap, "AMBER") == 0 &&
+		strcmp(m->labels[0], "ot") == 0 &&
+		strcmp(m->labels[1], "personal-data") == 0 &&
+		m->labels[2] == NULL,
+	    "with what may be done, and what data it has, each word once");
+	tocsin_message_free(m);
+	m = NULL;
+	if (tocsin_ack(my, id, TOCSIN_OPENED, NULL, NULL, other) != TOCSIN_OK ||
+	    tocsin_get(my, other, &m) != TOCSIN_OK ||
+	    tocsin_refresh(my, m, f.now, &s) != TOCSIN_OK)
+		abort();
+	ok(m->pap == NULL && m->labels[0] == NULL &&
+		strcmp(s->pap, "AMBER") == 0,
+	    "an answer says nothing of that, its ticket does");
+	tocsin_status_free(s);
 	tocsin_message_free(m);
 	tocsin_close(my);
 	end();

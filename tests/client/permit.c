@@ -386,7 +386,8 @@ test_relabel(void)
 {
 	struct tocsin_draft d;
 	struct tocsin_list *l;
-	struct tocsin_message *m;
+	struct tocsin_message *m, *alone;
+	struct tocsin_status *status;
 	char id[TOCSIN_ID_TEXT], out[TOCSIN_ID_TEXT];
 	struct glances listed;
 
@@ -398,6 +399,17 @@ test_relabel(void)
 	m = seen(my, id, &l);
 	is_str(m->tlp, "AMBER+STRICT", "which everybody sees then");
 	tocsin_list_free(l);
+	alone = NULL;
+	ok(tocsin_get(my, id, &alone) == TOCSIN_OK &&
+		strcmp(alone->tlp, "GREEN") == 0 && alone->allowed == NULL,
+	    "a message that comes alone has the label that it was sent with");
+	ok(tocsin_refresh(my, alone, 1, &status) == TOCSIN_OK &&
+		strcmp(alone->tlp, "AMBER+STRICT") == 0 &&
+		strcmp(alone->allowed, "AMBER+STRICT") == 0 &&
+		strcmp(status->id, id) == 0 && status->n == 1,
+	    "until it is seen with the rest of its ticket");
+	tocsin_status_free(status);
+	tocsin_message_free(alone);
 	d = showing("share", id, to_la);
 	is_int(tocsin_post(my, &d, out), TOCSIN_EPOLICYDENIED, "and holds to");
 	listed = (struct glances){ 0 };

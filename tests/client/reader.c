@@ -257,6 +257,96 @@ test_aside(void)
 
 /* ---- killed ---- */
 
+/* ---- several under way, and other places ---- */
+
+static uint64_t
+next_after(const char *reader, uint64_t after)
+{
+	struct tocsin_message *m = NULL;
+	uint64_t n;
+
+	if (tocsin_next_after(t, reader, after, 0, &m) != TOCSIN_OK)
+		return 0;
+	n = m->number;
+	tocsin_message_free(m);
+	return n;
+}
+
+static uint64_t
+place(const char *reader)
+{
+	uint64_t n = 99;
+
+	return tocsin_place_of(t, reader, &n) == TOCSIN_OK ? n : 99;
+}
+
+static void
+test_window(void)
+{
+	begin(4);
+	ok(place("bot") == 0 && next_after("bot", 0) == 1 &&
+		next_after("bot", 1) == 2 && next_after("bot", 2) == 3,
+	    "a reader may have several under way");
+	ok(next("bot") == 1, "which are not handled by that");
+	ok(tocsin_commit(t, "bot", 2) == TOCSIN_OK && place("bot") == 2 &&
+		next("bot") == 3,
+	    "a commit is of all up to its number");
+	ok(next_after("bot", 1) == 3, "and none of them comes again");
+	ok(next_after("bot", 4) == 0, "after the last there is none");
+	ok(tocsin_set_aside(t, "bot", 3, "later") == TOCSIN_OK &&
+		next_after("bot", 3) == 4,
+	    "what is aside is passed over");
+	is_int(tocsin_next_after(t, "", 0, 0, &(struct tocsin_message *){ 0 }),
+	    TOCSIN_EUSAGE, "a reader has a name");
+	end();
+}
+
+/* The clock of this desk, as the n-th message came. */
+static void
+came_at(uint64_t n, int64_t when)
+{
+	struct desk_message row;
+	struct desk_tx *tx;
+
+	if (desk_write(t->parts.desk, &tx) != TOCSIN_OK ||
+	    desk_get(tx, n, &row) != TOCSIN_OK)
+		abort();
+	row.arrived = when;
+	if (desk_update(tx, &row) != TOCSIN_OK || desk_commit(tx) != TOCSIN_OK)
+		abort();
+}
+
+static void
+test_seek(void)
+{
+	bool again;
+	unsigned n;
+	uint64_t i;
+
+	begin(4);
+	for (i = 1; i <= 4; i++)
+		came_at(i, 1000 * (int64_t)i);
+	ok(tocsin_seek(t, "bot", 2000) == TOCSIN_OK && next("bot") == 2,
+	    "a new reader may begin with what came at some time");
+	ok(tocsin_seek(t, "bot", 2001) == TOCSIN_OK && next("bot") == 3,
+	    "or later");
+	ok(tocsin_seek(t, "bot", 9000) == TOCSIN_OK && next("bot") == 0,
+	    "or with what will come");
+	if (tocsin_seek(t, "bot", 0) != TOCSIN_OK ||
+	    tocsin_set_aside(t, "bot", 1, "why") != TOCSIN_OK ||
+	    tocsin_set_aside(t, "bot", 2, "why") != TOCSIN_OK ||
+	    tocsin_set_aside(t, "bot", 3, "why") != TOCSIN_OK)
+		abort();
+	ok(tocsin_seek(t, "bot", 2000) == TOCSIN_OK && next("bot") == 2 &&
+		aside("bot", &n, &again) == 1,
+	    "what comes again is not aside, what does not come is");
+	came_at(3, 500); /* it was held, and has another number since */
+	ok(tocsin_seek(t, "bot", 2000) == TOCSIN_OK && next("bot") == 2 &&
+		tocsin_seek(t, "bot", 3000) == TOCSIN_OK && next("bot") == 4,
+	    "a clock that went back leaves nothing out");
+	end();
+}
+
 /* Answers all that there is, in a process of its own; 0 at the end of it. */
 static int
 child(void)
@@ -370,6 +460,8 @@ main(int argc, char **argv)
 	test_step();
 	test_attempts();
 	test_aside();
+	test_window();
+	test_seek();
 	test_killed(argv[0]);
 	return tap_done();
 }
