@@ -100,10 +100,18 @@ put_parts(struct writing *w, const struct opened *o)
 	return err;
 }
 
+static bool
+is_of_home(const struct tocsin *t, const struct ticket *ticket)
+{
+	return span_is(ticket->exercise, t->parts.keys->exercise);
+}
+
 static enum tocsin_err
 put_message(struct writing *w, struct opened *o)
 {
 	if (o->note.n == 0 || o->body.n == 0) /* known by its header alone */
+		return TOCSIN_OK;
+	if (!is_of_home(w->t, &o->ticket)) /* kept as evidence, no more */
 		return TOCSIN_OK;
 	w->n->messages++;
 	put(w, TICKET, w->n->messages, ".note", buf_span(&o->note));
@@ -438,6 +446,39 @@ walk(struct span file)
 			 "it is no whole bundle; carry it here once more");
 }
 
+/* One ticket of another exercise, or a live one, and none is taken. */
+static enum tocsin_err
+same_exercise(struct tocsin *t, struct span file)
+{
+	const char *own = t->parts.keys->exercise;
+	struct tar tar = tar_init(file);
+	struct span name, content;
+	struct ticket *h = malloc(sizeof(*h));
+	enum tocsin_err err = TOCSIN_OK;
+	struct note n;
+
+	if (h == NULL)
+		return fail(TOCSIN_EINTERNAL, "no memory");
+	while (
+	    err == TOCSIN_OK && tar_next(&tar, &name, &content) == TOCSIN_OK) {
+		if (!begins(name, TICKET) || !ends(name, ".note") ||
+		    ticket_parse(h, &n, content) != TOCSIN_OK ||
+		    is_of_home(t, h))
+			continue;
+		if (h->exercise.n > 0)
+			err = fail(TOCSIN_EEXERCISEMISMATCH,
+			    "it is of the exercise %.*s: a home of that "
+			    "exercise takes it, this one %s%s",
+			    (int)h->exercise.n, (const char *)h->exercise.p,
+			    own[0] != '\0' ? "is of " : "is live", own);
+		else
+			err = fail(TOCSIN_EEXERCISEMISMATCH,
+			    "it is live, no part of the exercise %s", own);
+	}
+	free(h);
+	return err;
+}
+
 static bool
 believes(struct tocsin *t)
 {
@@ -460,6 +501,8 @@ bundle_read(struct tocsin *t, struct span file, struct bundle_counts *n)
 		err = fail(TOCSIN_EROSTERUNKNOWN,
 		    "this home believes no roster yet; `tocsin trust` takes "
 		    "the first one, from people");
+	if (err == TOCSIN_OK)
+		err = same_exercise(t, file);
 	if (err != TOCSIN_OK)
 		return err;
 	r.m = calloc(1, sizeof(*r.m));

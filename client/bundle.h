@@ -36,7 +36,8 @@ bool bundle_is(struct span file);
 
 /*
  * EROSTERUNKNOWN: this desk believes no roster yet, and takes none from a file
- * that a stranger may have made. EMALFORMED: nothing of it was taken.
+ * that a stranger may have made. EMALFORMED, EEXERCISEMISMATCH (one of them is
+ * not of this home's exercise, or not live as it is): nothing of it was taken.
  */
 enum tocsin_err bundle_read(struct tocsin *t, struct span file,
     struct bundle_counts *n) TOCSIN_MUST_USE;

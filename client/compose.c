@@ -143,31 +143,31 @@ choose_labels(struct composing *c)
 	return TOCSIN_OK;
 }
 
-/* What belongs to an exercise stays in it, and nothing else comes in. */
+/* A home is live or of one exercise, and so is all that leaves it. */
 static enum tocsin_err
 choose_exercise(struct composing *c)
 {
 	const char *typed = c->draft->exercise;
-	struct span of_thread;
+	const char *own = c->t->parts.keys->exercise;
 
 	if (typed != NULL && !name_exercise(span_of(typed)))
 		return fail(
 		    TOCSIN_EUSAGE, "%s is no name of an exercise", typed);
-	if (c->first == NULL) {
-		if (typed != NULL)
-			c->header.exercise = span_of(typed);
-		return TOCSIN_OK;
-	}
-	of_thread = c->first->ticket.exercise;
-	c->header.exercise = of_thread;
-	if (typed == NULL || span_is(of_thread, typed))
-		return TOCSIN_OK;
-	if (of_thread.n == 0)
+	if (typed != NULL && own[0] == '\0')
 		return fail(TOCSIN_EEXERCISEMISMATCH,
-		    "the ticket is live, it is no part of %s", typed);
-	return fail(TOCSIN_EEXERCISEMISMATCH,
-	    "the ticket belongs to the exercise %.*s, not to %s",
-	    (int)of_thread.n, (const char *)of_thread.p, typed);
+		    "this home is live, and what it sends is: an exercise has "
+		    "homes of its own, which `tocsin init --exercise %s` makes",
+		    typed);
+	if (typed != NULL && strcmp(typed, own) != 0)
+		return fail(TOCSIN_EEXERCISEMISMATCH,
+		    "this home is of the exercise %s, not of %s", own, typed);
+	if (c->first != NULL && !span_is(c->first->ticket.exercise, own))
+		return fail(TOCSIN_EEXERCISEMISMATCH,
+		    own[0] == '\0'
+			? "the ticket is of an exercise, and this home is live"
+			: "the ticket is not of the exercise of this home");
+	c->header.exercise = span_of(own);
+	return TOCSIN_OK;
 }
 
 /* NULL, the word as it is spelt, or a failure. */
@@ -389,8 +389,15 @@ seal_for(struct composing *c, size_t i)
 	if (m->suspended)
 		return fail(TOCSIN_ESUSPENDED, "%s is suspended", c->to[i]);
 	k = belief_keys(b, span_of(c->to[i]));
-	r = k != NULL && !keys_expired(k, c->now) ? keys_recipient(k, c->now)
-						  : NULL;
+	r = k != NULL && !keys_expired(k, c->now)
+		? keys_recipient(k, c->header.exercise, c->now)
+		: NULL;
+	if (r == NULL && c->header.exercise.n > 0)
+		return fail(TOCSIN_EKEYSEXPIRED,
+		    "%s is not in the exercise %.*s: it has announced no keys "
+		    "for it here",
+		    c->to[i], (int)c->header.exercise.n,
+		    (const char *)c->header.exercise.p);
 	if (r == NULL)
 		return fail(TOCSIN_EKEYSEXPIRED,
 		    "%s has no current keys here; its officers must run "
@@ -1084,6 +1091,41 @@ seal(struct composing *c, struct desk_tx *tx, uint8_t id[ID_LEN])
 	return err;
 }
 
+/* This device, with what its announcement lets it do. */
+static struct keys_device
+ourselves(const struct composing *c)
+{
+	const struct keystore *k = c->t->parts.keys;
+	const struct keys *told =
+	    belief_keys(&c->t->belief, span_of(k->member));
+	const struct keys_device *d =
+	    told != NULL ? keys_device(told, span_of(k->label)) : NULL;
+	struct keys_device us = { .role = k->role };
+
+	if (d != NULL)
+		us.may = d->may;
+	return us;
+}
+
+static enum tocsin_err
+may_kind(const struct composing *c)
+{
+	const struct keystore *k = c->t->parts.keys;
+	const struct keys_device us = ourselves(c);
+	const char *kind = ticket_kind_name(c->header.kind);
+
+	if (ticket_device_may(&us, c->header.kind))
+		return TOCSIN_OK;
+	if (us.role != KEYS_BOT)
+		return fail(TOCSIN_EKINDNOTALLOWED,
+		    "a %s may not send a message of the kind %s",
+		    keys_role_name(us.role), kind);
+	return fail(TOCSIN_EKINDNOTALLOWED,
+	    "a bot may not %s unless its team lets it: an officer's device, or "
+	    "`tocsin keys publish --allow %s %s`",
+	    kind, k->label, kind);
+}
+
 /* Whether we may send at all, and this kind. */
 static enum tocsin_err
 may_send(struct composing *c)
@@ -1097,12 +1139,7 @@ may_send(struct composing *c)
 		return fail(TOCSIN_EROSTEREXPIRED,
 		    "roster %llu has expired: tickets can be read, not sent",
 		    (unsigned long long)r->serial);
-	if (!ticket_role_may(c->t->parts.keys->role, c->header.kind))
-		return fail(TOCSIN_EKINDNOTALLOWED,
-		    "a %s may not send a message of the kind %s",
-		    keys_role_name(c->t->parts.keys->role),
-		    ticket_kind_name(c->header.kind));
-	return TOCSIN_OK;
+	return may_kind(c);
 }
 
 static void

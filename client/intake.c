@@ -302,6 +302,9 @@ judge_header(struct work *w, int64_t posted)
 	struct ticket_trust trust;
 	enum tocsin_err err;
 
+	/* No other's keys open it, and no screen of ours shows it as ours. */
+	if (!span_is(w->ticket.exercise, p->keys->exercise))
+		return TOCSIN_EEXERCISEMISMATCH;
 	err = belief_trust(
 	    &trust, p->belief, w->tx, &w->ticket, &w->note, w->in->now, posted);
 	if (err == TOCSIN_OK)

@@ -16,6 +16,7 @@
 #define ROOT_HEAD "tocsin-root-key/v1"
 #define AUTHORITY_HEAD "tocsin-authority-key/v1"
 #define EPOCH_MARK "# epoch "
+#define RING "keys/recipient.txt"
 
 enum tocsin_err
 keystore_home(char out[512], const char *given)
@@ -179,6 +180,8 @@ config_write(const struct keystore *k)
 	buf_addf(&b, "%s\nfederation %s\nmember %s\ndevice %s %s\nbroker %s\n",
 	    HOME_HEAD, k->federation, k->member, k->label,
 	    keys_role_name(k->role), k->broker);
+	if (k->exercise[0] != '\0')
+		buf_addf(&b, "exercise %s\n", k->exercise);
 	keystore_path(path, k->home, "config");
 	if (buf_ok(&b))
 		err = file_write(path, buf_span(&b), false);
@@ -209,6 +212,11 @@ config_parse(struct keystore *k, struct span bytes)
 	text_check(&t, keys_role_parse(f[1], &k->role));
 	text_line(&t, "broker", 1, f);
 	text_copy(&t, f[0], name_url, k->broker, sizeof(k->broker));
+	if (text_has(&t, "exercise")) {
+		text_line(&t, "exercise", 1, f);
+		text_copy(
+		    &t, f[0], name_exercise, k->exercise, sizeof(k->exercise));
+	}
 	name_device_of(k);
 	return text_done(&t) ? TOCSIN_OK : TOCSIN_EMALFORMED;
 }
@@ -290,6 +298,7 @@ keystore_device(const struct keystore *k, struct keys_device *out)
 
 	*out = (struct keys_device){ .role = k->role };
 	snprintf(out->name, sizeof(out->name), "%s", k->label);
+	memcpy(out->exercise, k->exercise, sizeof(out->exercise));
 	crypto_sign_ed25519_sk_to_pk(pk, secret_span(k->sign).p);
 	crypto_scalarmult_base(out->noise, secret_span(k->noise).p);
 	return vkey_make(&out->sign, span_of(k->device), pk);
@@ -339,7 +348,10 @@ epochs_print(struct buf *b, const struct keystore *k)
 	char line[AGE_IDENTITY_TEXT + 1];
 	size_t i;
 
-	buf_addf(b, "# age identities of %s; keep them secret\n", k->member);
+	buf_addf(b, "# age identities of %s", k->member);
+	if (k->exercise[0] != '\0')
+		buf_addf(b, " for the exercise %s", k->exercise);
+	buf_addz(b, "; keep them secret\n");
 	for (i = 0; i < k->nepoch; i++) {
 		age_identity_print(line, secret_span(k->epochs).p + 32 * i);
 		buf_addf(b, EPOCH_MARK "%s\n%s\n", k->epoch[i], line);
@@ -355,7 +367,7 @@ epochs_write(const struct keystore *k, const char *passphrase)
 	enum tocsin_err err = TOCSIN_EINTERNAL;
 
 	epochs_print(&b, k);
-	keystore_path(path, k->home, "keys/recipient.txt");
+	keystore_path(path, k->home, k->ring);
 	if (buf_ok(&b))
 		err = keyfile_write(path, buf_span(&b), passphrase, true);
 	buf_release(&b);
@@ -373,7 +385,7 @@ epochs_read(struct keystore *k, const char *passphrase)
 	k->epochs = secret_new((size_t)32 * KEYSTORE_EPOCHS);
 	if (k->epochs == NULL)
 		return TOCSIN_EINTERNAL;
-	keystore_path(path, k->home, "keys/recipient.txt");
+	keystore_path(path, k->home, k->ring);
 	err = keyfile_read(path, passphrase, &b);
 	if (err == TOCSIN_OK)
 		err = epochs_parse(k, buf_span(&b));
@@ -412,6 +424,29 @@ keystore_make_epoch(
 	return epochs_write(k, passphrase);
 }
 
+enum tocsin_err
+keystore_exercise(const struct keystore *k, const char *exercise,
+    const char *passphrase, struct keystore **out)
+{
+	struct keystore *x = calloc(1, sizeof(*x));
+	enum tocsin_err err = TOCSIN_EUSAGE;
+
+	if (x == NULL)
+		return TOCSIN_EINTERNAL;
+	memcpy(x->home, k->home, sizeof(x->home));
+	memcpy(x->member, k->member, sizeof(x->member));
+	snprintf(x->exercise, sizeof(x->exercise), "%s", exercise);
+	snprintf(x->ring, sizeof(x->ring), "keys/exercise-%s.txt", x->exercise);
+	if (name_exercise(span_of(exercise)))
+		err = epochs_read(x, passphrase);
+	if (err != TOCSIN_OK) {
+		keystore_close(x);
+		return err;
+	}
+	*out = x;
+	return TOCSIN_OK;
+}
+
 /* ---- homes ---- */
 
 static enum tocsin_err
@@ -448,13 +483,16 @@ adopt(struct keystore *k, const char *home, const struct keystore_new *w)
 {
 	if (!name_federation(span_of(w->federation)) ||
 	    !name_member(span_of(w->member)) ||
-	    !name_label(span_of(w->label)) || !name_url(span_of(w->broker)))
+	    !name_label(span_of(w->label)) || !name_url(span_of(w->broker)) ||
+	    (w->exercise != NULL && !name_exercise(span_of(w->exercise))))
 		return TOCSIN_EUSAGE;
 	snprintf(k->home, sizeof(k->home), "%s", home);
 	snprintf(k->federation, sizeof(k->federation), "%s", w->federation);
 	snprintf(k->member, sizeof(k->member), "%s", w->member);
 	snprintf(k->label, sizeof(k->label), "%s", w->label);
 	snprintf(k->broker, sizeof(k->broker), "%s", w->broker);
+	if (w->exercise != NULL)
+		snprintf(k->exercise, sizeof(k->exercise), "%s", w->exercise);
 	k->role = w->role;
 	name_device_of(k);
 	return TOCSIN_OK;
@@ -533,6 +571,7 @@ keystore_open(const char *home, const char *passphrase, struct keystore **out)
 	if (k == NULL)
 		return TOCSIN_EINTERNAL;
 	snprintf(k->home, sizeof(k->home), "%s", home);
+	snprintf(k->ring, sizeof(k->ring), RING);
 	err = config_read(k);
 	if (err == TOCSIN_OK)
 		err = device_read(k, passphrase);

@@ -8,11 +8,14 @@
  *	keys/device.key		signs messages and opens links
  *	keys/recipient.txt	the member's age identities, one per epoch: what
  *				`age -d -i` needs in an emergency
+ *	keys/exercise-NAME.txt	the same of an exercise, to be handed to its
+ *				homes, where it is keys/recipient.txt
  *	keys/root.key		the member's root key, which signs its key
  *				announcements and nothing else; better kept on a
  *				stick than here
  *
  * A member's devices share recipient.txt; each has a device.key of its own.
+ * A home is live or of one exercise, for good: its keys open nothing else.
  * Secrets live in locked memory and die with the keystore. The formats are in
  * PROTOCOL.md 7.8.
  */
@@ -34,11 +37,13 @@ struct keystore {
 	char device[DEVICE_MAX + 1]; /* mycert@my/night */
 	enum keys_role role;
 	char broker[URL_MAX + 1];
-	struct secret *sign;   /* Ed25519 secret key, 64 bytes */
-	struct secret *noise;  /* X25519, 32 bytes */
+	char exercise[EXERCISE_MAX + 1]; /* empty: live */
+	struct secret *sign;		 /* Ed25519 secret key, 64 bytes */
+	struct secret *noise;		 /* X25519, 32 bytes */
 	struct secret *epochs; /* nepoch x 32 bytes, as in recipient.txt */
 	char epoch[KEYSTORE_EPOCHS][TOKEN_MAX + 1];
 	size_t nepoch;
+	char ring[96]; /* the file of these, "keys/recipient.txt" */
 };
 
 /* $TOCSIN_HOME, or tocsin below the user's data folder; given wins. */
@@ -51,6 +56,7 @@ struct keystore_new {
 	const char *label;
 	enum keys_role role;
 	const char *broker;
+	const char *exercise;	/* NULL: live */
 	const char *passphrase; /* NULL: files are not locked */
 	bool join; /* a further device: no root key, no epochs of its own */
 };
@@ -88,6 +94,14 @@ const uint8_t *keystore_epoch(const struct keystore *k, struct span epoch);
 /* Make and save the identity of an epoch, unless it is held. TOOLARGE: full. */
 enum tocsin_err MUST_USE keystore_make_epoch(
     struct keystore *k, const char *epoch, const char *passphrase);
+
+/*
+ * The identities of an exercise that this home is not of, which it makes for
+ * others: what keystore_epoch() and keystore_make_epoch() know then is in
+ * keys/exercise-NAME.txt. It has no device.
+ */
+enum tocsin_err MUST_USE keystore_exercise(const struct keystore *k,
+    const char *exercise, const char *passphrase, struct keystore **out);
 
 /*
  * The root key from `path` (NULL: keys/root.key): its Ed25519 secret key, which

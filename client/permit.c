@@ -53,13 +53,16 @@ has(const struct permits *p, const struct grant *g)
 
 /* One that is not to be believed is as none. */
 static enum tocsin_err
-add(struct permits *p, struct belief *b, const char *note)
+add(struct permits *p, const struct tocsin *t, const char *note)
 {
+	const struct belief *b = &t->belief;
 	struct grant *g = calloc(1, sizeof(*g));
 	enum tocsin_err err = TOCSIN_EINTERNAL;
 
 	if (g != NULL && b->roster != NULL &&
-	    (grant_open(g, b->roster, keys_of, b, span_of(note)) != TOCSIN_OK ||
+	    (grant_open(g, b->roster, keys_of, (void *)(uintptr_t)b,
+		 span_of(t->parts.keys->exercise),
+		 span_of(note)) != TOCSIN_OK ||
 		has(p, g))) {
 		free(g);
 		return TOCSIN_OK;
@@ -78,7 +81,7 @@ add(struct permits *p, struct belief *b, const char *note)
 }
 
 static enum tocsin_err
-add_of_json(struct permits *p, struct belief *b, struct span json)
+add_of_json(struct permits *p, const struct tocsin *t, struct span json)
 {
 	struct incident in;
 	const json_t *list;
@@ -86,7 +89,7 @@ add_of_json(struct permits *p, struct belief *b, struct span json)
 	enum tocsin_err err = TOCSIN_OK;
 	size_t i;
 
-	if (b->roster == NULL || json.n == 0 ||
+	if (t->belief.roster == NULL || json.n == 0 ||
 	    memmem(json.p, json.n, "\"grants\"", 8) == NULL ||
 	    incident_parse(&in, json) != TOCSIN_OK)
 		return TOCSIN_OK;
@@ -94,7 +97,7 @@ add_of_json(struct permits *p, struct belief *b, struct span json)
 	for (i = 0; err == TOCSIN_OK && i < json_array_size(list); i++) {
 		note = json_string_value(json_array_get(list, i));
 		if (note != NULL)
-			err = add(p, b, note);
+			err = add(p, t, note);
 	}
 	incident_release(&in);
 	return err;
@@ -114,7 +117,7 @@ permits_load(struct permits *p, struct tocsin *t, struct desk_tx *tx,
 	       desk_thread_next(tx, thread, n, &n) == TOCSIN_OK) {
 		err = open_message(t, tx, n, o);
 		if (err == TOCSIN_OK && o->row.refused == TOCSIN_OK &&
-		    add_of_json(p, &t->belief, o->contents.json) != TOCSIN_OK)
+		    add_of_json(p, t, o->contents.json) != TOCSIN_OK)
 			err = fail(TOCSIN_EINTERNAL, "no memory");
 		opened_release(o);
 	}
@@ -330,7 +333,7 @@ judge_shown(struct tocsin *t, struct tocsin_message *m, struct span sender,
 	original = json_string_value(
 	    json_object_get(json_object_get(in.root, "original"), "id"));
 	if (original != NULL && id_parse(span_of(original), id))
-		err = add_of_json(&p, &t->belief, span_of(m->json));
+		err = add_of_json(&p, t, span_of(m->json));
 	m->unpermitted = true;
 	for (i = 0; err == TOCSIN_OK && i < p.n; i++) {
 		const struct grant_case c = { id,
@@ -378,8 +381,7 @@ judge_all(struct tocsin *t, struct desk_tx *tx, struct tocsin_list *l)
 
 	for (i = 0; err == TOCSIN_OK && i < l->n; i++)
 		if (l->message[i]->json != NULL)
-			err = add_of_json(
-			    &p, &t->belief, span_of(l->message[i]->json));
+			err = add_of_json(&p, t, span_of(l->message[i]->json));
 	for (i = 0; err == TOCSIN_OK && i < l->n; i++)
 		err = judge(t, tx, &p, l->message[i], h);
 	permits_release(&p);
@@ -413,7 +415,7 @@ permits_touch(struct tocsin *t, struct desk_tx *tx,
 	err = h != NULL ? belief_load(&t->belief, tx) : TOCSIN_EINTERNAL;
 	for (i = 0; err == TOCSIN_OK && status_behind(s, i, &b); i++)
 		if (has_grants(b.m))
-			err = add_of_json(&p, &t->belief, span_of(b.m->json));
+			err = add_of_json(&p, t, span_of(b.m->json));
 	if (err == TOCSIN_OK)
 		err = judge(t, tx, &p, m, h);
 	pthread_mutex_unlock(&t->lock);

@@ -84,7 +84,7 @@ struct tocsin_draft {
 				   In a thread NULL takes the thread's */
 	const char *precedence; /* flash immediate priority routine */
 	const char *thread;	/* id of the ticket; NULL opens a new one */
-	const char *exercise;	/* name, or NULL: live */
+	const char *exercise;	/* NULL, or what the home is of: its name */
 	const char *const *labels;
 	int64_t ackby; /* an answer is expected by then */
 

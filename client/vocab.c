@@ -28,8 +28,21 @@ static const struct word precedence[] = {
 
 static const struct word role[] = {
 	{ "officer", "a person: writes everything" },
-	{ "bot", "a program: doesn't close, reopen, recall or share" },
+	{ "bot", "a program: acknowledges receipt, updates, reminds, escalates" },
 	{ "reader", "writes nothing" },
+	{ NULL, NULL },
+};
+
+static const struct word may[] = {
+	{ "accept", "answer that its team deals with a ticket" },
+	{ "defer", "answer that it doesn't now" },
+	{ "refuse", "answer that it doesn't, for a reason" },
+	{ "invalid", "answer that it is no incident" },
+	{ "in-progress", "answer that its team is at it" },
+	{ "close", "end a ticket" },
+	{ "reopen", "take it up again" },
+	{ "recall", "take back what the team has sent" },
+	{ "share", "give a ticket to further members" },
 	{ NULL, NULL },
 };
 
@@ -258,6 +271,7 @@ static const struct vocabulary lists[VOCABS] = {
 	    "RTIR, DFIR-IRIS, TheHive" },
 	[VOCAB_KIND] = { "kind", kind, "what a message is", "" },
 	[VOCAB_ROLE] = { "role", role, "what a device may say", "" },
+	[VOCAB_MAY] = { "may", may, "what a bot may be let do besides", "" },
 };
 
 const struct vocabulary *

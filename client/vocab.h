@@ -34,6 +34,7 @@ enum vocab {
 	VOCAB_RESOLUTION, /* of a close */
 	VOCAB_KIND,
 	VOCAB_ROLE,
+	VOCAB_MAY, /* what a bot may be let do */
 	VOCABS
 };
 

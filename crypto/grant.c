@@ -113,7 +113,7 @@ grant_sign(struct buf *out, struct grant *g, const uint8_t sk[64])
 
 static enum tocsin_err
 judge(const struct grant *g, const struct note *n, const struct roster *r,
-    const struct keys *k)
+    const struct keys *k, struct span exercise)
 {
 	const struct keys_device *d;
 	enum tocsin_err err;
@@ -123,6 +123,8 @@ judge(const struct grant *g, const struct note *n, const struct roster *r,
 	d = k != NULL ? keys_device(k, device_label(span_of(g->from))) : NULL;
 	if (d == NULL)
 		return TOCSIN_ENOTENROLLED;
+	if (!span_is(exercise, d->exercise))
+		return TOCSIN_EEXERCISEMISMATCH;
 	if (d->role != KEYS_OFFICER)
 		return TOCSIN_EKINDNOTALLOWED;
 	err = keys_root_at(r, k, g->time);
@@ -136,7 +138,7 @@ judge(const struct grant *g, const struct note *n, const struct roster *r,
 enum tocsin_err
 grant_open(struct grant *out, const struct roster *r,
     const struct keys *(*keys)(void *arg, struct span member), void *arg,
-    struct span file)
+    struct span exercise, struct span file)
 {
 	enum tocsin_err err;
 	struct note n;
@@ -146,7 +148,8 @@ grant_open(struct grant *out, const struct roster *r,
 		err = grant_parse(out, n.text);
 	if (err != TOCSIN_OK)
 		return err;
-	return judge(out, &n, r, keys(arg, device_member(span_of(out->from))));
+	return judge(
+	    out, &n, r, keys(arg, device_member(span_of(out->from))), exercise);
 }
 
 /* ---- the rule ---- */

@@ -40,12 +40,13 @@ MUST_USE enum tocsin_err grant_sign(
 
 /*
  * A signed grant, believed: `keys` is the newest announcement of its member, or
- * NULL. ENOTENROLLED: not listed there; EKINDNOTALLOWED: no officer's device;
- * EBADSIGNATURE, EREVOKED; EROSTERUNKNOWN: of another federation.
+ * NULL; `exercise` is that of its message (empty: live). ENOTENROLLED: not
+ * listed there; EEXERCISEMISMATCH: of another; EKINDNOTALLOWED: no officer's
+ * device; EBADSIGNATURE, EREVOKED; EROSTERUNKNOWN: of another federation.
  */
 MUST_USE enum tocsin_err grant_open(struct grant *out, const struct roster *r,
     const struct keys *(*keys)(void *arg, struct span member), void *arg,
-    struct span file);
+    struct span exercise, struct span file);
 
 /* Who somebody is to the holder, from near to far as the labels are. */
 enum grant_reach {

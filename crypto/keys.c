@@ -15,6 +15,36 @@ static const char *const roles[] = {
 	NULL,
 };
 
+/* By the alphabet, as the lines of one bot are. */
+static const char *const may_words[KEYS_WORDS + 1] = {
+	[KEYS_ACCEPT] = "accept",
+	[KEYS_CLOSE] = "close",
+	[KEYS_DEFER] = "defer",
+	[KEYS_IN_PROGRESS] = "in-progress",
+	[KEYS_INVALID] = "invalid",
+	[KEYS_RECALL] = "recall",
+	[KEYS_REFUSE] = "refuse",
+	[KEYS_REOPEN] = "reopen",
+	[KEYS_SHARE] = "share",
+};
+
+const char *
+keys_word_name(enum keys_word word)
+{
+	return (unsigned)word < KEYS_WORDS ? may_words[word] : NULL;
+}
+
+bool
+keys_word_parse(struct span s, enum keys_word *out)
+{
+	struct text t = { 0 };
+	unsigned word = text_word(&t, s, may_words);
+
+	if (!t.bad)
+		*out = (enum keys_word)word;
+	return !t.bad;
+}
+
 const char *
 keys_role_name(enum keys_role role)
 {
@@ -45,13 +75,41 @@ is_key_of(const struct vkey *k, const char *member, const char *label)
 	       span_is(device_label(name), label);
 }
 
+/*
+ * A line of n fields, or of one more, an exercise. Which it is, the line says:
+ * what it has of spaces.
+ */
+static void
+line_of_exercise(struct text *t, const char *key, size_t n, struct span *fields,
+    char exercise[EXERCISE_MAX + 1])
+{
+	struct text ahead = *t;
+	struct span f[6] = { 0 };
+
+	if (!text_line(&ahead, key, n + 1, f)) {
+		text_line(t, key, n, fields);
+		return;
+	}
+	*t = ahead;
+	memcpy(fields, f, n * sizeof(*f));
+	text_copy(t, f[n], name_exercise, exercise, EXERCISE_MAX + 1);
+}
+
+static void
+print_exercise(struct buf *b, const char *exercise)
+{
+	if (exercise[0] != '\0')
+		buf_addf(b, " %s", exercise);
+	buf_addz(b, "\n");
+}
+
 void
 keys_read_device(struct text *t, const char *member, struct keys_device *out)
 {
-	struct span f[4];
+	struct span f[4] = { 0 };
 
 	memset(out, 0, sizeof(*out));
-	text_line(t, "device", 4, f);
+	line_of_exercise(t, "device", 4, f, out->exercise);
 	text_copy(t, f[0], name_label, out->name, sizeof(out->name));
 	out->role = (enum keys_role)text_word(t, f[1], roles);
 	text_check(t, f[2].n > 0 && vkey_parse(&out->sign, f[2]) == TOCSIN_OK);
@@ -67,16 +125,16 @@ keys_print_device(struct buf *b, const struct keys_device *in)
 	vkey_print(b, &in->sign);
 	buf_addz(b, " ");
 	buf_base64(b, SPAN(in->noise));
-	buf_addz(b, "\n");
+	print_exercise(b, in->exercise);
 }
 
 static void
 read_recipient(struct text *t, struct keys_recipient *out)
 {
-	struct span f[4];
+	struct span f[4] = { 0 };
 
 	memset(out, 0, sizeof(*out));
-	text_line(t, "recipient", 4, f);
+	line_of_exercise(t, "recipient", 4, f, out->exercise);
 	text_copy(t, f[0], name_token, out->epoch, sizeof(out->epoch));
 	text_check(t, !t->bad && age_recipient_parse(out->pk, f[1]) == 0);
 	text_check(t, !t->bad && pubkey_x25519_ok(out->pk));
@@ -96,7 +154,7 @@ print_recipient(struct buf *b, const struct keys_recipient *in)
 	text_put_time(b, in->notbefore);
 	buf_addz(b, " ");
 	text_put_time(b, in->notafter);
-	buf_addz(b, "\n");
+	print_exercise(b, in->exercise);
 }
 
 static void
@@ -113,6 +171,64 @@ read_devices(struct text *t, struct keys *k)
 	}
 }
 
+/* The device of a line; NULL: there is none, or it is no bot. */
+static struct keys_device *
+bot_of(struct keys *k, struct span label)
+{
+	size_t i;
+
+	for (i = 0; i < k->ndevice; i++)
+		if (span_is(label, k->device[i].name))
+			return k->device[i].role == KEYS_BOT ? &k->device[i]
+							     : NULL;
+	return NULL;
+}
+
+static void
+read_may(struct text *t, struct keys *k)
+{
+	struct span last = { 0 }, f[2] = { 0 };
+	struct keys_device *d;
+	unsigned word;
+
+	while (text_has(t, "may")) {
+		text_line(t, "may", 2, f);
+		text_ascend(t, &last);
+		word = text_word(t, f[1], may_words);
+		d = bot_of(k, f[0]);
+		text_check(t, d != NULL);
+		if (d != NULL && !t->bad)
+			d->may |= 1U << word;
+	}
+}
+
+static void
+print_may(struct buf *b, const struct keys_device *d)
+{
+	unsigned word;
+
+	for (word = 0; word < KEYS_WORDS; word++)
+		if (d->may >> word & 1)
+			buf_addf(b, "may %s %s\n", d->name, may_words[word]);
+}
+
+/* Against those before it: an epoch is one key, and an exercise has few. */
+static bool
+recipient_fits(const struct keys *k, const struct keys_recipient *r)
+{
+	const struct keys_recipient *o;
+	size_t same = 0;
+
+	for (o = k->recipient; o < r; o++) {
+		if (strcmp(o->exercise, r->exercise) != 0)
+			continue;
+		same++;
+		if (strcmp(o->epoch, r->epoch) == 0)
+			return false;
+	}
+	return same < KEYS_EPOCHS;
+}
+
 static void
 read_recipients(struct text *t, struct keys *k)
 {
@@ -123,8 +239,7 @@ read_recipients(struct text *t, struct keys *k)
 
 		read_recipient(t, r);
 		text_ascend(t, &last);
-		text_check(
-		    t, k->nrecipient < 2 || strcmp(r[-1].epoch, r->epoch));
+		text_check(t, recipient_fits(k, r));
 	}
 }
 
@@ -146,6 +261,7 @@ read_keys(struct keys *k)
 	text_line(&t, "expires", 1, &f);
 	k->expires = text_time(&t, f);
 	read_devices(&t, k);
+	read_may(&t, k);
 	read_recipients(&t, k);
 	return text_result(&t);
 }
@@ -165,6 +281,8 @@ keys_print(struct buf *b, const struct keys *k)
 	buf_addz(b, "\n");
 	for (i = 0; i < k->ndevice; i++)
 		keys_print_device(b, &k->device[i]);
+	for (i = 0; i < k->ndevice; i++)
+		print_may(b, &k->device[i]);
 	for (i = 0; i < k->nrecipient; i++)
 		print_recipient(b, &k->recipient[i]);
 }
@@ -404,26 +522,60 @@ keys_device_by_noise(const struct keys *k, const uint8_t key[32])
 }
 
 const struct keys_recipient *
-keys_recipient(const struct keys *k, int64_t at)
+keys_recipient(const struct keys *k, struct span exercise, int64_t at)
 {
 	size_t i;
 
 	for (i = k->nrecipient; i > 0; i--) {
 		const struct keys_recipient *r = &k->recipient[i - 1];
 
-		if (r->notbefore <= at && at < r->notafter)
+		if (span_is(exercise, r->exercise) && r->notbefore <= at &&
+		    at < r->notafter)
 			return r;
 	}
 	return NULL;
 }
 
 const struct keys_recipient *
-keys_recipient_of(const struct keys *k, struct span epoch)
+keys_recipient_of(const struct keys *k, struct span exercise, struct span epoch)
 {
 	size_t i;
 
 	for (i = 0; i < k->nrecipient; i++)
-		if (span_is(epoch, k->recipient[i].epoch))
+		if (span_is(epoch, k->recipient[i].epoch) &&
+		    span_is(exercise, k->recipient[i].exercise))
 			return &k->recipient[i];
 	return NULL;
+}
+
+/* ---- the order of lists: that of the lines as they are written ---- */
+
+static int
+by_label(const void *a, const void *b)
+{
+	const struct keys_device *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+/* One key is in one line, so what stands behind it decides nothing. */
+static int
+by_epoch(const void *a, const void *b)
+{
+	const struct keys_recipient *x = a, *y = b;
+	char xs[AGE_RECIPIENT_TEXT + 1], ys[AGE_RECIPIENT_TEXT + 1];
+	int c = strcmp(x->epoch, y->epoch);
+
+	if (c != 0)
+		return c;
+	age_recipient_print(xs, x->pk);
+	age_recipient_print(ys, y->pk);
+	return strcmp(xs, ys);
+}
+
+void
+keys_sort(struct keys *k)
+{
+	qsort(k->device, k->ndevice, sizeof(k->device[0]), by_label);
+	qsort(k->recipient, k->nrecipient, sizeof(k->recipient[0]), by_epoch);
 }

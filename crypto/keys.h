@@ -11,6 +11,10 @@
  *
  * A device's signing key has the device's whole name, mycert@my/desk1.
  *
+ * A device and a recipient are of one exercise, or live. What a device of an
+ * exercise signs is of it, and is sealed to recipients of it: so neither can be
+ * taken for the other, nor opened with the other's keys.
+ *
  * An announcement is one heap object with its own copy of the bytes, read-only
  * once parsed. A caller that builds one fills the plain fields and arrays, in
  * order, prints and signs.
@@ -22,7 +26,8 @@
 #include "crypto/roster.h"
 
 #define KEYS_DEVICES 64
-#define KEYS_RECIPIENTS 4
+#define KEYS_RECIPIENTS 32
+#define KEYS_EPOCHS 4 /* of those, in one exercise or live */
 #define KEYS_LIFE_MAX (100 * 86400)
 #define KEYS_EPOCH_MAX (45 * 86400)
 #define KEYS_FILE_MAX (TEXT_MAX + NOTE_SIGS * NOTE_LINE_MAX)
@@ -33,18 +38,35 @@ enum keys_role {
 	KEYS_READER,  /* reads, and acknowledges nothing */
 };
 
+/* What an announcement may let a bot do besides: its `may` lines. */
+enum keys_word {
+	KEYS_ACCEPT,
+	KEYS_CLOSE,
+	KEYS_DEFER,
+	KEYS_IN_PROGRESS,
+	KEYS_INVALID,
+	KEYS_RECALL,
+	KEYS_REFUSE,
+	KEYS_REOPEN,
+	KEYS_SHARE,
+	KEYS_WORDS
+};
+
 struct keys_device {
 	char name[LABEL_MAX + 1]; /* desk1 */
 	enum keys_role role;
 	struct vkey sign; /* its name is mycert@my/desk1 */
 	uint8_t noise[32];
+	char exercise[EXERCISE_MAX + 1]; /* empty: live */
+	unsigned may; /* of a bot: 1 << a keys_word; not in the device line */
 };
 
 struct keys_recipient {
 	char epoch[TOKEN_MAX + 1];
 	uint8_t pk[AGE_KEY]; /* written as age1... */
 	int64_t notbefore;
-	int64_t notafter; /* no longer used from then on */
+	int64_t notafter;		 /* no longer used from then on */
+	char exercise[EXERCISE_MAX + 1]; /* empty: live */
 };
 
 struct keys {
@@ -57,7 +79,7 @@ struct keys {
 	int64_t expires;
 	struct keys_device device[KEYS_DEVICES]; /* by name */
 	size_t ndevice;
-	struct keys_recipient recipient[KEYS_RECIPIENTS]; /* by epoch */
+	struct keys_recipient recipient[KEYS_RECIPIENTS]; /* by line */
 	size_t nrecipient;
 
 	uint8_t id[ID_LEN];
@@ -74,6 +96,9 @@ struct keys {
  */
 MUST_USE enum tocsin_err keys_parse(struct keys **out, struct span file);
 void keys_free(struct keys *k);
+
+/* Puts devices and recipients into the order of their lines. */
+void keys_sort(struct keys *k);
 
 /* The text, from the fields; what was parsed gives the same bytes. */
 void keys_print(struct buf *b, const struct keys *k);
@@ -122,14 +147,22 @@ const struct keys_device *keys_device(const struct keys *k, struct span label);
 const struct keys_device *keys_device_by_noise(
     const struct keys *k, const uint8_t key[32]);
 
-/* The recipient that covers a time: the last epoch, where two do. */
-const struct keys_recipient *keys_recipient(const struct keys *k, int64_t at);
+/*
+ * The recipient of an exercise (empty: of live traffic) that covers a time: the
+ * last epoch, where two do.
+ */
+const struct keys_recipient *keys_recipient(
+    const struct keys *k, struct span exercise, int64_t at);
 const struct keys_recipient *keys_recipient_of(
-    const struct keys *k, struct span epoch);
+    const struct keys *k, struct span exercise, struct span epoch);
 
 /* "officer", "bot", "reader" */
 const char *keys_role_name(enum keys_role role);
 bool keys_role_parse(struct span s, enum keys_role *out);
+
+/* "accept", "close", ...; NULL out of range. */
+const char *keys_word_name(enum keys_word word);
+bool keys_word_parse(struct span s, enum keys_word *out);
 
 /* One device line, for cards as well; `member` gives the key's name. */
 void keys_read_device(

@@ -130,6 +130,18 @@ ticket_role_may(enum keys_role role, enum ticket_kind kind)
 	       kind < TICKET_KINDS && (may_say[role] >> kind & 1) != 0;
 }
 
+bool
+ticket_device_may(const struct keys_device *d, enum ticket_kind kind)
+{
+	enum keys_word word;
+
+	if (ticket_role_may(d->role, kind))
+		return true;
+	return kind < TICKET_KINDS &&
+	       keys_word_parse(span_of(kinds[kind]), &word) &&
+	       (d->may >> word & 1) != 0;
+}
+
 /* ---- reading ---- */
 
 static void
@@ -563,10 +575,12 @@ ticket_check(const struct ticket *t, const struct note *note,
 		err = check_device(&device, t, trust);
 	if (err != TOCSIN_OK)
 		return err;
-	if (!ticket_role_may(device->role, t->kind))
+	if (!ticket_device_may(device, t->kind))
 		return TOCSIN_EKINDNOTALLOWED;
 	if (note_verify(note, &device->sign) != TOCSIN_OK)
 		return TOCSIN_EBADSIGNATURE;
+	if (!span_is(t->exercise, device->exercise))
+		return TOCSIN_EEXERCISEMISMATCH;
 	if (ticket_to_find(t, t->from) < 0)
 		return TOCSIN_ENOTRECIPIENT;
 	if (t->time > trust->now + CLOCK_SKEW)

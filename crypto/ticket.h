@@ -89,6 +89,9 @@ MUST_USE bool ticket_tlp_from(enum ticket_tlp *out, struct span word);
  */
 bool ticket_role_may(enum keys_role role, enum ticket_kind kind);
 
+/* The same of a device, with what its announcement lets it do besides. */
+bool ticket_device_may(const struct keys_device *d, enum ticket_kind kind);
+
 struct ticket_to {
 	struct span member; /* mycert@my */
 	struct span epoch;  /* 2026-11: which of its keys */
@@ -187,6 +190,7 @@ struct ticket_trust {
  *	revoked		  the device's key is, or the root key behind it
  *	kind-not-allowed  the device's role may not say that
  *	bad-signature	  not by that device's key
+ *	exercise-mismatch the device is of another exercise, or live
  *	not-recipient	  the sender's own member is not in `to`
  *	clock-skew	  from the future; last, so that a caller may keep a
  *			  ticket that is good but for this, and ask again later

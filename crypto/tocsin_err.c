@@ -58,7 +58,7 @@ static const struct reason reasons[TOCSIN_ERR_COUNT] = {
 	[TOCSIN_ECLOCKSKEW] = { "clock-skew", 1,
 	    "its time is more than ten minutes ahead; check this machine's clock and the sender's" },
 	[TOCSIN_EEXERCISEMISMATCH] = { "exercise-mismatch", 1,
-	    "exercise and live traffic do not mix; post it as a ticket of its own" },
+	    "exercise and live traffic do not mix; each has devices and homes of its own" },
 	[TOCSIN_EINTERNAL] = { "internal", 1,
 	    "something failed inside, or memory ran short; the log says more" },
 	[TOCSIN_EUSAGE] = { "usage", 2,

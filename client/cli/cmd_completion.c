@@ -198,15 +198,30 @@ takes_ticket(const struct cmd *c)
 	       strcmp(c->usage, "CODE|ID") == 0;
 }
 
-/* `--to` takes several words: is it the last option before these? */
+/* Some take several words: is it the last option before these? */
 static bool
-behind_to(int argc, char **argv)
+is_behind(const char *option, int argc, char **argv)
 {
 	int i = argc - 2;
 
 	while (i > 0 && argv[i][0] != '-')
 		i--;
-	return i > 0 && strcmp(argv[i], "--to") == 0;
+	return i > 0 && strcmp(argv[i], option) == 0;
+}
+
+/* A device, which the home would have to be asked for, and then words. */
+static bool
+offer_may(int argc, char **argv)
+{
+	const struct word *w = vocab_list(VOCAB_MAY)->words;
+
+	if (argv[argc - 1][0] == '-' || argv[argc - 2][0] == '-' ||
+	    (!is_behind("--allow", argc, argv) &&
+		!is_behind("--forbid", argc, argv)))
+		return false;
+	for (; w->word != NULL; w++)
+		offer(w->word, argv[argc - 1]);
+	return true;
 }
 
 /* argv[0] is a command, the last one is to be completed. */
@@ -216,11 +231,13 @@ offer_words(struct cli *cli, const struct cmd *c, int argc, char **argv)
 	const char *typed = argv[argc - 1], *before = argv[argc - 2];
 
 	if (typed[0] != '-' &&
-	    (behind_to(argc, argv) || strcmp(before, "--from") == 0 ||
+	    (is_behind("--to", argc, argv) || strcmp(before, "--from") == 0 ||
 		strcmp(before, "--client") == 0)) {
 		offer_of_home(cli, MEMBERS | CIRCLES, typed);
 		return;
 	}
+	if (offer_may(argc, argv))
+		return;
 	if (before[0] == '-' &&
 	    (offer_values(before, typed) || takes_value(c->usage, before) ||
 		takes_value(cmds_common, before)))

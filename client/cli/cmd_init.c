@@ -40,6 +40,12 @@ names_good(struct init *in)
 			return false;
 		}
 	}
+	if (in->new.exercise != NULL &&
+	    !name_exercise(span_of(in->new.exercise))) {
+		cli_usage("--exercise: %s is not of the form Tabletop.2026",
+		    in->new.exercise);
+		return false;
+	}
 	if (in->role != NULL &&
 	    !keys_role_parse(span_of(in->role), &in->new.role)) {
 		cli_usage("%s is no role; the nearest is %s", in->role,
@@ -79,9 +85,11 @@ print_card(const struct cli *c, const struct keystore *k, const struct card *ca)
 	if (c->json) {
 		buf_u8(&b, '\0');
 		if (buf_ok(&b))
-			print_json(json_pack("{s:s, s:s, s:s, s:s, s:s}",
+			print_json(json_pack("{s:s, s:s, s:s, s:s, s:s?, s:s}",
 			    "home", k->home, "member", k->member, "device",
-			    k->device, "role", keys_role_name(k->role), "card",
+			    k->device, "role", keys_role_name(k->role),
+			    "exercise",
+			    k->exercise[0] != '\0' ? k->exercise : NULL, "card",
 			    (const char *)b.p));
 	} else {
 		fwrite(b.p, 1, b.n, stdout);
@@ -116,6 +124,10 @@ create(struct cli *c, struct init *in)
 		    err, "%s: it cannot be made: %s", home, file_text(err));
 	}
 	status = print_card(c, k, &card);
+	if (k->exercise[0] != '\0')
+		cli_note("EXERCISE %s: %s is of this exercise, and nothing in "
+			 "it is ever live",
+		    k->exercise, home);
 	if (!in->join)
 		cli_note("%s/keys/root.key signs for the whole member: move "
 			 "it to a medium that is kept offline",
@@ -134,6 +146,7 @@ cmd_init(struct cli *c, int argc, char **argv)
 		{ "--device", OPT_WORD, &in.new.label },
 		{ "--role", OPT_WORD, &in.role },
 		{ "--broker", OPT_WORD, &in.new.broker },
+		{ "--exercise", OPT_WORD, &in.new.exercise },
 		{ "--passphrase", OPT_FLAG, &in.ask },
 		{ "--no-passphrase", OPT_FLAG, &in.without },
 		{ "--join", OPT_FLAG, &in.join },

@@ -2,6 +2,7 @@
 #include "client/cli/cmds.h"
 #include "client/cli/print.h"
 #include "client/handle.h"
+#include "client/vocab.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -16,40 +17,55 @@ struct publishing {
 	struct tocsin *t;
 	struct keystore *k;
 	const struct keys *cur; /* NULL: none yet */
-	struct list cards, remove;
+	struct list cards, remove, allow, forbid;
 	const char *root;
 	unsigned days;
 	bool renew; /* no epoch of before is kept */
-	unsigned generation;
 	struct keys *next;
+};
+
+/* Whose epochs are made: of live traffic, or of one exercise. */
+struct domain {
+	struct keystore *k;   /* where their identities are */
+	struct span exercise; /* empty: live */
+	unsigned generation;
 };
 
 /* ---- devices ---- */
 
-static int
-device_order(const void *a, const void *b)
-{
-	return strcmp(((const struct keys_device *)a)->name,
-	    ((const struct keys_device *)b)->name);
-}
-
-/* In place of the one of its name, or one more. */
-static int
-put_device(struct keys *k, const struct keys_device *d)
+static struct keys_device *
+device_of(struct keys *k, const char *label)
 {
 	size_t i;
 
 	for (i = 0; i < k->ndevice; i++)
-		if (strcmp(k->device[i].name, d->name) == 0)
-			break;
-	if (i == KEYS_DEVICES)
+		if (strcmp(k->device[i].name, label) == 0)
+			return &k->device[i];
+	return NULL;
+}
+
+/*
+ * In place of the one of its name, or one more. What a bot was let do is for
+ * that key.
+ */
+static int
+put_device(struct keys *k, const struct keys_device *d)
+{
+	struct keys_device *old = device_of(k, d->name);
+	unsigned may = 0;
+
+	if (old == NULL && k->ndevice == KEYS_DEVICES)
 		return cli_fail(TOCSIN_ETOOLARGE,
 		    "a member has at most %d "
 		    "devices",
 		    KEYS_DEVICES);
-	k->device[i] = *d;
-	if (i == k->ndevice)
-		k->ndevice++;
+	if (old != NULL && d->role == KEYS_BOT &&
+	    memcmp(old->sign.pk, d->sign.pk, sizeof(d->sign.pk)) == 0)
+		may = old->may;
+	if (old == NULL)
+		old = &k->device[k->ndevice++];
+	*old = *d;
+	old->may = may;
 	return 0;
 }
 
@@ -78,19 +94,75 @@ add_card(struct publishing *p, const char *path)
 }
 
 static int
+no_device(const struct keys *k, const char *label)
+{
+	return cli_fail(TOCSIN_ENOTFOUND, "%s has announced no device %s",
+	    k->member, label);
+}
+
+static int
 remove_device(struct keys *k, const char *label)
 {
+	struct keys_device *d = device_of(k, label);
+
+	if (d == NULL)
+		return no_device(k, label);
+	memmove(d, d + 1, (size_t)(&k->device[--k->ndevice] - d) * sizeof(*d));
+	return 0;
+}
+
+/*
+ * DEVICE WORD..., several times: a word that is none of those that a bot can be
+ * let do is the next device.
+ */
+static int
+change_may(struct keys *k, const struct list *l, bool allow)
+{
+	struct keys_device *d = NULL;
+	enum keys_word word;
 	size_t i;
 
-	for (i = 0; i < k->ndevice; i++)
-		if (strcmp(k->device[i].name, label) == 0)
-			break;
-	if (i == k->ndevice)
-		return cli_fail(TOCSIN_ENOTFOUND,
-		    "%s has announced no device %s", k->member, label);
-	memmove(&k->device[i], &k->device[i + 1],
-	    (k->ndevice - i - 1) * sizeof(k->device[0]));
-	k->ndevice--;
+	for (i = 0; i < l->n; i++) {
+		if (d == NULL || !keys_word_parse(span_of(l->word[i]), &word)) {
+			d = device_of(k, l->word[i]);
+			if (d == NULL && i > 0)
+				return cli_usage(
+				    "%s is no device of %s, and nothing that "
+				    "a bot can be let do; the nearest is %s",
+				    l->word[i], k->member,
+				    vocab_nearest(VOCAB_MAY, l->word[i]));
+			if (d == NULL)
+				return no_device(k, l->word[i]);
+			if (d->role != KEYS_BOT)
+				return cli_usage("%s is not a bot: %s", d->name,
+				    d->role == KEYS_OFFICER
+					? "an officer's device may do all that"
+					: "a reader sends nothing");
+		} else if (allow) {
+			d->may |= 1U << word;
+		} else {
+			d->may &= ~(1U << word);
+		}
+	}
+	return 0;
+}
+
+/*
+ * The keys of live traffic are made in a live home. One of an exercise has no
+ * place to keep them, and must not see them.
+ */
+static int
+good_place(const struct publishing *p)
+{
+	const char *here = p->k->exercise;
+	size_t i;
+
+	for (i = 0; here[0] != '\0' && i < p->next->ndevice; i++)
+		if (strcmp(p->next->device[i].exercise, here) != 0)
+			return cli_fail(TOCSIN_EEXERCISEMISMATCH,
+			    "this home is of the exercise %s, and %s is not: "
+			    "publish from a live home, with the card of %s",
+			    here, p->next->device[i].name, p->k->device);
 	return 0;
 }
 
@@ -110,8 +182,11 @@ choose_devices(struct publishing *p)
 		status = add_card(p, p->cards.word[i]);
 	for (i = 0; status == 0 && i < p->remove.n; i++)
 		status = remove_device(p->next, p->remove.word[i]);
-	qsort(p->next->device, p->next->ndevice, sizeof(own), device_order);
-	return status;
+	if (status == 0)
+		status = change_may(p->next, &p->allow, true);
+	if (status == 0)
+		status = change_may(p->next, &p->forbid, false);
+	return status == 0 ? good_place(p) : status;
 }
 
 /* ---- epochs ---- */
@@ -122,33 +197,39 @@ choose_devices(struct publishing *p)
  * generation, 2026-12-2, and never one that lies in recipient.txt already.
  */
 static void
-see_generation(struct publishing *p, const char *epoch)
+see_generation(struct domain *d, const char *epoch)
 {
 	unsigned long n = strlen(epoch) > 8 ? strtoul(epoch + 8, NULL, 10) : 1;
 
-	if (n > p->generation && n < 100000)
-		p->generation = (unsigned)n;
+	if (n > d->generation && n < 100000)
+		d->generation = (unsigned)n;
+}
+
+static bool
+is_in(const struct domain *d, const struct keys_recipient *r)
+{
+	return span_is(d->exercise, r->exercise);
 }
 
 static void
-find_generation(struct publishing *p)
+find_generation(struct domain *d, const struct publishing *p)
 {
 	size_t i;
 
-	p->generation = 1;
-	for (i = 0; i < p->k->nepoch; i++)
-		see_generation(p, p->k->epoch[i]);
+	d->generation = 1;
+	for (i = 0; i < d->k->nepoch; i++)
+		see_generation(d, d->k->epoch[i]);
 	for (i = 0; p->cur != NULL && i < p->cur->nrecipient; i++)
-		see_generation(p, p->cur->recipient[i].epoch);
-	p->generation += p->renew;
+		if (is_in(d, &p->cur->recipient[i]))
+			see_generation(d, p->cur->recipient[i].epoch);
+	d->generation += p->renew;
 }
 
 static void
-epoch_name(
-    char out[TOKEN_MAX + 1], const struct publishing *p, const char *month)
+epoch_name(char out[TOKEN_MAX + 1], const struct domain *d, const char *month)
 {
-	if (p->generation > 1)
-		snprintf(out, TOKEN_MAX + 1, "%s-%u", month, p->generation);
+	if (d->generation > 1)
+		snprintf(out, TOKEN_MAX + 1, "%s-%u", month, d->generation);
 	else
 		snprintf(out, TOKEN_MAX + 1, "%s", month);
 }
@@ -170,77 +251,134 @@ month(int64_t t, int ahead, char name[16])
 }
 
 /* Those of the current announcement that are not over, as they are. */
-static void
-keep_epochs(struct publishing *p, int64_t now)
+static size_t
+keep_epochs(const struct domain *d, struct publishing *p, int64_t now)
 {
-	size_t i;
+	size_t i, n = 0;
 
-	for (i = 0; p->cur != NULL && i < p->cur->nrecipient; i++)
-		if (p->cur->recipient[i].notafter > now)
+	for (i = 0; p->cur != NULL && i < p->cur->nrecipient &&
+		    p->next->nrecipient < KEYS_RECIPIENTS;
+	     i++)
+		if (is_in(d, &p->cur->recipient[i]) &&
+		    p->cur->recipient[i].notafter > now) {
 			p->next->recipient[p->next->nrecipient++] =
 			    p->cur->recipient[i];
+			n++;
+		}
+	return n;
 }
 
 static int
-add_epoch(struct publishing *p, const char *name, int64_t from, int64_t until)
+add_epoch(struct domain *d, struct publishing *p, const char *name,
+    int64_t from, int64_t until)
 {
 	struct keys_recipient *r = &p->next->recipient[p->next->nrecipient];
 	const char *pass = p->c->has_passphrase ? p->c->passphrase : NULL;
 	enum tocsin_err err;
 
-	if (keys_recipient_of(p->next, span_of(name)) != NULL)
-		return 0;
-	err = keystore_make_epoch(p->k, name, pass);
+	err = keystore_make_epoch(d->k, name, pass);
 	if (err == TOCSIN_ETOOLARGE)
 		return cli_fail(err,
-		    "%s/keys/recipient.txt holds %d identities and no more: "
+		    "%s/%s holds %d identities and no more: "
 		    "move the oldest to another file, which `age -d -i` can "
 		    "still open old tickets with",
-		    p->k->home, KEYSTORE_EPOCHS);
+		    d->k->home, d->k->ring, KEYSTORE_EPOCHS);
 	if (err != TOCSIN_OK)
-		return cli_fail(err, "%s/keys/recipient.txt: %s", p->k->home,
+		return cli_fail(err, "%s/%s: %s", d->k->home, d->k->ring,
 		    tocsin_err_text(err));
 	*r = (struct keys_recipient){ .notbefore = from,
 		.notafter = until + GRACE };
 	snprintf(r->epoch, sizeof(r->epoch), "%s", name);
-	age_public(r->pk, keystore_epoch(p->k, span_of(name)));
+	snprintf(r->exercise, sizeof(r->exercise), "%.*s", (int)d->exercise.n,
+	    (const char *)d->exercise.p);
+	age_public(r->pk, keystore_epoch(d->k, span_of(name)));
 	p->next->nrecipient++;
 	return 0;
 }
 
+/* This month, and as many after it as the announcement lasts. */
 static int
-recipient_order(const void *a, const void *b)
+epochs_of(struct domain *d, struct publishing *p, int64_t now)
 {
-	return strcmp(((const struct keys_recipient *)a)->epoch,
-	    ((const struct keys_recipient *)b)->epoch);
+	int64_t end = now + (int64_t)p->days * 86400, from, until;
+	char name[16], after[16], epoch[TOKEN_MAX + 1];
+	size_t n = 0;
+	int status = 0, i;
+
+	find_generation(d, p);
+	if (!p->renew)
+		n = keep_epochs(d, p, now);
+	for (i = 0; status == 0 && n < KEYS_EPOCHS; i++) {
+		from = month(now, i, name);
+		until = month(now, i + 1, after);
+		if (from >= end)
+			break;
+		epoch_name(epoch, d, name);
+		if (keys_recipient_of(p->next, d->exercise, span_of(epoch)))
+			continue;
+		if (p->next->nrecipient == KEYS_RECIPIENTS)
+			return cli_fail(TOCSIN_ETOOLARGE,
+			    "too many exercises at once; --remove the devices "
+			    "of those that are over");
+		status = add_epoch(d, p, epoch, from, until);
+		n++;
+	}
+	return status;
 }
 
-/* This month, and as many after it as the announcement lasts. */
+/* Of an exercise that this home is not of; its homes are handed the file. */
+static int
+epochs_of_exercise(struct publishing *p, const char *exercise, int64_t now)
+{
+	const char *pass = p->c->has_passphrase ? p->c->passphrase : NULL;
+	struct domain d = { .exercise = span_of(exercise) };
+	enum tocsin_err err = keystore_exercise(p->k, exercise, pass, &d.k);
+	int status;
+
+	if (err != TOCSIN_OK)
+		return cli_fail(err, "%s/keys/exercise-%s.txt: %s", p->k->home,
+		    exercise, tocsin_err_text(err));
+	status = epochs_of(&d, p, now);
+	if (status == 0)
+		cli_note("EXERCISE %s: %s/%s is for its homes, as "
+			 "keys/recipient.txt",
+		    exercise, p->k->home, d.k->ring);
+	keystore_close(d.k);
+	return status;
+}
+
+/* One of its devices is listed before this one. */
+static bool
+was_seen(const struct keys *k, size_t i)
+{
+	size_t j;
+
+	for (j = 0; j < i; j++)
+		if (strcmp(k->device[j].exercise, k->device[i].exercise) == 0)
+			return true;
+	return false;
+}
+
 static int
 choose_epochs(struct publishing *p, int64_t now)
 {
-	int64_t end = now + (int64_t)p->days * 86400, from, until, last = now;
-	char name[16], after[16], epoch[TOKEN_MAX + 1];
-	int status = 0, i;
-	size_t j;
+	struct domain own = { .k = p->k, .exercise = span_of(p->k->exercise) };
+	int64_t end = now + (int64_t)p->days * 86400, last = now;
+	int status = epochs_of(&own, p, now);
+	size_t i;
 
-	find_generation(p);
-	if (!p->renew)
-		keep_epochs(p, now);
-	for (i = 0; status == 0; i++) {
-		from = month(now, i, name);
-		until = month(now, i + 1, after);
-		if (from >= end || p->next->nrecipient == KEYS_RECIPIENTS)
-			break;
-		epoch_name(epoch, p, name);
-		status = add_epoch(p, epoch, from, until);
+	for (i = 0; status == 0 && i < p->next->ndevice; i++) {
+		const char *exercise = p->next->device[i].exercise;
+
+		if (!span_is(own.exercise, exercise) && exercise[0] != '\0' &&
+		    !was_seen(p->next, i))
+			status = epochs_of_exercise(p, exercise, now);
 	}
-	qsort(p->next->recipient, p->next->nrecipient,
-	    sizeof(p->next->recipient[0]), recipient_order);
-	for (j = 0; j < p->next->nrecipient; j++)
-		if (p->next->recipient[j].notafter > last)
-			last = p->next->recipient[j].notafter;
+	for (i = 0; i < p->next->nrecipient; i++)
+		if (p->next->recipient[i].notafter > last)
+			last = p->next->recipient[i].notafter;
 	p->next->expires = end < last ? end : last;
+	keys_sort(p->next);
 	return status;
 }
 
@@ -335,6 +473,25 @@ still_pending(struct tocsin *t)
 	return pending;
 }
 
+static const char *
+name_or_null(const char *exercise)
+{
+	return exercise[0] != '\0' ? exercise : NULL;
+}
+
+static json_t *
+may_json(const struct keys_device *d)
+{
+	json_t *words = json_array();
+	unsigned word;
+
+	for (word = 0; word < KEYS_WORDS; word++)
+		if (d->may >> word & 1)
+			json_array_append_new(words,
+			    json_string(keys_word_name((enum keys_word)word)));
+	return words;
+}
+
 static json_t *
 announcement_json(const struct keys *k)
 {
@@ -344,14 +501,19 @@ announcement_json(const struct keys *k)
 
 	for (i = 0; i < k->ndevice; i++)
 		json_array_append_new(
-		    devices, json_pack("{s:s, s:s}", "name", k->device[i].name,
-				 "role", keys_role_name(k->device[i].role)));
+		    devices, json_pack("{s:s, s:s, s:s?, s:o}", "name",
+				 k->device[i].name, "role",
+				 keys_role_name(k->device[i].role), "exercise",
+				 name_or_null(k->device[i].exercise), "may",
+				 may_json(&k->device[i])));
 	for (i = 0; i < k->nrecipient; i++) {
 		time_print(from, k->recipient[i].notbefore);
 		time_print(until, k->recipient[i].notafter);
-		json_array_append_new(epochs,
-		    json_pack("{s:s, s:s, s:s}", "epoch", k->recipient[i].epoch,
-			"not_before", from, "not_after", until));
+		json_array_append_new(
+		    epochs, json_pack("{s:s, s:s, s:s, s:s?}", "epoch",
+				k->recipient[i].epoch, "not_before", from,
+				"not_after", until, "exercise",
+				name_or_null(k->recipient[i].exercise)));
 	}
 	time_print(from, k->issued);
 	time_print(until, k->expires);
@@ -432,6 +594,8 @@ keys_publish(struct cli *c, int argc, char **argv)
 	const struct opt opts[] = {
 		{ "--card", OPT_LIST, &p.cards },
 		{ "--remove", OPT_LIST, &p.remove },
+		{ "--allow", OPT_MANY, &p.allow },
+		{ "--forbid", OPT_MANY, &p.forbid },
 		{ "--days", OPT_WORD, &days },
 		{ "--root", OPT_WORD, &p.root },
 		{ "--new-epochs", OPT_FLAG, &p.renew },
@@ -465,6 +629,31 @@ struct showing {
 };
 
 static void
+print_exercise(const char *exercise)
+{
+	if (exercise[0] != '\0')
+		printf("  %sEXERCISE%s %s", colour(AMBER), colour(PLAIN),
+		    exercise);
+}
+
+static void
+print_device(const struct keys_device *d)
+{
+	const char *before = "; may ";
+	unsigned word;
+
+	printf("  device %-16s %s", d->name, keys_role_name(d->role));
+	for (word = 0; word < KEYS_WORDS; word++)
+		if (d->may >> word & 1) {
+			printf("%s%s", before,
+			    keys_word_name((enum keys_word)word));
+			before = ", ";
+		}
+	print_exercise(d->exercise);
+	putchar('\n');
+}
+
+static void
 print_keys(const struct cli *c, const struct keys *k)
 {
 	size_t i;
@@ -478,13 +667,13 @@ print_keys(const struct cli *c, const struct keys *k)
 	print_time(stdout, k->expires);
 	printf("%s\n", keys_expired(k, cli_now()) ? ", EXPIRED" : "");
 	for (i = 0; i < k->ndevice; i++)
-		printf("  device %-16s %s\n", k->device[i].name,
-		    keys_role_name(k->device[i].role));
+		print_device(&k->device[i]);
 	for (i = 0; i < k->nrecipient; i++) {
 		printf("  epoch  %-16s ", k->recipient[i].epoch);
 		print_time(stdout, k->recipient[i].notbefore);
 		printf(" to ");
 		print_time(stdout, k->recipient[i].notafter);
+		print_exercise(k->recipient[i].exercise);
 		putchar('\n');
 	}
 }

@@ -13,11 +13,11 @@
 
 static int cmd_help(struct cli *c, int argc, char **argv);
 
-#define POST_OPTIONS                                                           \
-	"[--attach FILE]... [--severity LEVEL] [--importance I] [--loss L] "   \
-	"[--class RSIT] [--outlook O] [--pap P] [--sector S]... "              \
-	"[--precedence P] [--ackby 30m|TIME] [--label L]... "                  \
-	"[--exercise NAME] [--kind KIND] [--occurred 30m|TIME] "               \
+#define POST_OPTIONS                                                         \
+	"[--attach FILE]... [--severity LEVEL] [--importance I] [--loss L] " \
+	"[--class RSIT] [--outlook O] [--pap P] [--sector S]... "            \
+	"[--precedence P] [--ackby 30m|TIME] [--label L]... "                \
+	"[--exercise NAME] [--kind KIND] [--occurred 30m|TIME] "             \
 	"[--detected 30m|TIME] [--reported 30m|TIME]"
 
 /* Order and wording of tocsin(1); tests/cli/help.t compares the two. */
@@ -112,7 +112,7 @@ const struct cmd cmds[] = {
 	{ "init", cmd_init,
 	    "--federation F --member M --device D "
 	    "[--role officer|bot|reader] --broker URL "
-	    "[--passphrase|--no-passphrase] [--join]",
+	    "[--exercise NAME] [--passphrase|--no-passphrase] [--join]",
 	    "make a home: a device's keys and desk" },
 	{ "unlock", cmd_unlock, "[--for 8h|TIME]",
 	    "ask for the passphrase once a shift" },
@@ -121,7 +121,9 @@ const struct cmd cmds[] = {
 	{ "trust", cmd_trust, "R... [--fingerprint DIGITS]",
 	    "take the first roster, or later ones" },
 	{ "keys", cmd_keys,
-	    "publish [--card FILE]... [--remove DEVICE]... [--days N] "
+	    "publish [--card FILE]... [--remove DEVICE]... "
+	    "[--allow DEVICE WORD...]... [--forbid DEVICE WORD...]... "
+	    "[--days N] "
 	    "[--root FILE] [--new-epochs]\n"
 	    "show [M] [--offline]",
 	    "announce the member's keys, or show anybody's" },

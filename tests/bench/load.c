@@ -99,7 +99,8 @@ address(
 		    belief_keys(asker_belief(a), span_of(member[i]));
 		const struct keys_recipient *r =
 		    keys == NULL ? NULL
-				 : keys_recipient(keys, (int64_t)time(NULL));
+				 : keys_recipient(keys, (struct span){ 0 },
+				       (int64_t)time(NULL));
 
 		if (r == NULL)
 			die("%s has no keys here", member[i]);

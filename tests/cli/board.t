@@ -48,8 +48,11 @@ late=$(post 'kept secret' --tlp AMBER --precedence flash --ackby 1s \
 seen=$(post 'also secret' --tlp GREEN)
 good=$(post 'more secret' --tlp CLEAR --precedence priority)
 over=$(post 'most secret' --tlp AMBER+STRICT --precedence immediate)
-must at singcert-desk1 post --to mycert@my --subject drill --tlp RED \
-	--exercise Tabletop.2026 --precedence flash >/dev/null 2>&1
+fed_exercise singcert@sg play singcert-desk1 Tabletop.2026
+fed_exercise mycert@my play mycert-desk1 Tabletop.2026
+must wait_until 20 at singcert-play keys show mycert@my
+must at singcert-play post --to mycert@my --subject drill --tlp RED \
+	--precedence flash >/dev/null 2>&1
 for id in "$seen" "$good" "$over"; do
 	must wait_until 20 at mycert-desk1 show "$id"
 done
@@ -78,9 +81,8 @@ is "$(figure '[.live.opened, .live.closed]')" '[4,1]' 'four came, one was closed
 is "$(figure '[.live.outlook.worsening, .live.outlook["not-said"]]')" '[1,2]' \
 	'one is worsening'
 is "$(figure '.live.severity["GB/T 20986:II"]')" 1 'and bad'
-is "$(figure '.exercise | [.names, .all.open]')" '[["Tabletop.2026"],1]' \
-	'the exercise is counted apart'
-is "$(figure .tlp)" '"RED"' 'the narrowest label is that of the exercise'
+is "$(figure '[.exercise.all.open, .tlp]')" '[0,"AMBER+STRICT"]' \
+	'no exercise is among them'
 is "$(figure '.live.all.waiting')" \
 	"$(at singcert-desk1 inbox --offline --unacked --json | jq -s '[.[] | select(.exercise == null)] | length')" \
 	'as many wait as the inbox says'
@@ -126,15 +128,20 @@ ok 'it is good XML' sh -c 'command -v xmllint >/dev/null || exit 0
 	xmllint --noout page.html'
 is "$(grep -c secret page.html)" 0 'no subject is on it'
 is "$(grep -o 'class="tlp[^<]*' page.html | sed 's/.*>//' | tr '\n' ' ')" \
-	'TLP:RED TLP:RED ' 'the label stands in head and foot'
+	'TLP:AMBER+STRICT TLP:AMBER+STRICT ' 'the label stands in head and foot'
 is "$(grep -o "@[a-z-]*{content:'TLP:[A-Z+]*'" page.html | tr '\n' ' ')" \
-	"@top-right{content:'TLP:RED' @bottom-right{content:'TLP:RED' " \
+	"@top-right{content:'TLP:AMBER+STRICT' @bottom-right{content:'TLP:AMBER+STRICT' " \
 	'and in the margins of paper'
 is "$(grep -c '<script' page.html)" 0 'a file has no script'
 is "$(grep -o 'http[s]*:[^"]*' page.html)" '' 'and knows no address'
 is "$(grep -c ' style=' page.html)" 0 'no style is in an attribute'
 ok 'the overdue have a mark' grep -q 'class="tile late">.*Overdue</p><b>1</b>' page.html
-ok 'and the exercise is called one' grep -q 'EXERCISE, NOT REAL: <bdi>Tabletop.2026' page.html
+is "$(grep -c 'EXERCISE' page.html)" 0 'and no exercise is on it'
+at singcert-play board -o page.play
+ok 'that of its home has nothing else, and calls it one' \
+	grep -q 'EXERCISE, NOT REAL: <bdi>Tabletop.2026' page.play
+is "$(at singcert-play board --offline --json | jq -c '[.live.all.open, .exercise.all.open, .exercise.names]')" \
+	'[0,1,["Tabletop.2026"]]' 'with its figures'
 ok 'the time is said in UTC' grep -Eq '[0-9-]{10} <b>[0-9:]{5}Z</b></p>' \
 	page.html
 TZ='<+08>-8' at singcert-desk1 board --offline >page.here

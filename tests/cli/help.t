@@ -109,6 +109,7 @@ for list in $(tocsin words | cut -d ' ' -f 1); do
 	resolution) is "$(offered close x --resolution '' | wc -w)" 10 "words of $list" ;;
 	answer | kind) ;; # ack has an option for each, and a kind a command
 	role) is "$(offered init --role '' | wc -w)" 3 "words of $list" ;;
+	may) is "$(offered keys publish --allow x '' | wc -w)" 9 "words of $list" ;;
 	*)
 		is "$(offered post "--$list" '' | wc -w)" \
 			"$(tocsin words "$list" --json | wc -l)" "words of $list"

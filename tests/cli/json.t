@@ -68,7 +68,7 @@ head -c 1000 /dev/urandom >"$fed/a b.bin"
 has_members post tocsin post --json --wait 0 --to singcert@sg --tlp AMBER \
 	--subject "$hostile" \
 	--attach "$fed/a b.bin" --severity II --class malicious-code:c2-server \
-	--precedence flash --ackby 1s --exercise Test.1 --label personal-data
+	--precedence flash --ackby 1s --label personal-data
 id=$(jq -r .id <out)
 is "$(jq -r '.short_id | test("^[0-9a-z]{4}-[0-9a-z]{4}-[0-9a-z]{4}$")' <out)" \
 	true 'a short id has its shape'
@@ -121,7 +121,7 @@ is "$(tr -d '[:print:]\n\303\251' <out | wc -c)" 0 \
 ok 'what a terminal must not see is escaped' \
 	grep -qiF '\u001b]0;x\u0007\u202eb' out
 is "$(head -n 1 out | jq -r '.tlp, .precedence, .exercise, .kind, .own')" \
-	"$(printf 'AMBER\nflash\nTest.1\nreport\ntrue')" 'words are as they were'
+	"$(printf 'AMBER\nflash\nnull\nreport\ntrue')" 'words are as they were'
 is "$(head -n 1 out | jq -r '.attachments | map(.name) | join(",")')" \
 	'a b.bin' 'attachments have their names'
 is "$(head -n 1 out | jq -r '.time | test("^20..-..-..T..:..:..Z$")')" true \

@@ -273,6 +273,13 @@ in_exercise(struct ticket *t, void *arg)
 }
 
 static void
+played_first(struct ticket *t, void *arg)
+{
+	(void)arg;
+	t->exercise = span_of("Tabletop.2026");
+}
+
+static void
 future(struct ticket *t, void *arg)
 {
 	t->time += *(const int64_t *)arg;
@@ -345,7 +352,7 @@ test_better_bytes(void)
 static void
 test_exercise(void)
 {
-	struct fx_ticket first, live, played;
+	struct fx_ticket first, live, played, opening;
 
 	begin();
 	first = ticket("mycert@my/desk1", "singcert@sg", 1, NULL, NULL, NULL);
@@ -357,6 +364,11 @@ test_exercise(void)
 	is_int(deliver_ticket(&played), TOCSIN_EEXERCISEMISMATCH,
 	    "gets no message from an exercise");
 	is_int(deliver_ticket(&live), TOCSIN_OK, "and gets live ones");
+	opening = ticket(
+	    "mycert@my/desk1", "singcert@sg", 4, live.id, played_first, NULL);
+	is_int(deliver_ticket(&opening), TOCSIN_EEXERCISEMISMATCH,
+	    "a ticket of an exercise is none of a live home");
+	fx_ticket_release(&opening);
 	fx_ticket_release(&first);
 	fx_ticket_release(&live);
 	fx_ticket_release(&played);

@@ -137,6 +137,52 @@ test_epochs(void)
 	keystore_close(k);
 }
 
+/* An exercise has identities of its own, which its homes are handed. */
+static void
+test_exercise(void)
+{
+	struct keystore_new playing = plain;
+	struct keystore *k = NULL, *live = NULL, *x = NULL;
+	struct keys_device d;
+	uint8_t made[32];
+	char to[700];
+
+	playing.exercise = "Tabletop.2026";
+	playing.join = true;
+	if (keystore_create(home("live"), &plain, &live) != TOCSIN_OK ||
+	    keystore_make_epoch(live, "2026-11", NULL) != TOCSIN_OK)
+		abort();
+	ok(keystore_create(home("drill"), &playing, &k) == TOCSIN_OK &&
+		strcmp(k->exercise, "Tabletop.2026") == 0 &&
+		keystore_device(k, &d) == TOCSIN_OK &&
+		strcmp(d.exercise, "Tabletop.2026") == 0,
+	    "a home is of an exercise, and so is its device");
+	is_str(live->exercise, "", "another one is live");
+	keystore_close(k);
+	ok(keystore_exercise(live, "Tabletop.2026", NULL, &x) == TOCSIN_OK &&
+		keystore_epoch(x, span_of("2026-11")) == NULL &&
+		keystore_make_epoch(x, "2026-11", NULL) == TOCSIN_OK &&
+		memcmp(keystore_epoch(x, span_of("2026-11")),
+		    keystore_epoch(live, span_of("2026-11")), 32) != 0,
+	    "the keys of the exercise are none of the live ones");
+	memcpy(made, keystore_epoch(x, span_of("2026-11")), 32);
+	keystore_close(x);
+	is_int(keystore_exercise(live, "a/b", NULL, &x), TOCSIN_EUSAGE,
+	    "a name with a slash is none of an exercise");
+	keystore_close(live);
+	if (rename(file("live", "keys/exercise-Tabletop.2026.txt"),
+		strcat(strcpy(to, home("drill")), "/keys/recipient.txt")) != 0)
+		abort();
+	ok(keystore_open(home("drill"), NULL, &k) == TOCSIN_OK &&
+		k->nepoch == 1 &&
+		memcmp(keystore_epoch(k, span_of("2026-11")), made, 32) == 0,
+	    "the file is its recipient.txt");
+	keystore_close(k);
+	playing.exercise = "two words";
+	is_int(keystore_create(home("none"), &playing, &k), TOCSIN_EUSAGE,
+	    "a name with a space is none either");
+}
+
 static void
 test_join(void)
 {
@@ -292,6 +338,7 @@ main(void)
 	test_new();
 	test_unfinished();
 	test_epochs();
+	test_exercise();
 	test_join();
 	test_other_member();
 	test_permissions();

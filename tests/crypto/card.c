@@ -74,6 +74,37 @@ test_member(void)
 	keys_free(k);
 }
 
+/* Alone, as a further device hands it in, and with its member. */
+static void
+test_exercise(void)
+{
+	struct keys *k = fed_keys("mycert@my");
+	struct card c = { .federation = FED, .kind = CARD_DEVICE }, back;
+	struct buf text = { 0 };
+
+	memcpy(c.member.name, "mycert@my", 10);
+	c.has_device = true;
+	c.device = k->device[0];
+	memcpy(c.device.exercise, "Tabletop.2026", 14);
+	card_print(&text, &c);
+	ok(parse_copy(&back, buf_span(&text)) == TOCSIN_OK &&
+		back.kind == CARD_DEVICE &&
+		strcmp(back.member.name, "mycert@my") == 0 &&
+		strcmp(back.device.exercise, "Tabletop.2026") == 0,
+	    "a device hands in the exercise that it is of");
+	is_int((long long)prefixes(buf_span(&text)), 0,
+	    "no proper prefix is a card");
+	buf_release(&text);
+	c.kind = CARD_MEMBER;
+	c.member.root = signer("mycert@my").vkey;
+	card_print(&text, &c);
+	ok(parse_copy(&back, buf_span(&text)) == TOCSIN_OK &&
+		strcmp(back.device.exercise, "Tabletop.2026") == 0,
+	    "and so does the first one of a member");
+	buf_release(&text);
+	keys_free(k);
+}
+
 static void
 test_broker(void)
 {
@@ -103,6 +134,7 @@ main(void)
 	if (sodium_init() < 0)
 		return 1;
 	test_member();
+	test_exercise();
 	test_broker();
 	return tap_done();
 }

@@ -40,6 +40,8 @@ fill(const char *from, const char *holder, enum ticket_tlp tlp, const char *to)
 	}
 }
 
+static const char *exercise = ""; /* of the message */
+
 static enum tocsin_err
 sign_and_open(const char *key)
 {
@@ -51,8 +53,8 @@ sign_and_open(const char *key)
 	if (grant_sign(&file, &g, sk) != TOCSIN_OK)
 		abort();
 	copy = xcopy(file.p, file.n);
-	err = grant_open(
-	    &back, fed.roster, keys_of, NULL, (struct span){ copy, file.n });
+	err = grant_open(&back, fed.roster, keys_of, NULL, span_of(exercise),
+	    (struct span){ copy, file.n });
 	free(copy);
 	buf_release(&file);
 	return err;
@@ -304,6 +306,24 @@ test_newest(void)
 	is_int(grant_widest(&c, la), TICKET_GREEN, "who do not have it");
 }
 
+static void
+test_exercise(void)
+{
+	struct keys_device *d = &fed.keys[0]->device[0];
+
+	fill("singcert@sg/desk1", "", TICKET_GREEN, NULL);
+	exercise = "Tabletop.2026";
+	is_int(sign_and_open("singcert@sg/desk1"), TOCSIN_EEXERCISEMISMATCH,
+	    "a live device grants nothing in an exercise");
+	strcpy(d->exercise, "Tabletop.2026");
+	is_int(sign_and_open("singcert@sg/desk1"), TOCSIN_OK,
+	    "a device of it does");
+	exercise = "";
+	is_int(sign_and_open("singcert@sg/desk1"), TOCSIN_EEXERCISEMISMATCH,
+	    "and grants nothing of what is live");
+	d->exercise[0] = '\0';
+}
+
 int
 main(void)
 {
@@ -312,6 +332,7 @@ main(void)
 	test_labels();
 	test_grants();
 	test_newest();
+	test_exercise();
 	test_believing();
 	fixture_release(&fed);
 	return tap_done();

@@ -9,6 +9,7 @@
 #include <string.h>
 
 static const char me[] = "mycert@my";
+static const struct span live;
 
 static struct buf
 print(const struct keys *k)
@@ -69,27 +70,145 @@ test_recipient(void)
 	const struct keys_recipient *one = &k->recipient[0];
 	const struct keys_recipient *two = &k->recipient[1];
 
-	ok(keys_recipient(k, one->notbefore - 1) == NULL,
+	ok(keys_recipient(k, live, one->notbefore - 1) == NULL,
 	    "nobody receives before the first epoch");
-	ok(keys_recipient(k, one->notbefore) == one,
+	ok(keys_recipient(k, live, one->notbefore) == one,
 	    "an epoch begins when it says");
-	ok(keys_recipient(k, two->notbefore - 1) == one &&
-		keys_recipient(k, two->notbefore) == two,
+	ok(keys_recipient(k, live, two->notbefore - 1) == one &&
+		keys_recipient(k, live, two->notbefore) == two,
 	    "where two cover a time the later one is taken");
-	ok(keys_recipient(k, two->notafter - 1) == two &&
-		keys_recipient(k, two->notafter) == NULL,
+	ok(keys_recipient(k, live, two->notafter - 1) == two &&
+		keys_recipient(k, live, two->notafter) == NULL,
 	    "and ends when it says");
-	ok(keys_recipient_of(k, span_of("2026-11")) == one &&
-		keys_recipient_of(k, span_of("2026-1")) == NULL,
+	ok(keys_recipient_of(k, live, span_of("2026-11")) == one &&
+		keys_recipient_of(k, live, span_of("2026-1")) == NULL,
 	    "an epoch is found by name");
 	keys_free(k);
+}
+
+/* Print and parse these fields, and free them. */
+static void
+want(struct keys *fields, enum tocsin_err err, const char *what)
+{
+	struct buf text = print(fields);
+
+	is_int(parse_copy(NULL, buf_span(&text)), err, "%s", what);
+	buf_release(&text);
+	keys_free(fields);
+}
+
+/* Of an exercise, two bots that may something, and recipients of both. */
+static struct keys *
+played_fields(void)
+{
+	struct keys *k = fed_keys_fields(me);
+	uint8_t sk[32];
+
+	memcpy(k->device[0].exercise, "Tabletop.2026", 14);
+	k->device[1].may = 1U << KEYS_ACCEPT | 1U << KEYS_SHARE;
+	k->device[2].role = KEYS_BOT;
+	k->device[2].may = 1U << KEYS_IN_PROGRESS | 1U << KEYS_INVALID;
+	k->recipient[2] = k->recipient[0];
+	x25519_pair(k->recipient[2].pk, sk, "of the exercise");
+	memcpy(k->recipient[2].exercise, "Tabletop.2026", 14);
+	k->nrecipient = 3;
+	keys_sort(k);
+	return k;
+}
+
+static struct keys *
+played(void)
+{
+	struct keys *fields = played_fields(), *k = NULL;
+	struct buf text = print(fields);
+	struct buf file = fed_sign(buf_span(&text), me, NULL);
+
+	if (keys_parse(&k, buf_span(&file)) != TOCSIN_OK)
+		abort();
+	buf_release(&text);
+	buf_release(&file);
+	keys_free(fields);
+	return k;
+}
+
+static void
+test_exercise(void)
+{
+	struct keys *k = played();
+	const struct span of = span_of("Tabletop.2026");
+	const struct keys_recipient *r = keys_recipient(k, of, FED_NOW);
+	struct buf again = print(k);
+	enum keys_word word;
+
+	ok(span_eq(buf_span(&again), k->text),
+	    "one with an exercise and may lines prints back");
+	is_str(k->device[0].exercise, "Tabletop.2026",
+	    "a device is of the exercise");
+	is_str(k->device[1].exercise, "", "another one is live");
+	ok(r != NULL && strcmp(r->exercise, "Tabletop.2026") == 0 &&
+		strcmp(r->epoch, "2026-11") == 0,
+	    "the exercise has a recipient of its own");
+	ok(keys_recipient(k, live, FED_NOW) != r &&
+		keys_recipient_of(k, live, span_of("2026-11")) != r &&
+		keys_recipient_of(k, of, span_of("2026-11")) == r,
+	    "which is none for live traffic, though its epoch is called so");
+	ok(keys_recipient(k, span_of("Tabletop"), FED_NOW) == NULL,
+	    "nor for an exercise of half the name");
+	ok(k->device[1].may == (1U << KEYS_ACCEPT | 1U << KEYS_SHARE) &&
+		k->device[0].may == 0 &&
+		k->device[2].may ==
+		    (1U << KEYS_IN_PROGRESS | 1U << KEYS_INVALID),
+	    "each bot may what its lines say");
+	ok(keys_word_parse(span_of("recall"), &word) && word == KEYS_RECALL &&
+		!keys_word_parse(span_of("update"), &word) &&
+		strcmp(keys_word_name(KEYS_CLOSE), "close") == 0 &&
+		keys_word_name(KEYS_WORDS) == NULL,
+	    "a word is one of nine");
+	buf_release(&again);
+	keys_free(k);
+}
+
+static void
+test_many_epochs(void)
+{
+	struct keys *k = fed_keys_fields(me);
+	struct keys_recipient *r;
+	char name[32];
+	uint8_t sk[32];
+	size_t i;
+
+	for (i = 0; i < KEYS_RECIPIENTS; i++) {
+		r = &k->recipient[i];
+		*r = k->recipient[0];
+		snprintf(r->epoch, sizeof(r->epoch), "e%zu", i % KEYS_EPOCHS);
+		snprintf(name, sizeof(name), "key %zu", i);
+		x25519_pair(r->pk, sk, name);
+		snprintf(
+		    r->exercise, sizeof(r->exercise), "x%zu", i / KEYS_EPOCHS);
+	}
+	k->nrecipient = KEYS_RECIPIENTS;
+	keys_sort(k);
+	want(k, TOCSIN_OK, "eight exercises of four epochs");
+	k = played_fields();
+	k->recipient[0].exercise[0] = '\0';
+	k->recipient[1].exercise[0] = '\0';
+	want(k, TOCSIN_EMALFORMED, "refused: an epoch twice in live traffic");
+	k = fed_keys_fields(me);
+	for (i = 2; i < 5; i++) {
+		r = &k->recipient[i];
+		*r = k->recipient[0];
+		snprintf(r->epoch, sizeof(r->epoch), "f%zu", i);
+		x25519_pair(r->pk, sk, r->epoch);
+	}
+	k->nrecipient = 5;
+	want(k, TOCSIN_EMALFORMED, "refused: five epochs of live traffic");
 }
 
 static void
 test_truncated(void)
 {
 	struct roster *r = fed_roster();
-	struct keys *k = fed_keys(me), *cut_k;
+	struct keys *k = played(), *cut_k;
 	size_t cut, refused = 0;
 
 	for (cut = 0; cut < k->whole.n; cut++) {
@@ -133,6 +252,41 @@ static const struct bent bents[] = {
 };
 /* clang-format on */
 
+/* clang-format off */
+static const struct bent played_bents[] = {
+	{ " Tabletop.2026\n", " Table/top\n", "no name of an exercise" },
+	{ " Tabletop.2026\n", " -\n", "a dash, where live is nothing" },
+	{ " Tabletop.2026\n", " \n", "a space at the end" },
+	{ " Tabletop.2026\n", " Tabletop.2026 x\n", "a field too many" },
+	{ "may escalator accept", "may nobody accept", "a line of no device" },
+	{ "may escalator accept", "may desk1 accept", "a line of an officer" },
+	{ "may escalator accept", "may escalator update", "a word that is none" },
+	{ "may escalator accept", "may escalator", "no word at all" },
+	{ "may escalator accept", "may escalator share", "a word twice" },
+	{ "may wall in-progress", "may wall reopen", "words out of order" },
+	{ "recipient", "may wall share\nrecipient x\nrecipient",
+	    "lists out of order" },
+};
+/* clang-format on */
+
+static void
+test_played_grammar(void)
+{
+	struct keys *fields = played_fields();
+	struct buf text = print(fields), bent;
+	size_t i;
+
+	for (i = 0; i < sizeof(played_bents) / sizeof(*played_bents); i++) {
+		bent = edit(
+		    buf_span(&text), played_bents[i].from, played_bents[i].to);
+		is_int(parse_copy(NULL, buf_span(&bent)), TOCSIN_EMALFORMED,
+		    "refused: %s", played_bents[i].why);
+		buf_release(&bent);
+	}
+	buf_release(&text);
+	keys_free(fields);
+}
+
 static void
 test_grammar(void)
 {
@@ -148,17 +302,6 @@ test_grammar(void)
 		    "refused: %s", bents[i].why);
 		buf_release(&bent);
 	}
-	buf_release(&text);
-	keys_free(fields);
-}
-
-/* Print and parse these fields, and free them. */
-static void
-want(struct keys *fields, enum tocsin_err err, const char *what)
-{
-	struct buf text = print(fields);
-
-	is_int(parse_copy(NULL, buf_span(&text)), err, "%s", what);
 	buf_release(&text);
 	keys_free(fields);
 }
@@ -523,6 +666,9 @@ main(void)
 		return 1;
 	test_reads();
 	test_recipient();
+	test_exercise();
+	test_many_epochs();
+	test_played_grammar();
 	test_truncated();
 	test_grammar();
 	test_times();

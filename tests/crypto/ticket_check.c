@@ -119,6 +119,52 @@ test_roles_in_force(void)
 	    "a device that nobody announced");
 }
 
+/* ---- exercises ---- */
+
+static void
+is_played(const char *exercise, enum tocsin_err want, const char *what)
+{
+	struct ticket_trust trust = tk_trust();
+	struct ticket t;
+	struct tk_post p;
+
+	tk_draft(&t, 2);
+	t.exercise = span_of(exercise);
+	p = tk_seal(&t);
+	tk_is_err(tk_judge(buf_span(&p.note), &trust), want, what);
+	tk_drop(&p);
+}
+
+static void
+test_exercises(void)
+{
+	struct keys_device *d = &tk.fx.keys[0]->device[0];
+
+	is_played("Tabletop.2026", TOCSIN_EEXERCISEMISMATCH,
+	    "a live device signs for an exercise");
+	strcpy(d->exercise, "Tabletop.2026");
+	is_played("Tabletop.2026", TOCSIN_OK, "a device of it does");
+	is_played("Tabletop.2027", TOCSIN_EEXERCISEMISMATCH,
+	    "it signs for another exercise");
+	is_played("Tabletop", TOCSIN_EEXERCISEMISMATCH, "for half the name");
+	is_played("", TOCSIN_EEXERCISEMISMATCH, "for what is live");
+	d->exercise[0] = '\0';
+	is_played("", TOCSIN_OK, "a live device signs what is live");
+}
+
+static void
+test_may(void)
+{
+	struct keys_device *d = &tk.fx.keys[0]->device[1];
+
+	d->may = 1U << KEYS_RECALL | 1U << KEYS_ACCEPT;
+	is_said("escalator", TICKET_RECALL, TOCSIN_OK,
+	    "a bot recalls that may, by its announcement");
+	is_said("escalator", TICKET_CLOSE, TOCSIN_EKINDNOTALLOWED,
+	    "and closes nothing");
+	d->may = 0;
+}
+
 static void
 test_revoked(void)
 {
@@ -317,6 +363,8 @@ main(void)
 	test_trust();
 	test_removed();
 	test_roles_in_force();
+	test_may();
+	test_exercises();
 	test_revoked();
 	test_no_memory();
 	test_rosters();

@@ -96,7 +96,7 @@ made_to(struct made *m, const struct forger *f, const char *member)
 {
 	const struct keys *k = belief_keys(&f->belief, span_of(member));
 	const struct keys_recipient *r =
-	    k == NULL ? NULL : keys_recipient(k, forge_now());
+	    k == NULL ? NULL : keys_recipient(k, m->t.exercise, forge_now());
 	uint8_t sk[32];
 
 	m->t.to[m->t.nto].member = span_of(member);

@@ -20,7 +20,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		MUST(keys_device(k, span_of(k->device[i].name)) ==
 		     &k->device[i]);
 	for (i = 0; i < k->nrecipient; i++) {
-		r = keys_recipient(k, k->recipient[i].notbefore);
+		r = keys_recipient(k, span_of(k->recipient[i].exercise),
+		    k->recipient[i].notbefore);
 		MUST(r != NULL && r >= &k->recipient[i]);
 	}
 	keys_free(k);

@@ -348,6 +348,21 @@ fed_device() # TEAM@NATION DEVICE [OPTION...]
 	fed_home "$@" --join >"$fed/devices/${1%@*}-$2"
 }
 
+# A device of an exercise: announced by the member's home FIRST, with the keys of
+# the exercise that this makes, and at work.
+fed_exercise() # TEAM@NATION DEVICE FIRST EXERCISE [OPTION...]
+{
+	play_home=${1%@*}-$2 play_first=$3 play_name=$4 play_member=$1 play_label=$2
+	shift 4
+	fed_device "$play_member" "$play_label" --exercise "$play_name" "$@"
+	fed_trust "$play_home"
+	must at "$play_first" keys publish \
+		--card "$fed/devices/$play_home" >/dev/null 2>"$fed/said"
+	must cp "$fed/homes/$play_first/keys/exercise-$play_name.txt" \
+		"$fed/homes/$play_home/keys/recipient.txt"
+	must wait_until 20 at "$play_home" keys show "$play_member"
+}
+
 at() # HOME ARGUMENT...
 {
 	at_home=$1
