@@ -29,11 +29,20 @@ const struct deed deeds[] = {
 	{ 'e', "escalate", "escalate", NULL,
 	    ASKS(ASK_TO) | ASKS(ASK_TEXT) | SURE,
 	    "bring it before others; asks whom" },
+	{ 'g', "share", "share", NULL, ASKS(ASK_TO) | ASKS(ASK_TEXT) | SURE,
+	    "give it to further members; asks whom" },
+	{ 'h', "request", "request", NULL,
+	    ASKS(ASK_LOOK) | ASKS(ASK_TEXT) | ASKS(ASK_WHEN),
+	    "ask for help with it; asks by when" },
 	{ 'n', "note", "update", NULL, ASKS(ASK_LOOK) | ASKS(ASK_TEXT),
 	    "add a text" },
 	{ 'x', "close", "close", NULL,
 	    ASKS(ASK_RESOLUTION) | ASKS(ASK_TEXT) | SURE,
 	    "end it; asks how it ended" },
+	{ 'u', "reopen", "reopen", NULL, ASKS(ASK_TEXT) | SURE,
+	    "take it up again" },
+	{ 'v', "save", NULL, NULL, ASKS(ASK_PART) | ASKS(ASK_FOLDER),
+	    "save an attachment; asks which, and the folder" },
 	{ 0, NULL, NULL, NULL, 0, NULL },
 };
 
@@ -42,7 +51,7 @@ const struct model_help model_help[] = {
 	{ "PgUp, PgDn, Home, End", "far" },
 	{ "Enter, o", "open; its sender is told that we have seen it" },
 	{ "space, right, left", "unfold or fold the messages of a ticket" },
-	{ "/", "search as you type; Enter keeps it, Esc ends it" },
+	{ "/", "search list and texts as you type; Enter keeps it, Esc ends" },
 	{ "f", "list what is open, unanswered, overdue, or all" },
 	{ "t", "the most urgent first, or the newest" },
 	{ "Ctrl-L", "paint the screen anew" },
@@ -218,23 +227,31 @@ row_has(const struct row *r, const char *word)
 	       has(r->m->exercise, word) || has(r->clock, word);
 }
 
-/* All of the words that are searched for. */
+bool
+model_word(const struct model *m, size_t i, char word[256])
+{
+	const char *s = m->search.n > 0 ? (const char *)m->search.p : "";
+
+	for (; i > 0; i--) {
+		s += strspn(s, " ");
+		s += strcspn(s, " ");
+	}
+	s += strspn(s, " ");
+	snprintf(word, 256, "%.*s", (int)strcspn(s, " "), s);
+	return word[0] != '\0';
+}
+
+/* All of the words that are searched for, each in the list or in a text. */
 static bool
 is_found(const struct model *m, const struct row *r)
 {
-	const char *s = (const char *)m->search.p;
+	unsigned texts = m->found != NULL ? m->found[r - m->rows->row] : 0;
 	char word[256];
-	size_t n;
+	size_t i;
 
-	for (; m->search.n > 0 && *s != '\0'; s += n) {
-		s += strspn(s, " ");
-		n = strcspn(s, " ");
-		if (n == 0)
-			break;
-		snprintf(word, sizeof(word), "%.*s", (int)n, s);
-		if (!row_has(r, word))
+	for (i = 0; model_word(m, i, word); i++)
+		if (!(i < MODEL_WORDS && (texts >> i & 1)) && !row_has(r, word))
 			return false;
-	}
 	return true;
 }
 
@@ -449,6 +466,8 @@ model_take(struct model *m, const struct rows *rows, int64_t now)
 	size_t i;
 
 	/* Nothing may stand on the old rows, come what may. */
+	free(m->found);
+	m->found = NULL;
 	free(m->order);
 	m->order = order;
 	m->norder = order != NULL ? rows->n : 0;
@@ -664,6 +683,8 @@ choice(const struct model *m, size_t i)
 
 	if (w != NULL)
 		return w[i].word;
+	if (m->asking == ASK_PART)
+		return m->draft.part[i];
 	return m->asking == ASK_TO ? m->members[i] : NULL;
 }
 
@@ -677,10 +698,12 @@ chosen_word(const struct model *m, const char *typed)
 	char end;
 
 	for (i = 0; (c = choice(m, i)) != NULL; i++)
-		if (strcasecmp(c, typed) == 0 ||
-		    (m->asking != ASK_TO &&
-			sscanf(typed, "%u%c", &place, &end) == 1 &&
-			place == i + 1))
+		if (strcasecmp(c, typed) == 0)
+			return c;
+	if (m->asking == ASK_TO || sscanf(typed, "%u%c", &place, &end) != 1)
+		return NULL;
+	for (i = 0; (c = choice(m, i)) != NULL; i++)
+		if (place == i + 1)
 			return c;
 	return NULL;
 }
@@ -748,6 +771,12 @@ complete(struct model *m)
 static void
 draft_release(struct model_draft *d)
 {
+	size_t i;
+
+	for (i = 0; d->part != NULL && d->part[i] != NULL; i++)
+		free((void *)(uintptr_t)d->part[i]);
+	free(d->part);
+	free(d->folder);
 	free(d->subject);
 	free(d->text);
 	buf_release(&d->goes);
@@ -774,8 +803,12 @@ ask(struct model *m, enum ask from)
 	set_input(m, "");
 	if (m->asking == ASK_LOOK)
 		return WANT_LOOK;
+	if (m->asking == ASK_PART && m->draft.part == NULL)
+		return WANT_PARTS;
 	if (m->asking > ASK_SURE)
-		return WANT_POST;
+		return m->draft.deed->kind != NULL ? WANT_POST : WANT_SAVE;
+	if (m->asking == ASK_FOLDER)
+		set_input(m, m->folder != NULL ? m->folder : ".");
 	m->mode = m->asking == ASK_SURE ? MODE_SURE : MODE_ASK;
 	return WANT_NOTHING;
 }
@@ -916,16 +949,46 @@ static bool
 take_text(struct model *m)
 {
 	bool needed = !(m->draft.deed->asks & ASKS(ASK_SURE));
+	char said[128];
 
 	free(m->draft.text);
 	m->draft.text = NULL;
 	if (m->ninput == 0 && needed) {
-		model_say(m, true, "a note needs a text; Esc gives it up");
+		snprintf(said, sizeof(said),
+		    "a %s needs a text; Esc gives it up", m->draft.deed->word);
+		model_say(m, true, said);
 		return false;
 	}
 	if (m->ninput > 0)
 		m->draft.text = strdup(m->input);
 	return m->ninput == 0 || m->draft.text != NULL;
+}
+
+/* A time to come, or none. */
+static bool
+take_when(struct model *m)
+{
+	m->draft.ackby = 0;
+	if (m->ninput == 0 || view_when(NULL, m->input, &m->draft.ackby))
+		return true;
+	model_say(m, true,
+	    "that is no time to come: write 30m, 2h, 3d or "
+	    "2026-11-21T03:14:15Z, or nothing");
+	return false;
+}
+
+static bool
+take_folder(struct model *m)
+{
+	free(m->draft.folder);
+	free(m->folder);
+	m->folder = NULL;
+	m->draft.folder = m->ninput > 0 ? strdup(m->input) : NULL;
+	if (m->ninput == 0)
+		model_say(m, true, "say which folder; Esc gives it up");
+	else
+		m->folder = strdup(m->input);
+	return m->draft.folder != NULL;
 }
 
 static enum want
@@ -943,6 +1006,15 @@ answer(struct model *m)
 		break;
 	case ASK_RESOLUTION:
 		good = take_word(m, &d->resolution, false);
+		break;
+	case ASK_PART:
+		good = take_word(m, &d->chosen, true);
+		break;
+	case ASK_FOLDER:
+		good = take_folder(m);
+		break;
+	case ASK_WHEN:
+		good = take_when(m);
 		break;
 	default:
 		good = take_text(m);
@@ -964,6 +1036,28 @@ model_looked(struct model *m, const char *tlp, const char *const *to, size_t n)
 			    &d->goes, "%s%s", d->goes.n > 0 ? ", " : "", to[i]);
 	buf_u8(&d->goes, '\0');
 	return ask(m, ASK_LOOK + 1);
+}
+
+enum want
+model_parts(struct model *m, const char *const *names, size_t n)
+{
+	struct model_draft *d = &m->draft;
+	size_t i, got = 0;
+
+	d->part = calloc(n + 1, sizeof(*d->part));
+	for (i = 0; d->part != NULL && i < n; i++) {
+		d->part[got] = strdup(names[i]);
+		got += d->part[got] != NULL;
+	}
+	if (got == 0) {
+		model_failed(m, "there is no attachment in it that could be "
+				"saved");
+		return WANT_NOTHING;
+	}
+	(void)ask(m, ASK_PART);
+	if (got == 1)
+		set_input(m, d->part[0]);
+	return WANT_NOTHING;
 }
 
 void
@@ -989,6 +1083,7 @@ model_draft_of(const struct model_draft *d, struct tocsin_draft *out)
 		.reason = d->reason,
 		.resolution = d->resolution,
 		.text = d->text,
+		.ackby = d->ackby,
 		.to = d->to[0] != NULL ? d->to : NULL };
 }
 
@@ -996,15 +1091,21 @@ void
 model_question(const struct model *m, struct buf *out)
 {
 	static const char *const questions[] = {
-		[ASK_TO] = "before whom?",
+		[ASK_TO] = "to whom?",
+		[ASK_PART] = "which attachment?",
+		[ASK_FOLDER] = "into which folder?",
 		[ASK_REASON] = "why?",
 		[ASK_RESOLUTION] = "how did it end? (or nothing)",
 		[ASK_TEXT] = "what is to be said? (or nothing)",
+		[ASK_WHEN] = "by when, 30m, 2h, 3d? (or nothing)",
 		[ASK_SURE] = "is that right? y or n",
 	};
 
 	if (m->asking == ASK_TEXT && !(m->draft.deed->asks & ASKS(ASK_SURE)))
 		buf_addf(out, "%s: the text", m->draft.deed->word);
+	else if (m->asking == ASK_TO &&
+		 strcmp(m->draft.deed->word, "escalate") == 0)
+		buf_addf(out, "%s: before whom?", m->draft.deed->word);
 	else
 		buf_addf(
 		    out, "%s: %s", m->draft.deed->word, questions[m->asking]);
@@ -1024,7 +1125,7 @@ static void
 go_back(struct model *m)
 {
 	if (m->mode == MODE_LIST && m->search.n > 0)
-		model_search(m, "");
+		(void)model_search(m, "");
 	else
 		m->mode = m->mode == MODE_HELP ? m->under : MODE_LIST;
 	m->scroll = 0;
@@ -1187,17 +1288,32 @@ key_in_list(struct model *m, uint32_t key)
 	return WANT_NOTHING;
 }
 
-void
+/* What the list itself says is found at once; the texts are the caller's. */
+enum want
 model_search(struct model *m, const char *words)
 {
+	free(m->found);
+	m->found = NULL;
 	buf_cut(&m->search, 0);
-	if (words[0] != '\0') {
-		buf_addz(&m->search, words);
-		buf_u8(&m->search, '\0');
-		choose_first(m);
-	} else {
+	if (words[0] == '\0') {
 		list(m, true);
+		return WANT_NOTHING;
 	}
+	buf_addz(&m->search, words);
+	buf_u8(&m->search, '\0');
+	choose_first(m);
+	return WANT_FIND;
+}
+
+void
+model_found(struct model *m, unsigned *found, bool anew)
+{
+	free(m->found);
+	m->found = found;
+	if (anew)
+		choose_first(m);
+	else
+		list(m, true);
 }
 
 static enum want
@@ -1206,9 +1322,9 @@ key_searching(struct model *m, uint32_t key)
 	if (key == KEY_OF_ENTER || key == KEY_OF_ESCAPE) {
 		m->mode = MODE_LIST;
 		if (key == KEY_OF_ESCAPE)
-			model_search(m, "");
+			return model_search(m, "");
 	} else if (edit(m, key)) {
-		model_search(m, m->input);
+		return model_search(m, m->input);
 	} else {
 		(void)key_moves(m, key);
 	}
@@ -1253,7 +1369,7 @@ pasted(struct model *m, uint32_t key)
 	else if (m->mode == MODE_ASK)
 		(void)edit(m, key == KEY_OF_ENTER ? '\n' : key);
 	else if (m->mode == MODE_SEARCH && key < KEY_OF_ENTER && edit(m, key))
-		model_search(m, m->input);
+		return model_search(m, m->input);
 	return WANT_NOTHING;
 }
 
@@ -1313,6 +1429,8 @@ model_release(struct model *m)
 	free(m->fold);
 	free(m->item);
 	free(m->order);
+	free(m->found);
+	free(m->folder);
 	drop(m);
 	hush(m);
 	buf_release(&m->search);

@@ -64,6 +64,10 @@ enum want {
 	WANT_OPEN,  /* show `at`, and tell its sender if it was not seen yet */
 	WANT_LOOK,  /* to whom the draft goes: model_looked(), model_failed() */
 	WANT_POST,  /* the draft: model_told(), model_failed() */
+	WANT_PARTS, /* the ticket's attachments: model_parts(), model_failed()
+		     */
+	WANT_SAVE,  /* one of them: model_told(), model_failed() */
+	WANT_FIND,  /* what is searched for, in texts: model_found() */
 	WANT_PAINT, /* all of the screen: something else wrote there */
 	WANT_QUIT,
 };
@@ -72,14 +76,24 @@ enum model_show { SHOW_OPEN, SHOW_UNACKED, SHOW_OVERDUE, SHOW_ALL, SHOWS };
 
 /* ---- deeds ---- */
 
-enum ask { ASK_TO, ASK_REASON, ASK_RESOLUTION, ASK_LOOK, ASK_TEXT, ASK_SURE };
+enum ask {
+	ASK_TO,
+	ASK_PART,
+	ASK_FOLDER,
+	ASK_REASON,
+	ASK_RESOLUTION,
+	ASK_LOOK,
+	ASK_TEXT,
+	ASK_WHEN,
+	ASK_SURE,
+};
 #define ASKS(a) (1u << (a))
 
 /* What an officer does to a ticket with a key, or in line mode with a word. */
 struct deed {
 	uint32_t key;
 	const char *word;
-	const char *kind;   /* of the message */
+	const char *kind;   /* of the message; NULL: none is sent */
 	const char *answer; /* of an ack */
 	unsigned asks;
 	const char *help;
@@ -102,7 +116,11 @@ struct model_draft {
 	const char *to[MODEL_TO + 1];
 	const char *reason;
 	const char *resolution;
-	char *text; /* or NULL */
+	char *text;	    /* or NULL */
+	int64_t ackby;	    /* or 0 */
+	const char **part;  /* names of attachments; NULL-terminated */
+	const char *chosen; /* one of them */
+	char *folder;
 	/* What model_looked() said. */
 	char tlp[16];
 	struct buf goes; /* "mycert@my, singcert@sg", NUL-terminated */
@@ -144,7 +162,8 @@ struct model {
 	enum model_show show;
 	bool newest; /* first; else the most urgent */
 	struct buf search;
-
+	unsigned *found; /* of each of the rows, which words of it are in its
+			    texts, as bits; or NULL */
 	const struct row **order; /* all rows */
 	size_t norder;
 	struct model_item *item; /* those that are listed */
@@ -162,6 +181,7 @@ struct model {
 
 	enum ask asking;
 	struct model_draft draft;
+	char *folder; /* that was named last; or NULL */
 	char input[MODEL_INPUT];
 	size_t ninput;
 	bool pasting;
@@ -189,7 +209,7 @@ enum want model_enter(struct model *m, const char *line);
 /* A ticket by its id, listed or not; false: it is not here. */
 bool model_at(struct model *m, const char *id);
 void model_list(struct model *m, enum model_show show);
-void model_search(struct model *m, const char *words);
+enum want model_search(struct model *m, const char *words);
 const struct deed *model_deed(const char *word);
 
 /* The chosen ticket's row; NULL: there is none. */
@@ -199,6 +219,16 @@ const struct row *model_row(const struct model *m);
 
 enum want model_looked(
     struct model *m, const char *tlp, const char *const *to, size_t n);
+/* Names of attachments, `n` of them, which are copied. */
+enum want model_parts(struct model *m, const char *const *names, size_t n);
+/*
+ * The i-th word of the search, or false; and for each row which of the words
+ * are somewhere in its texts. Takes the array over. `anew`: the list begins
+ * with its first line.
+ */
+#define MODEL_WORDS 16 /* later ones are looked for in the list alone */
+bool model_word(const struct model *m, size_t i, char word[256]);
+void model_found(struct model *m, unsigned *found, bool anew);
 /* Both end the deed; the sentence is shown until the next key. */
 void model_told(struct model *m, const char *sentence);
 void model_failed(struct model *m, const char *sentence);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PAGE 20
@@ -141,7 +142,7 @@ list(struct plain *p, char *rest)
 static void
 search(struct plain *p, char *rest)
 {
-	model_search(&p->w->m, rest);
+	(void)work_do(p->w, model_search(&p->w->m, rest));
 	model_list(&p->w->m, p->w->m.show);
 	print_list(p);
 }
@@ -318,6 +319,20 @@ answer_all(struct plain *p, const char *first)
 	print_said(m);
 }
 
+/* In lines one thing comes after another. */
+static void
+wait_saved(struct plain *p)
+{
+	const struct timespec look = { 0, 50000000L };
+
+	if (p->w->saver == NULL)
+		return;
+	fflush(stdout);
+	while (work_saving(p->w))
+		nanosleep(&look, NULL);
+	print_said(&p->w->m);
+}
+
 static void
 act(struct plain *p, const struct deed *d, char *rest)
 {
@@ -336,6 +351,7 @@ act(struct plain *p, const struct deed *d, char *rest)
 	first = rest[0] != '\0' ? strdup(rest) : NULL;
 	answer_all(p, first);
 	free(first);
+	wait_saved(p);
 }
 
 /* ---- commands ---- */
@@ -350,7 +366,8 @@ print_help(void)
 	       "next: more of the list\n"
 	       "open N, or N alone: one ticket; its sender is told that we "
 	       "have seen it\n"
-	       "search WORDS: only those with all of them; search alone: all\n"
+	       "search WORDS: only those with all of them, in the list or in "
+	       "a text; search alone: all\n"
 	       "news: what is new or has changed\n"
 	       "wait: until something is\n"
 	       "state: the broker, and what is queued\n");

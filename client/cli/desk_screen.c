@@ -699,6 +699,7 @@ screen_run(struct work *w)
 	set_up();
 	bracketed_paste(true);
 	while (!s.ended) {
+		(void)work_saving(w);
 		draw(&s);
 		wait_for(&s);
 		take_keys(&s);

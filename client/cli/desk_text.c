@@ -275,6 +275,7 @@ desk_state(FILE *to, const struct work *w, size_t width)
 	if (s->queued > 0)
 		buf_addf(
 		    &b, up ? ", %zu on the way" : ", %zu queued", s->queued);
+	saver_text(w->saver, &b);
 	if (s->trouble[0] != '\0')
 		buf_addf(&b, "; the desk: %s", s->trouble);
 	else if (s->held != TOCSIN_OK)
@@ -294,9 +295,11 @@ desk_hint(FILE *to, const struct model *m, size_t width)
 	static const char *const hints[] = {
 		[MODE_LIST] = "?help Enter:open a:accept s:seen d:defer "
 			      "r:refuse e:escalate n:note x:close /:search "
-			      "f:filter q:end",
+			      "f:filter q:end g:share h:request u:reopen "
+			      "v:save",
 		[MODE_TICKET] = ("?help q:back a:accept s:seen d:defer "
-				 "r:refuse e:escalate n:note x:close"),
+				 "r:refuse e:escalate n:note x:close v:save "
+				 "g:share h:request u:reopen"),
 		[MODE_HELP] = "q: back",
 		[MODE_SEARCH] = "Enter: keep  Esc: all again",
 		[MODE_ASK] = "Enter: on  Tab: complete  Esc: give up",
@@ -317,6 +320,13 @@ choices(FILE *to, const struct model *m)
 	for (i = 0; w != NULL && w[i].word != NULL; i++)
 		fprintf(to, "  %zu %-*s %s\n", i + 1, CHOICE_CELL, w[i].word,
 		    w[i].says);
+	for (i = 0; m->mode == MODE_ASK && m->asking == ASK_PART &&
+		    m->draft.part[i] != NULL;
+	     i++) {
+		fprintf(to, "  %zu ", i + 1);
+		safe_title(to, m->draft.part[i], SUBJECT_MAX);
+		putc('\n', to);
+	}
 	if (m->mode != MODE_ASK || m->asking != ASK_TO)
 		return;
 	fputs("  members:", to);
@@ -348,11 +358,16 @@ desk_deed(FILE *to, const struct model *m)
 	    colour(PLAIN));
 	named(to, "subject", d->subject, SUBJECT_MAX);
 	for (i = 0; d->to[i] != NULL; i++)
-		named(to, i == 0 ? "before" : "and", d->to[i], ALL);
+		named(to,
+		    i > 0				     ? "and"
+		    : strcmp(d->deed->word, "escalate") == 0 ? "before"
+							     : "to",
+		    d->to[i], ALL);
 	named(to, "goes to", (const char *)d->goes.p, ALL);
 	named(to, "reason", d->reason, ALL);
 	named(to, "ended as", d->resolution, ALL);
-	if (m->mode == MODE_SURE)
+	named(to, "file", d->chosen, SUBJECT_MAX);
+	if (m->mode == MODE_SURE || m->asking == ASK_WHEN)
 		named(to, "says", d->text, SUBJECT_MAX);
 	choices(to, m);
 	model_question(m, &b);

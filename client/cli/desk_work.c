@@ -2,9 +2,11 @@
 #include "client/cli/desk_work.h"
 
 #include "client/circle.h"
+#include "client/cli/find.h"
 #include "client/cli/print.h"
 #include "client/cli/reading.h"
 #include "client/cli/view.h"
+#include "client/glance.h"
 #include "client/handle.h"
 #include "client/incident.h"
 
@@ -217,6 +219,175 @@ unfold_all(struct work *w)
 		unfold(w, id);
 }
 
+/* ---- what is searched for ---- */
+
+/* The words as find.h has them, and which of the model's each is. */
+struct finding {
+	struct find find;
+	size_t place[FIND_WORDS];
+};
+
+static void
+read_words(struct finding *f, const struct model *m)
+{
+	char word[256];
+	size_t i, n;
+
+	for (i = 0; i < MODEL_WORDS && model_word(m, i, word); i++) {
+		n = f->find.n;
+		if (find_word(&f->find, word))
+			f->place[n] = i;
+	}
+}
+
+static unsigned
+look_for(struct finding *f, struct gists *g, const struct row *r)
+{
+	unsigned had = 0, out = 0;
+	struct span gist;
+	size_t i;
+
+	if (gists_of(g, r->m->thread, &gist) != TOCSIN_OK ||
+	    find_which(&f->find, gist, &had) != TOCSIN_OK)
+		return 0;
+	for (i = 0; i < f->find.n; i++)
+		out |= (had >> i & 1) << f->place[i];
+	return out;
+}
+
+/* What cannot be read is searched in the list alone. */
+static void
+find_texts(struct work *w, bool anew)
+{
+	const struct rows *rows = w->m.rows;
+	unsigned *found =
+	    rows != NULL ? calloc(rows->n + 1, sizeof(*found)) : NULL;
+	struct finding f = { .find.n = 0 };
+	struct gists *g = NULL;
+	size_t i;
+
+	if (w->m.search.n == 0 || found == NULL) {
+		free(found);
+		return;
+	}
+	read_words(&f, &w->m);
+	if (f.find.n > 0 && gists_begin(&g, w->t) == TOCSIN_OK)
+		for (i = 0; i < rows->n; i++)
+			found[i] = look_for(&f, g, &rows->row[i]);
+	gists_end(g);
+	find_release(&f.find);
+	model_found(&w->m, found, anew);
+}
+
+/* ---- attachments ---- */
+
+static bool
+is_savable(const struct tocsin_message *m, const struct tocsin_part *p)
+{
+	return !m->coming && m->refused == TOCSIN_OK && !p->recalled &&
+	       p->name[0] != '\0';
+}
+
+/* Of a name that came twice the newest is meant, as `tocsin save` does. */
+static size_t
+add_part(const char **name, size_t n, const char *one)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (strcmp(name[i], one) == 0)
+			return n;
+	name[n] = one;
+	return n + 1;
+}
+
+static enum want
+offer_parts(struct work *w)
+{
+	struct tocsin_list *l = NULL;
+	enum want want = WANT_NOTHING;
+	const char **name;
+	size_t i, k, n = 0, most = 0;
+
+	if (tocsin_thread(w->t, w->m.draft.id, &l) != TOCSIN_OK) {
+		model_failed(&w->m, tocsin_error(w->t));
+		return want;
+	}
+	for (i = 0; i < l->n; i++)
+		most += l->message[i]->nparts;
+	name = calloc(most + 1, sizeof(*name));
+	for (i = 0; name != NULL && i < l->n; i++)
+		for (k = 0; k < l->message[i]->nparts; k++)
+			if (is_savable(l->message[i], &l->message[i]->parts[k]))
+				n = add_part(
+				    name, n, l->message[i]->parts[k].name);
+	want = model_parts(&w->m, name, n);
+	free(name);
+	tocsin_list_free(l);
+	return want;
+}
+
+static bool
+find_part(struct work *w, char id[TOCSIN_ID_TEXT])
+{
+	const char *name = w->m.draft.chosen;
+	struct tocsin_list *l = NULL;
+	bool found = false;
+	size_t i, k;
+
+	if (tocsin_thread(w->t, w->m.draft.id, &l) != TOCSIN_OK)
+		return false;
+	for (i = 0; i < l->n; i++) {
+		const struct tocsin_message *m = l->message[i];
+
+		for (k = 0; k < m->nparts; k++)
+			if (is_savable(m, &m->parts[k]) &&
+			    strcmp(m->parts[k].name, name) == 0) {
+				memcpy(id, m->id, TOCSIN_ID_TEXT);
+				found = true;
+			}
+	}
+	tocsin_list_free(l);
+	return found;
+}
+
+/* What is still to be fetched takes as long as it takes; no key waits for it.
+ */
+static enum want
+begin_saving(struct work *w)
+{
+	char id[TOCSIN_ID_TEXT], why[1024];
+
+	if (w->saver != NULL)
+		model_failed(&w->m,
+		    "nothing was begun: another attachment is being saved; "
+		    "wait for its end");
+	else if (!find_part(w, id))
+		model_failed(&w->m, "nothing was saved: it is no longer there");
+	else if (!saver_start(&w->saver, w->t, id, w->m.draft.chosen,
+		     w->m.draft.folder, why))
+		model_failed(&w->m, why);
+	else
+		model_told(&w->m, "it is being saved");
+	return WANT_NOTHING;
+}
+
+bool
+work_saving(struct work *w)
+{
+	char said[1024];
+	bool bad;
+
+	if (w->saver == NULL)
+		return false;
+	if (!saver_ended(w->saver, said, &bad))
+		return true;
+	model_say(&w->m, bad, said);
+	saver_stop(w->saver);
+	w->saver = NULL;
+	return false;
+}
+
 /* ---- deeds ---- */
 
 static enum tocsin_err
@@ -329,6 +500,16 @@ work_do(struct work *w, enum want want)
 		case WANT_POST:
 			want = post(w);
 			break;
+		case WANT_PARTS:
+			want = offer_parts(w);
+			break;
+		case WANT_SAVE:
+			want = begin_saving(w);
+			break;
+		case WANT_FIND:
+			find_texts(w, true);
+			want = WANT_NOTHING;
+			break;
 		default:
 			unfold_all(w);
 			return want;
@@ -370,6 +551,7 @@ work_news(struct work *w)
 	if (rows == NULL)
 		return false;
 	model_take(&w->m, rows, cli_now());
+	find_texts(w, false);
 	if (filling && !w->m.touched) /* the first one was so by chance */
 		model_list(&w->m, w->m.show);
 	rows_free(w->rows);
@@ -399,6 +581,7 @@ work_begin(struct work *w, struct tocsin *t)
 void
 work_end(struct work *w)
 {
+	saver_stop(w->saver);
 	feed_stop(w->feed);
 	model_release(&w->m);
 	rows_free(w->rows);

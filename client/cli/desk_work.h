@@ -15,6 +15,7 @@
 
 #include "client/cli/desk_feed.h"
 #include "client/cli/desk_model.h"
+#include "client/cli/desk_save.h"
 
 struct work {
 	struct tocsin *t;
@@ -30,7 +31,8 @@ struct work {
 	uint64_t serial; /* of the roster that they are from */
 	int64_t written; /* when the circles were */
 
-	char *text; /* of the open ticket, with our colours; or NULL */
+	struct saver *saver; /* NULL: nothing is being saved */
+	char *text;	     /* of the open ticket, with our colours; or NULL */
 	char of[TOCSIN_ID_TEXT];
 	size_t messages; /* that it had then, and what was here of it */
 	uint64_t here;
@@ -42,6 +44,9 @@ void work_end(struct work *w);
 
 /* What came in the meantime; true if the rows are new. */
 bool work_news(struct work *w);
+
+/* How far an attachment is; at its end that is said. True while it is not. */
+bool work_saving(struct work *w);
 
 /* Until nothing more is wanted but WANT_PAINT or WANT_QUIT. */
 enum want work_do(struct work *w, enum want want);

@@ -62,6 +62,22 @@ look(struct find *f, struct span text, struct span *at)
 }
 
 enum tocsin_err
+find_which(struct find *f, struct span gist, unsigned *words)
+{
+	struct rd r = rd_init(gist);
+	struct gist_message m;
+	struct gist_field field;
+	struct span at;
+	uint32_t i;
+
+	*words = 0;
+	while (gist_message(&r, &m))
+		for (i = 0; i < m.nfield && gist_field(&r, &field); i++)
+			*words |= look(f, field.text, &at);
+	return buf_ok(&f->plain) ? TOCSIN_OK : TOCSIN_EINTERNAL;
+}
+
+enum tocsin_err
 find_in(struct find *f, struct span gist, bool *all, struct find_hit *hits,
     size_t max, size_t *n)
 {

@@ -33,6 +33,10 @@ struct find_hit {
 	struct span at; /* within f.text */
 };
 
+/* Which of the words are somewhere in it, as bits. EINTERNAL: no memory. */
+enum tocsin_err MUST_USE find_which(
+    struct find *f, struct span gist, unsigned *words);
+
 /*
  * Whether all words are in it; then *n hits, of which `max` at most are given,
  * in the order of the messages. EINTERNAL: no memory.

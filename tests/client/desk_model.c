@@ -250,7 +250,8 @@ test_search(void)
 	is_int((long long)m.nitem, 4, "a label is a word");
 	keys(&m, "+strict");
 	is_int((long long)m.nitem, 0, "and the whole of one");
-	is_int(keys(&m, "aq"), WANT_NOTHING, "letters are letters there");
+	is_int(keys(&m, "aq"), WANT_FIND,
+	    "letters are letters there, and texts are searched for them");
 	model_release(&m);
 }
 
@@ -399,6 +400,135 @@ test_escalate(void)
 	keys(&m, "n");
 	is_int(m.mode, MODE_TICKET, "no goes back to the ticket");
 	ok(m.draft.deed == NULL, "and forgets it");
+	model_release(&m);
+}
+
+/* ---- request, share, reopen, save ---- */
+
+static void
+test_request(void)
+{
+	struct tocsin_draft d;
+	struct model m;
+
+	begin(&m);
+	is_int(keys(&m, "h"), WANT_LOOK, "a request says whom it goes to");
+	looked(&m);
+	model_key(&m, KEY_OF_ENTER);
+	ok(m.mode == MODE_ASK && m.bad &&
+		strstr(m.said, "request needs a text") != NULL,
+	    "it needs a text");
+	keys(&m, "logs?");
+	is_int(model_key(&m, KEY_OF_ENTER), WANT_NOTHING, "then by when");
+	keys(&m, "soon");
+	model_key(&m, KEY_OF_ENTER);
+	ok(m.asking == ASK_WHEN && m.bad, "a word is no time");
+	model_key(&m, KEY_OF_WIPE);
+	keys(&m, "2h");
+	is_int(model_key(&m, KEY_OF_ENTER), WANT_POST, "and it is sent");
+	model_draft_of(&m.draft, &d);
+	ok(strcmp(d.kind, "request") == 0 && strcmp(d.text, "logs?") == 0 &&
+		d.ackby > NOW && d.to == NULL,
+	    "to all that have the ticket, with a deadline");
+	model_release(&m);
+}
+
+static void
+test_share(void)
+{
+	static const char *const keys_of[] = { "gu", "share", "reopen" };
+	struct tocsin_draft d;
+	struct model m;
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		begin(&m);
+		model_key(&m, (uint32_t)keys_of[0][i]);
+		if (i == 0) {
+			is_int(m.asking, ASK_TO, "a share asks whom");
+			keys(&m, "lacert@la");
+			model_key(&m, KEY_OF_ENTER);
+		}
+		looked(&m);
+		model_key(&m, KEY_OF_ENTER);
+		is_int(
+		    m.mode, MODE_SURE, "a %s asks once more", keys_of[i + 1]);
+		is_int(model_key(&m, KEY_OF_ENTER), WANT_NOTHING,
+		    "Enter is no yes");
+		is_int(keys(&m, "y"), WANT_POST, "y is");
+		model_draft_of(&m.draft, &d);
+		ok(strcmp(d.kind, keys_of[i + 1]) == 0 &&
+			strcmp(d.thread, "cccc") == 0 &&
+			(d.to != NULL) == (i == 0),
+		    "the chosen ticket");
+		model_release(&m);
+	}
+}
+
+static void
+test_save(void)
+{
+	static const char *const names[] = { "2", "a.eml", "b.eml" };
+	struct model m;
+
+	begin(&m);
+	is_int(keys(&m, "v"), WANT_PARTS, "what may be saved is asked for");
+	model_parts(&m, names, 0);
+	ok(m.mode == MODE_LIST && m.bad, "nothing: that is said");
+	keys(&m, "v");
+	model_parts(&m, names, 3);
+	is_int(m.asking, ASK_PART, "of several it asks which");
+	keys(&m, "c.eml");
+	model_key(&m, KEY_OF_ENTER);
+	ok(m.bad && strcmp(m.input, "a.eml") == 0,
+	    "one that there is not is answered with the nearest");
+	model_key(&m, KEY_OF_WIPE);
+	keys(&m, "2");
+	model_key(&m, KEY_OF_ENTER);
+	is_str(m.draft.chosen, "2", "a name comes before a place");
+	is_str(m.input, ".", "and it asks into which folder");
+	model_key(&m, KEY_OF_WIPE);
+	model_key(&m, KEY_OF_ENTER);
+	ok(m.bad && m.asking == ASK_FOLDER, "none is no folder");
+	keys(&m, "/cases");
+	is_int(model_key(&m, KEY_OF_ENTER), WANT_SAVE, "then it is saved");
+	is_str(m.draft.folder, "/cases", "there");
+	model_told(&m, "saved");
+	keys(&m, "v");
+	model_parts(&m, names + 1, 1);
+	is_str(m.input, "a.eml", "a single one is offered");
+	model_key(&m, KEY_OF_ENTER);
+	is_str(m.input, "/cases", "as is the last folder");
+	model_key(&m, KEY_OF_ESCAPE);
+	ok(m.mode == MODE_LIST && m.draft.part == NULL, "Escape gives it up");
+	model_release(&m);
+}
+
+/* Words may stand in the list or in a text, each in either. */
+static void
+test_texts(void)
+{
+	unsigned *found = calloc(MANY, sizeof(*found));
+	char word[256];
+	struct model m;
+
+	begin(&m);
+	is_int(keys(&m, "/scan"), WANT_FIND, "texts are searched as well");
+	keys(&m, " kit  x");
+	ok(model_word(&m, 1, word) && strcmp(word, "kit") == 0 &&
+		model_word(&m, 2, word) && strcmp(word, "x") == 0 &&
+		!model_word(&m, 3, word),
+	    "for each of the words");
+	is_str(listed(&m), "", "which stand nowhere in the list");
+	found[0] = 1u << 1 | 1u << 2; /* the scanner's */
+	found[1] = 1u << 1;	      /* the phishing's */
+	model_found(&m, found, true);
+	is_str(listed(&m), "[aaaa]",
+	    "a word of the list and two of a text are all of them");
+	model_take(&m, &rows, NOW);
+	is_str(listed(&m), "[aaaa]", "new rows leave the chosen one");
+	model_key(&m, KEY_OF_ESCAPE);
+	is_int((long long)m.nitem, 4, "Escape ends it");
 	model_release(&m);
 }
 
@@ -551,6 +681,10 @@ main(void)
 	test_one_key();
 	test_refuse();
 	test_escalate();
+	test_request();
+	test_share();
+	test_save();
+	test_texts();
 	test_close();
 	test_paste();
 	test_long();

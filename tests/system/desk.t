@@ -171,6 +171,81 @@ shown 'a member that is none is answered with the nearest' \
 keys Escape
 shown 'Escape gives it up' 'nothing was sent'
 
+# ---- a request, a share; closed and taken up again; an attachment ----
+
+echo 'GET /kit.php' >"$fed/access.log"
+logs=$(post singcert-desk1 mycert@my --tlp GREEN --subject 'Logs of the host' \
+	--attach "$fed/access.log")
+ok 'a ticket with an attachment comes' wait_until 20 listed mycert-night "$logs"
+type_text '/kit.is'
+hidden 'a word that stands nowhere finds nothing' 'Phishing'
+keys C-u
+type_text 'kit'
+shown 'a word of a text finds its ticket, as find does' '/kit' 'Phishing'
+hidden 'and no other' 'Logs of the host'
+keys Enter
+type_text h
+shown 'a request says whom it goes to' 'goes to   singcert@sg' 'request: the text'
+type_text 'Send us the kit'
+keys Enter
+shown 'and asks by when' 'request: by when' 'says      Send us the kit'
+type_text 2h
+keys Enter
+shown 'it leaves' 'request ' 'signed and'
+ok 'and arrives' wait_until 20 shows singcert-desk1 "$phish" 'Send us the kit'
+type_text g
+shown 'a share asks whom' 'share: to whom?' 'singcert@sg'
+type_text 'singcert@sg'
+keys Enter
+shown 'what is to be said' 'what is to be said?'
+keys Enter
+shown 'and once more, with the label' 'is that right? y or n' \
+	'TLP:AMBER        share ' 'goes to   singcert@sg'
+type_text n
+shown 'no sends nothing' 'nothing was sent'
+type_text x
+shown 'closed' 'how did it end?'
+keys Enter Enter
+shown 'for sure' 'is that right? y or n'
+type_text y
+shown 'for y' 'close ' 'signed and'
+ok 'the other side sees that' wait_until 20 \
+	stands singcert-desk1 "$phish" mycert@my closed
+type_text u
+shown 'it is taken up again' 'reopen: what is to be said?'
+keys Enter
+shown 'for sure' 'is that right? y or n'
+keys Enter
+ok 'Enter is no answer' on_screen 'is that right? y or n'
+type_text y
+shown 'y is' 'reopen ' 'signed and'
+ok 'the other side sees that, too' wait_until 20 \
+	stands singcert-desk1 "$phish" mycert@my in-progress
+type_text v
+shown 'where there is no attachment that is said' 'no attachment in it'
+keys Escape
+type_text '/logs of'
+shown 'another ticket' 'Logs of the host'
+keys Enter
+mkdir "$fed/cases"
+type_text v
+shown 'saving asks which attachment' 'save: which attachment?' '1 access.log' \
+	'> access.log'
+keys Enter
+shown 'and into which folder' 'save: into which folder?' 'file      access.log'
+keys C-u
+type_text "$fed/none"
+keys Enter
+shown 'one that there is not is refused' 'no such folder'
+type_text v
+shown 'asked anew' 'save: which attachment?'
+keys Enter C-u
+type_text "$fed/cases"
+keys Enter
+shown 'it is saved there' 'access.log is saved in'
+ok 'as it was sent' cmp -s "$fed/access.log" "$fed/cases/access.log"
+keys Escape
+
 # Clipboards have line feeds in them, and keys of ours.
 type_text n
 shown 'a note once more' 'note: the text'
@@ -327,6 +402,18 @@ ok 'a close asks, with label, subject and whom' eval \
 	'has "$fed/plain" "TLP:AMBER        close " &&
 	has "$fed/plain" "goes to   singcert@sg"'
 ok 'and takes nothing but yes' has "$fed/plain" 'nothing was sent'
+rm "$fed/cases/access.log"
+plain 'search logs of' 'save 1 access.log' "$fed/cases" quit
+ok 'an attachment is saved' has "$fed/plain" 'access.log is saved in'
+ok 'where it was said' cmp -s "$fed/access.log" "$fed/cases/access.log"
+plain 'search kit' 'request 1 Once more' 1h quit
+ok 'a text is searched, and a request is two lines' \
+	wait_until 20 shows singcert-desk1 "$phish" 'Once more'
+plain 'search kit' 'reopen 1 Still there' yes quit
+ok 'a ticket is taken up again' \
+	wait_until 20 shows singcert-desk1 "$phish" 'Still there'
+plain 'search kit' 'share 1 singcert@sg' '' no quit
+ok 'and shared, or not' has "$fed/plain" 'goes to   singcert@sg'
 plain 'accept 77' 'dance' quit
 ok 'a number that is none is told' has "$fed/plain" 'There is no ticket 77'
 ok 'a command that is none, too' has "$fed/plain" 'no command of that name'
