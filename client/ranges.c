@@ -43,6 +43,11 @@ ask_one(struct asked *a, size_t n)
 	return TOCSIN_OK;
 }
 
+/*
+ * Others of this process fetch over the same line, and may have all of its
+ * room. One piece is asked for even so: without an answer to wait for, nothing
+ * would tell us when there is room.
+ */
 static enum tocsin_err
 ask_more(struct asked *a)
 {
@@ -53,7 +58,7 @@ ask_more(struct asked *a)
 		n = line_piece(a->line, LINE_DOWN, MSG_RANGE_MAX);
 		if (n > a->r->total - a->next)
 			n = (size_t)(a->r->total - a->next);
-		if (!line_room(a->line, LINE_DOWN, n))
+		if (a->n > 0 && !line_room(a->line, LINE_DOWN, n))
 			break;
 		err = ask_one(a, n);
 	}
