@@ -44,6 +44,9 @@ struct intake {
 	struct intake_header t;
 };
 
+/* The largest part that is taken from where it comes. */
+uint64_t intake_part_max(const struct intake *in, const struct broker *b);
+
 /* With `more` bytes behind it for arrays. NULL: memory. */
 struct intake *intake_new(struct trust *t, const struct intake_source *src,
     enum store_kind kind, struct span note, size_t more);

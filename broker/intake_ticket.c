@@ -4,6 +4,7 @@
 #include "broker/cursor.h"
 #include "broker/intake_impl.h"
 #include "broker/log.h"
+#include "broker/quota.h"
 #include "broker/recall.h"
 #include "broker/receipts.h"
 #include "broker/value.h"
@@ -472,8 +473,7 @@ intake_part_complete(struct batch *batch, const uint8_t hash[32])
 	while (!err && r.rest.n >= 8)
 		err = queue_part(batch, hash, rd_u64(&r), &done);
 	if (!err && list.n > 0)
-		err = store_value_put(
-		    batch->tx, span_of(name), (struct span){ 0 });
+		err = store_value_drop(batch->tx, span_of(name));
 	names_release(&done);
 	buf_release(&list);
 	return intake_written(err);
@@ -485,7 +485,7 @@ intake_part_gone(struct batch *batch, const uint8_t hash[32])
 	char name[6 + 64 + 1];
 
 	wants_name(name, hash);
-	return store_value_put(batch->tx, span_of(name), (struct span){ 0 });
+	return store_value_drop(batch->tx, span_of(name));
 }
 
 /* ---- once more ---- */
@@ -714,10 +714,41 @@ all_reachable(const struct intake *in, const struct batch *batch)
 	return true;
 }
 
+uint64_t
+intake_part_max(const struct intake *in, const struct broker *b)
+{
+	return in->source == INTAKE_PEER &&
+		       strcmp(in->via_nation, b->conf.nation) != 0
+		   ? b->conf.accept.part
+		   : b->conf.part_max;
+}
+
+/*
+ * Whoever wants such a part is told by us (op_part.c); its sender, who has to
+ * send it another way, by a receipt.
+ */
+static enum tocsin_err
+tell_left_out(struct intake *in, struct batch *batch, uint64_t left)
+{
+	enum tocsin_err err;
+	bool tell;
+	size_t i;
+
+	if (left == 0)
+		return TOCSIN_OK;
+	err = quota_tell(batch, in->member, &tell);
+	for (i = 0; i < in->t.npart && !err && tell; i++)
+		if (left >> i & 1)
+			err = receipts_without(batch->receipts, in->member,
+			    in->id, in->t.part[i].hash, TOCSIN_ETOOLARGE);
+	return err;
+}
+
 /* But those that its sender has taken back by now. */
 static enum tocsin_err
 write_parts(struct intake *in, struct batch *batch, uint64_t seq, uint64_t gone)
 {
+	uint64_t max = intake_part_max(in, batch->b), left = 0;
 	struct store_part have;
 	enum tocsin_err err = TOCSIN_OK;
 	size_t i;
@@ -738,8 +769,10 @@ write_parts(struct intake *in, struct batch *batch, uint64_t seq, uint64_t gone)
 			err = queue(in, batch, LANE_BULK, out);
 		else if (!err && in->source == INTAKE_DEVICE)
 			err = wants_add(batch, p->hash, seq);
+		else if (!err && p->size > max)
+			left |= (uint64_t)1 << i;
 	}
-	return err;
+	return err ? err : tell_left_out(in, batch, left);
 }
 
 /* What recalls say of it, and what it says if it is one. */

@@ -5,6 +5,7 @@
 #include "broker/intake_impl.h"
 #include "broker/value.h"
 
+#include <sodium.h>
 #include <string.h>
 
 #define DAY_SECONDS 86400
@@ -13,6 +14,7 @@
 static const char of_day[] = "day/";
 static const char of_peer[] = "quota/peer/";
 static const char of_member[] = "quota/member/";
+static const char of_free[] = "quota/free/";
 
 /* What an entry costs, and whom. */
 struct cost {
@@ -20,6 +22,7 @@ struct cost {
 	struct span sender; /* abroad; empty: nobody's */
 	struct span day;    /* of whom; empty: nobody's */
 	uint64_t bytes;
+	uint64_t free;	  /* left at the border, so not among them */
 	unsigned eighths; /* of a limit that it may find used */
 };
 
@@ -42,6 +45,18 @@ ticket_cost(
 	return bytes;
 }
 
+static uint64_t
+left_out(const struct intake *in, const struct broker *b)
+{
+	uint64_t max = intake_part_max(in, b), bytes = 0;
+	size_t i;
+
+	for (i = 0; i < in->t.npart; i++)
+		if (in->t.part[i].size > max)
+			bytes += in->t.part[i].size;
+	return bytes;
+}
+
 static struct cost
 cost_of(const struct intake *in, const struct broker *b)
 {
@@ -52,6 +67,8 @@ cost_of(const struct intake *in, const struct broker *b)
 		c.bytes = ticket_cost(
 		    in->note.n, in->t.body_size, in->t.part, in->t.npart);
 		c.eighths = in->t.npart > 0 ? 6 : 7;
+		c.free = abroad ? left_out(in, b) : 0;
+		c.bytes -= c.free;
 	}
 	if (abroad && (in->kind == STORE_TICKET || in->kind == STORE_RECEIPT))
 		c.peer = span_of(in->via);
@@ -144,6 +161,38 @@ kept_less(
 	return kept_put(batch, table, name, kept > bytes ? kept - bytes : 0);
 }
 
+static void
+free_name(char out[sizeof(of_free) + 2 * ID_LEN], const uint8_t id[ID_LEN])
+{
+	memcpy(out, of_free, sizeof(of_free));
+	sodium_bin2hex(out + sizeof(of_free) - 1, 2 * ID_LEN + 1, id, ID_LEN);
+}
+
+/* What a ticket was not charged; it is asked once. */
+static enum tocsin_err
+free_take(struct batch *batch, const uint8_t id[ID_LEN], uint64_t *bytes)
+{
+	char name[sizeof(of_free) + 2 * ID_LEN];
+	enum tocsin_err err;
+
+	free_name(name, id);
+	err = value_get_u64(batch->view, bytes, "%s", name);
+	if (err || *bytes == 0)
+		return err;
+	return store_value_drop(batch->tx, span_of(name));
+}
+
+static enum tocsin_err
+free_put(struct batch *batch, const uint8_t id[ID_LEN], uint64_t bytes)
+{
+	char name[sizeof(of_free) + 2 * ID_LEN];
+
+	if (bytes == 0)
+		return TOCSIN_OK;
+	free_name(name, id);
+	return value_put_u64(batch->tx, bytes, "%s", name);
+}
+
 enum tocsin_err
 quota_give_back(
     struct batch *batch, const struct store_entry *e, const struct ticket *t)
@@ -151,8 +200,8 @@ quota_give_back(
 	const struct roster *r = trust_roster(batch->trust);
 	const struct roster_broker *peer = roster_broker(r, e->via);
 	char via[STORE_NAME_MAX], member[STORE_NAME_MAX];
-	uint64_t bytes = e->note.n;
-	enum tocsin_err err;
+	uint64_t bytes = e->note.n, free = 0;
+	enum tocsin_err err = TOCSIN_OK;
 
 	if (e->via.n == 0 ||
 	    (peer && strcmp(peer->nation, batch->b->conf.nation) == 0))
@@ -161,8 +210,12 @@ quota_give_back(
 	memcpy(member, e->member.p, e->member.n);
 	if (t)
 		bytes = ticket_cost(bytes, t->body_size, t->part, t->npart);
-	err = kept_less(batch, of_peer,
-	    (struct span){ (const uint8_t *)via, e->via.n }, bytes);
+	if (t && t->npart > 0)
+		err = free_take(batch, t->id, &free);
+	bytes -= free < bytes ? free : bytes;
+	if (!err)
+		err = kept_less(batch, of_peer,
+		    (struct span){ (const uint8_t *)via, e->via.n }, bytes);
 	if (!err && t)
 		err = kept_less(batch, of_member,
 		    (struct span){ (const uint8_t *)member, e->member.n },
@@ -309,6 +362,8 @@ quota_take(const struct intake *in, struct batch *batch)
 
 	if (!err)
 		err = kept_add(&c, batch, of_member, c.sender);
+	if (!err)
+		err = free_put(batch, in->id, c.free);
 	return err ? err : day_add(in, &c, batch);
 }
 

@@ -13,6 +13,7 @@
 struct open_receipt {
 	struct open_receipt *next;
 	struct name member;
+	bool apart; /* of lines that older readers do not know */
 	struct receipt r;
 };
 
@@ -47,7 +48,7 @@ receipts_free(struct receipts *r)
 }
 
 static struct open_receipt *
-begin(struct receipts *r, struct span member)
+begin(struct receipts *r, struct span member, bool apart)
 {
 	struct open_receipt *o = malloc(sizeof(*o));
 
@@ -58,24 +59,38 @@ begin(struct receipts *r, struct span member)
 	receipt_init(&o->r, "", "", 0);
 	o->member.n = (uint8_t)member.n;
 	memcpy(o->member.bytes, member.p, member.n);
+	o->apart = apart;
 	o->next = r->open;
 	r->open = o;
 	return o;
 }
 
-/* The one with room for a line more. */
+/* For any line more, and for our names, which are not in it yet. */
+static bool
+has_room(const struct receipt *r)
+{
+	return r->nline < RECEIPT_LINES &&
+	       r->room >= RECEIPT_LINE_MAX + FEDERATION_MAX + LABEL_MAX;
+}
+
 static struct receipt *
-with_room(struct receipts *r, struct span member)
+find(struct receipts *r, struct span member, bool apart)
 {
 	struct open_receipt *o;
 
 	for (o = r->open; o; o = o->next)
 		if (span_eq((struct span){ o->member.bytes, o->member.n },
 			member) &&
-		    o->r.nline < RECEIPT_LINES)
+		    o->apart == apart && has_room(&o->r))
 			return &o->r;
-	o = begin(r, member);
+	o = begin(r, member, apart);
 	return o ? &o->r : NULL;
+}
+
+static struct receipt *
+with_room(struct receipts *r, struct span member)
+{
+	return find(r, member, false);
 }
 
 enum tocsin_err
@@ -117,6 +132,16 @@ receipts_erased(struct receipts *r, struct span member,
 
 	return to && receipt_erased(to, id, part) ? TOCSIN_OK
 						  : TOCSIN_EINTERNAL;
+}
+
+enum tocsin_err
+receipts_without(struct receipts *r, struct span member,
+    const uint8_t id[ID_LEN], const uint8_t part[32], enum tocsin_err reason)
+{
+	struct receipt *to = find(r, member, true);
+
+	return to && receipt_without(to, id, part, reason) ? TOCSIN_OK
+							   : TOCSIN_EINTERNAL;
 }
 
 /* ---- the end of a batch ---- */

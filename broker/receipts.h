@@ -6,7 +6,8 @@
  * are about: a receipt tells one member about its own and nobody about another.
  * At its end each member's lines are signed as entries of kind receipt, which
  * go into its mailbox if it is ours, and into the outbox of every broker of its
- * nation if it is not (PROTOCOL.md 6).
+ * nation if it is not (PROTOCOL.md 6). What was taken without a part is told in
+ * receipts of their own, since older readers pass over one with such a line.
  */
 #ifndef TOCSIN_BROKER_RECEIPTS_H
 #define TOCSIN_BROKER_RECEIPTS_H
@@ -27,6 +28,9 @@ MUST_USE enum tocsin_err receipts_refused(struct receipts *r,
     struct span member, const uint8_t id[ID_LEN], enum tocsin_err reason);
 MUST_USE enum tocsin_err receipts_erased(struct receipts *r, struct span member,
     const uint8_t id[ID_LEN], const uint8_t *part);
+MUST_USE enum tocsin_err receipts_without(struct receipts *r,
+    struct span member, const uint8_t id[ID_LEN], const uint8_t part[32],
+    enum tocsin_err reason);
 
 /* Sign, append and route all lines; the set is empty then. */
 MUST_USE enum tocsin_err receipts_flush(

@@ -184,6 +184,8 @@ enum tocsin_err MUST_USE store_out_restart(
 /* A small named value of at most 256 bytes: cursors, serials, our identity. */
 enum tocsin_err MUST_USE store_value_put(
     struct store_tx *tx, struct span name, struct span value);
+enum tocsin_err MUST_USE store_value_drop(/* OK if there is none */
+    struct store_tx *tx, struct span name);
 
 /*
  * Parts and large bodies: content-addressed, written front to back in ranges of

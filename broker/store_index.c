@@ -370,6 +370,19 @@ store_value_put(struct store_tx *tx, struct span name, struct span value)
 }
 
 enum tocsin_err
+store_value_drop(struct store_tx *tx, struct span name)
+{
+	enum tocsin_err err;
+
+	if (tx->failed)
+		return tx->failed;
+	if (name.n == 0 || name.n > VALUE_NAME_MAX)
+		return TOCSIN_EUSAGE;
+	err = row_del(tx, T_VALUES, name);
+	return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
+}
+
+enum tocsin_err
 store_value_get(struct store_rx *rx, struct span name, struct span *value)
 {
 	if (name.n == 0 || name.n > VALUE_NAME_MAX)

@@ -123,7 +123,8 @@ struct desk_place {
 	uint8_t kind; /* enum receipt_kind */
 	int64_t time;
 	struct span who; /* device, or nation for what a broker did; behind it
-			    the hash of a part that was erased alone */
+			    the hash of a part that was erased alone, or left
+			    out */
 	struct span by;	 /* broker; for delivered: "broker device" */
 	struct span reason;
 	struct span receipt; /* its id; the value "receipt/HEX" has it signed */

@@ -547,6 +547,17 @@ note_header(struct work *w, const struct msg_entry *e)
 
 /* ---- receipts ---- */
 
+static bool
+has_part(const struct ticket *t, const uint8_t hash[32])
+{
+	size_t i;
+
+	for (i = 0; i < t->npart; i++)
+		if (memcmp(t->part[i].hash, hash, 32) == 0)
+			return true;
+	return false;
+}
+
 /* Of a ticket that our member sent, and of members that it went to. */
 static bool
 concerns(struct work *w, const struct desk_message *m,
@@ -557,6 +568,8 @@ concerns(struct work *w, const struct desk_message *m,
 
 	if (ticket_parse(&w->ticket, &note, m->note) != TOCSIN_OK ||
 	    !span_is(w->ticket.from, w->in->parts->keys->member))
+		return false;
+	if (l->kind == RECEIPT_WITHOUT && !has_part(&w->ticket, l->part))
 		return false;
 	if (l->kind == RECEIPT_DELIVERED)
 		return span_is(member_nation(span_of(l->member)), b->nation) &&
@@ -588,7 +601,7 @@ take_line(struct work *w, const struct roster_broker *b,
 		err = desk_get(w->tx, number, &m);
 	if (err != TOCSIN_OK || !concerns(w, &m, l, b))
 		return is_storage(err) ? err : TOCSIN_OK;
-	if (l->kind == RECEIPT_ERASED && l->one) { /* of each part */
+	if (l->kind != RECEIPT_DELIVERED && l->one) { /* of each part */
 		snprintf(who, sizeof(who), "%s ", b->nation);
 		id_print(who + strlen(who), l->part);
 		p.who = span_of(who);

@@ -38,7 +38,9 @@ static const char readme[] =
     "body-*        its sealed content; the header's last line has its SHA-256\n"
     "disclosed-*   the key of one such body, as base64: whoever has it reads "
     "it\n"
-    "receipt-*     a broker's signed word: stored, delivered, refused, erased\n"
+    "receipt-*     a broker's signed word: stored, delivered, refused, "
+    "erased,\n"
+    "              or taken without the part of that hash\n"
     "keys-*        the keys of a member's devices, signed with its root key\n"
     "roster-*      members' root keys and brokers' keys, signed by "
     "authorities\n"
@@ -222,6 +224,20 @@ add_holder(struct proving *p, struct desk_tx *tx, const struct tocsin_holder *h)
 	    h->receipt);
 }
 
+/* NATION without TIME FILE BROKER: HASH REASON */
+static enum tocsin_err
+add_left(struct proving *p, struct desk_tx *tx, const struct tocsin_left *l)
+{
+	char name[96], part[ID_TEXT + TOKEN_MAX + 2];
+	enum tocsin_err err = add_message(p, tx, l->message, name);
+
+	if (err != TOCSIN_OK)
+		return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
+	snprintf(part, sizeof(part), "%s %s", l->part, l->reason);
+	return add_line(p, tx, l->nation, "without", l->time, l->by, part, NULL,
+	    l->receipt);
+}
+
 /* Of another's words the label says whether a third party may have them. */
 static enum tocsin_err
 may_disclose(const struct proving *p, const struct opened *o)
@@ -330,6 +346,8 @@ gather(struct proving *p, struct desk_tx *tx)
 		err = add_place(p, tx, &p->s->place[i]);
 	for (i = 0; err == TOCSIN_OK && i < p->s->nholder; i++)
 		err = add_holder(p, tx, &p->s->holder[i]);
+	for (i = 0; err == TOCSIN_OK && i < p->s->nleft; i++)
+		err = add_left(p, tx, &p->s->left[i]);
 	if (err == TOCSIN_OK && p->s->turned_in != NULL)
 		err = add_line(p, tx, "ticket",
 		    p->s->closed ? "closed" : "open", p->s->turned,

@@ -5,6 +5,7 @@
 #include "client/incident.h"
 #include "client/permit.h"
 #include "client/recall.h"
+#include "crypto/receipt.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -20,6 +21,8 @@ struct message {
 	const char **to;
 	const char **labels;
 	struct tocsin_part *parts;
+	struct tocsin_left *left; /* those of each part together */
+	size_t nleft;
 };
 
 /* ---- opening ---- */
@@ -251,6 +254,76 @@ fill_coming(struct message *m, struct tocsin *t, struct desk_tx *tx,
 	return true;
 }
 
+/* ---- what brokers left at their border ---- */
+
+/* The row of a part; its `who` is "NATION HASH", as intake.c writes it. */
+static bool
+is_of_part(const struct desk_place *p, const char *hash)
+{
+	size_t n = strlen(hash);
+
+	return p->kind == RECEIPT_WITHOUT && p->who.n > n &&
+	       span_is(span_cut(p->who, p->who.n - n, n), hash);
+}
+
+static bool
+add_left(struct message *m, const struct desk_place *p, const char *hash)
+{
+	struct tocsin_left *l =
+	    realloc(m->left, (m->nleft + 1) * sizeof(*m->left));
+	char receipt[ID_TEXT + 1] = "";
+
+	if (l == NULL)
+		return false;
+	m->left = l;
+	l += m->nleft++;
+	if (p->receipt.n == ID_LEN)
+		id_print(receipt, p->receipt.p);
+	*l = (struct tocsin_left){ .message = m->m.id,
+		.part = keep(m, span_of(hash)),
+		.nation =
+		    keep(m, span_cut(p->who, 0, p->who.n - strlen(hash) - 1)),
+		.by = keep(m, p->by),
+		.reason = keep(m, p->reason),
+		.receipt = keep(m, span_of(receipt)),
+		.time = p->time };
+	return l->part != NULL && l->nation != NULL && l->by != NULL &&
+	       l->reason != NULL && l->receipt != NULL;
+}
+
+static bool
+find_left(struct message *m, struct desk_tx *tx, const uint8_t id[ID_LEN],
+    size_t part, const uint8_t raw[32])
+{
+	char hash[ID_TEXT + 1];
+	struct desk_place p;
+	size_t i, first = m->nleft;
+
+	id_print(hash, raw);
+	for (i = 0; desk_place_get(tx, id, i, &p) == TOCSIN_OK; i++)
+		if (is_of_part(&p, hash) && !add_left(m, &p, hash))
+			return false;
+	m->parts[part].nleft = m->nleft - first;
+	return true;
+}
+
+/* The array has moved while it grew. */
+static bool
+fill_left(struct message *m, struct desk_tx *tx, const uint8_t id[ID_LEN])
+{
+	size_t i, k, at = 0;
+
+	for (i = 0; i < m->m.nparts; i++)
+		if (!find_left(m, tx, id, i, m->incident.attachment[i].part))
+			return false;
+	for (i = 0; i < m->m.nparts; i++) {
+		m->parts[i].left = &m->left[at];
+		for (k = 0; k < m->parts[i].nleft; k++)
+			m->left[at++].name = m->parts[i].name;
+	}
+	return true;
+}
+
 /* ---- all of it ---- */
 
 static bool
@@ -272,7 +345,7 @@ fill_contents(struct message *m, struct tocsin *t, struct desk_tx *tx,
 	m->m.subject = m->incident.subject;
 	m->m.text = m->incident.text;
 	m->m.pap = m->incident.pap;
-	return fill_parts(m, t, tx, &o->ticket);
+	return fill_parts(m, t, tx, &o->ticket) && fill_left(m, tx, o->row.id);
 }
 
 static bool
@@ -310,6 +383,7 @@ tocsin_message_free(struct tocsin_message *m)
 	free(own->to);
 	free(own->labels);
 	free(own->parts);
+	free(own->left);
 	free(own);
 }
 

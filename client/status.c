@@ -42,6 +42,7 @@ struct status {
 	struct evidence e; /* what the places' strings belong to */
 	struct ladder ladder;
 	struct tocsin_deadline *deadline;
+	struct tocsin_left *left;
 };
 
 static void
@@ -117,6 +118,7 @@ rung_of(uint8_t kind)
 		return TOCSIN_RUNG_REFUSED;
 	case RECEIPT_STORED:
 	case RECEIPT_ERASED: /* it had it */
+	case RECEIPT_WITHOUT:
 		break;
 	}
 	return TOCSIN_RUNG_RELAYED;
@@ -158,9 +160,12 @@ add_receipts(struct evidence *e, struct desk_tx *tx, const uint8_t id[ID_LEN],
 	size_t i;
 
 	for (i = 0; (err = desk_place_get(tx, id, i, &p)) == TOCSIN_OK; i++) {
-		struct ladder_receipt *r = realloc(
-		    e->receipt, (e->nreceipt + 1) * sizeof(*e->receipt));
+		struct ladder_receipt *r;
 
+		if (p.kind == RECEIPT_WITHOUT) /* the message has it */
+			continue;
+		r = realloc(
+		    e->receipt, (e->nreceipt + 1) * sizeof(*e->receipt));
 		if (r == NULL)
 			return TOCSIN_EINTERNAL;
 		e->receipt = r;
@@ -412,6 +417,7 @@ tocsin_status_free(struct tocsin_status *s)
 		return;
 	ladder_release(&own->ladder);
 	free(own->deadline);
+	free(own->left);
 	evidence_release(&own->e);
 	free(own);
 }
@@ -542,6 +548,27 @@ fold(struct status *s, int64_t now)
 	return err;
 }
 
+/* Of all messages; they keep the strings. */
+static enum tocsin_err
+gather_left(struct status *s)
+{
+	const struct tocsin_message *m;
+	size_t i, k, j, n = 0;
+
+	for (i = 0; i < s->e.list.n; i++)
+		for (k = 0; k < s->e.list.message[i]->nparts; k++)
+			n += s->e.list.message[i]->parts[k].nleft;
+	s->left = calloc(n + 1, sizeof(*s->left));
+	if (s->left == NULL)
+		return TOCSIN_EINTERNAL;
+	for (i = 0; i < s->e.list.n; i++)
+		for (m = s->e.list.message[i], k = 0; k < m->nparts; k++)
+			for (j = 0; j < m->parts[k].nleft; j++)
+				s->left[s->s.nleft++] = m->parts[k].left[j];
+	s->s.left = s->left;
+	return TOCSIN_OK;
+}
+
 enum tocsin_err
 status_fold(struct tocsin *t, struct desk_tx *tx, const uint8_t thread[ID_LEN],
     const struct tocsin_message *given, int64_t now, struct tocsin_status **out)
@@ -558,6 +585,8 @@ status_fold(struct tocsin *t, struct desk_tx *tx, const uint8_t thread[ID_LEN],
 		err = fold(s, now);
 	if (err == TOCSIN_OK)
 		err = fold_deadlines(t, tx, s, thread);
+	if (err == TOCSIN_OK)
+		err = gather_left(s);
 	if (err != TOCSIN_OK) {
 		fail(err, "%s: %s", s->s.id, tocsin_err_text(err));
 		tocsin_status_free(&s->s);

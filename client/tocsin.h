@@ -155,6 +155,18 @@ TOCSIN_API enum tocsin_err tocsin_ack(struct tocsin *t, const char *id,
 
 /* ---- reading ---- */
 
+/* The word of a nation's broker that it took our message without a part. */
+struct tocsin_left {
+	const char *message; /* whose part it is */
+	const char *part;    /* its hash */
+	const char *name;    /* of the attachment; "" if that is not known */
+	const char *nation;
+	const char *by;	    /* its broker */
+	const char *reason; /* a reason code, "too-large" */
+	const char *receipt;
+	int64_t time;
+};
+
 struct tocsin_part {
 	const char *name; /* "" while the message is to come, as media */
 	const char *media;
@@ -163,6 +175,8 @@ struct tocsin_part {
 	uint64_t here;	 /* so much of it is; 0 after it was saved */
 	int64_t saved;	 /* when tocsin_save() wrote it last; 0: never */
 	bool recalled;	 /* its sender has taken it back */
+	size_t nleft;	 /* of our own: who has it not, and never will */
+	const struct tocsin_left *left;
 };
 
 /*
@@ -393,6 +407,8 @@ struct tocsin_status {
 	const char *pap;	/* of what opened it, as far as it is here */
 	size_t nholder;
 	const struct tocsin_holder *holder;
+	size_t nleft; /* parts that were left at a border */
+	const struct tocsin_left *left;
 	size_t ndeadline;
 	const struct tocsin_deadline *deadline; /* the next first */
 };

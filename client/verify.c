@@ -560,6 +560,7 @@ static bool
 attests(const struct receipt_line *r, const struct verify_line *l)
 {
 	char device[MEMBER_MAX + LABEL_MAX + 2];
+	char part[ID_TEXT + TOKEN_MAX + 2];
 
 	switch (r->kind) {
 	case RECEIPT_STORED:
@@ -575,6 +576,11 @@ attests(const struct receipt_line *r, const struct verify_line *l)
 		       span_is(l->reason, r->reason);
 	case RECEIPT_ERASED:
 		return span_is(l->state, "erased");
+	case RECEIPT_WITHOUT:
+		id_print(part, r->part);
+		snprintf(
+		    part + ID_TEXT, sizeof(part) - ID_TEXT, " %s", r->reason);
+		return span_is(l->state, "without") && span_is(l->reason, part);
 	}
 	return false;
 }

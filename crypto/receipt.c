@@ -13,6 +13,7 @@ static const char *const kinds[] = {
 	[RECEIPT_DELIVERED] = "delivered",
 	[RECEIPT_REFUSED] = "refused",
 	[RECEIPT_ERASED] = "erased",
+	[RECEIPT_WITHOUT] = "without",
 };
 
 /* ---- building ---- */
@@ -48,6 +49,10 @@ print_line(struct buf *b, const struct receipt_line *l)
 		else
 			buf_addz(b, "-");
 		break;
+	case RECEIPT_WITHOUT:
+		text_put_id(b, l->part);
+		buf_addf(b, " %s", l->reason);
+		break;
 	case RECEIPT_REFUSED:
 		buf_addz(b, l->reason);
 		break;
@@ -68,6 +73,8 @@ line_size(const struct receipt_line *l)
 		return n + strlen(l->member) + 1 + strlen(l->device);
 	case RECEIPT_ERASED:
 		return n + ID_TEXT;
+	case RECEIPT_WITHOUT:
+		return n + ID_TEXT + 1 + strlen(l->reason);
 	case RECEIPT_REFUSED:
 		break;
 	}
@@ -129,6 +136,18 @@ receipt_erased(struct receipt *r, const uint8_t id[ID_LEN], const uint8_t *part)
 	return add(r, &l);
 }
 
+bool
+receipt_without(struct receipt *r, const uint8_t id[ID_LEN],
+    const uint8_t part[32], enum tocsin_err reason)
+{
+	struct receipt_line l = { .kind = RECEIPT_WITHOUT, .one = true };
+
+	memcpy(l.id, id, ID_LEN);
+	memcpy(l.part, part, sizeof(l.part));
+	strncpy(l.reason, tocsin_err_name(reason), TOKEN_MAX);
+	return add(r, &l);
+}
+
 /* As it is printed, where "-" stands behind "+". */
 static int
 by_part(const struct receipt_line *x, const struct receipt_line *y)
@@ -160,9 +179,9 @@ by_print(const void *a, const void *b)
 	if (c == 0)
 		c = strcmp(x->device, y->device);
 	if (c == 0)
-		c = strcmp(x->reason, y->reason);
-	if (c == 0)
 		c = by_part(x, y);
+	if (c == 0)
+		c = strcmp(x->reason, y->reason);
 	if (c != 0 || x->kind != RECEIPT_STORED)
 		return c;
 	snprintf(number[0], sizeof(number[0]), "%" PRIu64, x->index);
@@ -244,6 +263,12 @@ read_line(struct text *t, struct receipt_line *l)
 		l->one = !span_is(f[1], "-");
 		if (l->one)
 			text_id(t, f[1], l->part);
+	} else if (text_has(t, "without")) {
+		l->kind = RECEIPT_WITHOUT;
+		text_line(t, "without", 3, f);
+		l->one = true;
+		text_id(t, f[1], l->part);
+		text_copy(t, f[2], name_token, l->reason, sizeof(l->reason));
 	} else {
 		l->kind = RECEIPT_STORED;
 		text_line(t, "stored", 2, f);

@@ -4,8 +4,8 @@
  *
  * It goes back towards the sender and stands behind "relayed" and "delivered":
  * stored at an index of the broker's log, handed to a device of a member,
- * erased because its sender has recalled it, or refused, with the reason, so
- * that nothing ends in silence (PROTOCOL.md 7.5).
+ * erased because its sender has recalled it, refused, with the reason, or taken
+ * without one of its parts, so that nothing ends in silence (PROTOCOL.md 7.5).
  *
  * A receipt is a plain value of about 36 KiB: keep it off small stacks. Its
  * lines ascend by their bytes; receipt_print() sorts them.
@@ -16,6 +16,7 @@
 #include "crypto/roster.h"
 
 #define RECEIPT_LINES 256
+#define RECEIPT_LINE_MAX 160 /* bytes of any line */
 #define RECEIPT_FILE_MAX (TEXT_MAX + NOTE_SIGS * NOTE_LINE_MAX)
 
 enum receipt_kind {
@@ -23,6 +24,7 @@ enum receipt_kind {
 	RECEIPT_DELIVERED,
 	RECEIPT_REFUSED,
 	RECEIPT_ERASED,
+	RECEIPT_WITHOUT,
 };
 
 struct receipt_line {
@@ -31,8 +33,8 @@ struct receipt_line {
 	uint64_t index;		     /* stored */
 	char member[MEMBER_MAX + 1]; /* delivered */
 	char device[LABEL_MAX + 1];
-	char reason[TOKEN_MAX + 1]; /* refused: a name of tocsin_err.h */
-	bool one;		    /* erased: that part alone */
+	char reason[TOKEN_MAX + 1]; /* refused, without: of tocsin_err.h */
+	bool one;		    /* erased, without: that part alone */
 	uint8_t part[32];
 };
 
@@ -60,6 +62,8 @@ MUST_USE bool receipt_erased(
     struct receipt *r, const uint8_t id[ID_LEN], const uint8_t *part);
 MUST_USE bool receipt_refused(
     struct receipt *r, const uint8_t id[ID_LEN], enum tocsin_err reason);
+MUST_USE bool receipt_without(struct receipt *r, const uint8_t id[ID_LEN],
+    const uint8_t part[32], enum tocsin_err reason);
 
 /* Sorts the lines, drops doubles, and writes the text. */
 void receipt_print(struct buf *b, struct receipt *r);
@@ -78,7 +82,7 @@ MUST_USE enum tocsin_err receipt_parse(struct receipt *out, struct span text);
 MUST_USE enum tocsin_err receipt_open(
     struct receipt *out, const struct roster *r, struct span file);
 
-/* What a refused line says; EINTERNAL for a reason newer than we are. */
+/* Why refused, or without a part; EINTERNAL for a reason newer than we are. */
 enum tocsin_err receipt_reason(const struct receipt_line *l);
 
 #endif

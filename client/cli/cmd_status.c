@@ -114,6 +114,10 @@ print_status(struct tocsin *t, const struct tocsin_status *s)
 		view_place(&s->place[i]);
 		view_steps(&s->place[i]);
 	}
+	for (i = 0; i < s->nleft; i++) {
+		printf("  ");
+		view_left_out(&s->left[i]);
+	}
 	print_holders(s);
 }
 

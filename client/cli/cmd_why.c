@@ -178,15 +178,41 @@ print_place(const struct asked *a, const struct tocsin_place *p)
 		view_place(p);
 }
 
+/* What it went to its nation without. */
+static void
+print_left(const struct asked *a, const struct tocsin_place *p,
+    const struct tocsin_left *l)
+{
+	struct why w = { .id = l->message,
+		.member = p->member,
+		.state = "without",
+		.since = l->time,
+		.reason = view_reason(l->reason) };
+
+	if (w.reason == TOCSIN_ERR_COUNT) /* newer than we are */
+		w.reason = TOCSIN_EINTERNAL;
+	if (a->c->json)
+		print_why_json(&w);
+}
+
 static void
 print_places(const struct asked *a)
 {
 	struct tocsin_status *s = NULL;
-	size_t i;
+	size_t i, k;
 
-	if (tocsin_status(a->t, a->m->id, cli_now(), &s) == TOCSIN_OK)
-		for (i = 0; i < s->n; i++)
-			print_place(a, &s->place[i]);
+	if (tocsin_status(a->t, a->m->id, cli_now(), &s) != TOCSIN_OK)
+		return;
+	for (i = 0; i < s->n; i++) {
+		print_place(a, &s->place[i]);
+		for (k = 0; k < s->nleft; k++)
+			if (view_is_left_by(&s->left[k], &s->place[i]))
+				print_left(a, &s->place[i], &s->left[k]);
+	}
+	for (i = 0; i < s->nleft && !a->c->json; i++) {
+		printf("  ");
+		view_left_out(&s->left[i]);
+	}
 	tocsin_status_free(s);
 }
 

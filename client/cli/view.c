@@ -418,6 +418,26 @@ view_turned_away(char out[512], const struct tocsin_place *p)
 	return true;
 }
 
+void
+view_left_out(const struct tocsin_left *l)
+{
+	enum tocsin_err err = view_reason(l->reason);
+
+	printf("%s: the broker %s took it without ", l->nation, l->by);
+	safe_title(stdout, l->name, TITLE_MAX);
+	if (err != TOCSIN_ERR_COUNT)
+		printf(": %s", tocsin_err_text(err));
+	printf(" [%s]\n", l->reason);
+}
+
+bool
+view_is_left_by(const struct tocsin_left *l, const struct tocsin_place *p)
+{
+	const char *at = strchr(p->member, '@');
+
+	return at != NULL && strcmp(l->nation, at + 1) == 0;
+}
+
 bool
 view_may_pass(const struct tocsin_message *m)
 {
@@ -446,7 +466,7 @@ static void
 print_parts(const struct tocsin_message *m)
 {
 	char state[64];
-	size_t i;
+	size_t i, k;
 
 	for (i = 0; i < m->nparts; i++) {
 		printf("  attached  ");
@@ -462,6 +482,10 @@ print_parts(const struct tocsin_message *m)
 		if (m->parts[i].recalled)
 			printf("  %srecalled%s", colour(RED), colour(PLAIN));
 		printf("%s%s\n", m->own ? "" : "  ", m->own ? "" : state);
+		for (k = 0; k < m->parts[i].nleft; k++) {
+			printf("%*s", COLUMN, "");
+			view_left_out(&m->parts[i].left[k]);
+		}
 	}
 }
 
@@ -735,6 +759,26 @@ known(const struct tocsin_message *m, const char *s)
 }
 
 static json_t *
+left_json(const struct tocsin_left *l)
+{
+	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:o, s:s}", "message",
+	    l->message, "part", l->part, "name", view_string(l->name), "nation",
+	    l->nation, "by", l->by, "reason", l->reason, "time",
+	    view_time(l->time), "receipt", l->receipt);
+}
+
+static json_t *
+left_of_part(const struct tocsin_part *p)
+{
+	json_t *a = json_array();
+	size_t i;
+
+	for (i = 0; i < p->nleft; i++)
+		json_array_append_new(a, left_json(&p->left[i]));
+	return a;
+}
+
+static json_t *
 attachments(const struct tocsin_message *m)
 {
 	json_t *a = json_array();
@@ -742,15 +786,17 @@ attachments(const struct tocsin_message *m)
 
 	for (i = 0; i < m->nparts; i++)
 		json_array_append_new(a,
-		    json_pack("{s:o, s:o, s:o, s:I, s:I, s:o, s:b}", "name",
-			view_string(known(m, m->parts[i].name)), "media",
-			view_string(known(m, m->parts[i].media)), "size",
+		    json_pack("{s:o, s:o, s:o, s:I, s:I, s:o, s:b, s:o}",
+			"name", view_string(known(m, m->parts[i].name)),
+			"media", view_string(known(m, m->parts[i].media)),
+			"size",
 			m->coming ? json_null()
 				  : json_integer((json_int_t)m->parts[i].size),
 			"sealed", (json_int_t)m->parts[i].sealed, "here",
 			(json_int_t)m->parts[i].here, "saved",
 			view_time(m->parts[i].saved), "recalled",
-			m->parts[i].recalled));
+			m->parts[i].recalled, "without",
+			left_of_part(&m->parts[i])));
 	return a;
 }
 
@@ -968,6 +1014,18 @@ holders_json(const struct tocsin_status *s, const struct tocsin_place *p)
 	return list;
 }
 
+static json_t *
+left_of_place(const struct tocsin_status *s, const struct tocsin_place *p)
+{
+	json_t *a = json_array();
+	size_t i;
+
+	for (i = 0; i < s->nleft; i++)
+		if (view_is_left_by(&s->left[i], p))
+			json_array_append_new(a, left_json(&s->left[i]));
+	return a;
+}
+
 json_t *
 view_place_json(const struct tocsin_status *s, const struct tocsin_place *p)
 {
@@ -988,6 +1046,7 @@ view_place_json(const struct tocsin_status *s, const struct tocsin_place *p)
 	json_object_set_new(o, "recalled", json_boolean(p->recalled));
 	json_object_set_new(o, "steps", steps_json(p));
 	json_object_set_new(o, "holders", holders_json(s, p));
+	json_object_set_new(o, "without", left_of_place(s, p));
 	return o;
 }
 

@@ -46,6 +46,10 @@ enum tocsin_err view_reason(const char *name);
  */
 bool view_turned_away(char out[512], const struct tocsin_place *p);
 
+/* "my: the broker my took it without X: ..., [too-large]"; and whose it is. */
+void view_left_out(const struct tocsin_left *l);
+bool view_is_left_by(const struct tocsin_left *l, const struct tocsin_place *p);
+
 /* Whether a refusal may pass by itself (PROTOCOL.md 7.6). */
 bool view_may_pass(const struct tocsin_message *m);
 

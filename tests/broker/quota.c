@@ -3,6 +3,7 @@
 #include "broker/quota.h"
 
 #include "broker/log.h"
+#include "broker/receipts.h"
 #include "tests/lib/rig.h"
 #include "tests/lib/tap.h"
 
@@ -213,6 +214,123 @@ test_abroad(void)
 	is_int((long long)kept("la"), 0, "nor against that broker");
 }
 
+/* ---- what is left at the border ---- */
+
+struct seen {
+	unsigned without, others; /* lines of receipts for it */
+	bool mixed;		  /* in one of them */
+	enum tocsin_err why;
+};
+
+static void
+look_at(struct seen *s, const struct store_entry *e, const uint8_t id[ID_LEN])
+{
+	static struct receipt r;
+	unsigned without = s->without, others = s->others;
+	struct note n;
+	size_t i;
+
+	if (note_parse(&n, e->note, TEXT_MAX) || receipt_parse(&r, n.text))
+		abort();
+	for (i = 0; i < r.nline; i++) {
+		if (memcmp(r.line[i].id, id, ID_LEN) != 0)
+			continue;
+		if (r.line[i].kind == RECEIPT_WITHOUT) {
+			s->without++;
+			s->why = receipt_reason(&r.line[i]);
+		} else {
+			s->others++;
+		}
+	}
+	s->mixed |= s->without > without && s->others > others;
+}
+
+static struct seen
+receipts_for(const uint8_t id[ID_LEN])
+{
+	struct seen s = { .why = TOCSIN_OK };
+	struct store_entry e;
+	struct store_rx *rx;
+	uint64_t seq;
+
+	if (store_read(sg->store, &rx))
+		abort();
+	for (seq = 1; store_get(rx, seq, &e) == TOCSIN_OK; seq++)
+		if (e.kind == STORE_RECEIPT)
+			look_at(&s, &e, id);
+	store_read_end(rx);
+	return s;
+}
+
+struct back {
+	struct job job;
+	const uint8_t *id;
+};
+
+static enum tocsin_err
+back_apply(struct job *job, struct batch *batch)
+{
+	const struct back *b = (const struct back *)job;
+	struct store_entry e;
+	struct ticket t;
+	struct note n;
+	uint64_t seq;
+
+	if (store_find(batch->view, b->id, &seq) ||
+	    store_get(batch->view, seq, &e) || ticket_parse(&t, &n, e.note))
+		abort();
+	return quota_give_back(batch, &e, &t);
+}
+
+static void
+edit_two(struct ticket *t, void *arg)
+{
+	uint64_t small = 1000, *large = arg;
+	unsigned i, second;
+
+	edit(t, large);
+	t->npart = 2;
+	randombytes_buf(t->part[1].hash, 32);
+	second = memcmp(t->part[0].hash, t->part[1].hash, 32) > 0;
+	for (i = 0; i < 2; i++)
+		t->part[i].size = i == second ? small : *large;
+}
+
+/* A part that we do not take is not charged, and its sender is told. */
+static void
+test_border(void)
+{
+	static const uint8_t some[ID_LEN] = { 7 };
+	uint64_t before = kept("my"), large = 4 * LIMIT, cost;
+	struct back back = { .job = { .apply = back_apply } };
+	struct fx_ticket t;
+	struct seen s;
+
+	sg->conf.accept.part = 4096;
+	seqs[1] += 2;
+	fixture_ticket(&t, &fed, "mycert@my/desk1", "singcert@sg", seqs[1],
+	    some, edit_two, &large);
+	is_int(take(&peer, STORE_TICKET, buf_span(&t.note), buf_span(&t.body)),
+	    TOCSIN_OK, "a ticket with a part that is not taken is");
+	cost = t.note.n + t.body.n + 1000;
+	is_int((long long)(kept("my") - before), (long long)cost,
+	    "and costs what it costs without");
+	s = receipts_for(t.id);
+	ok(s.without == 1 && s.why == TOCSIN_ETOOLARGE,
+	    "its sender is told of that part, and why");
+	ok(s.others == 1 && !s.mixed, "apart from that the ticket is stored");
+	is_int(take(&peer, STORE_TICKET, buf_span(&t.note), buf_span(&t.body)),
+	    TOCSIN_EDUPLICATE, "once more, it is a duplicate");
+	is_int(receipts_for(t.id).without, 1, "which tells nothing anew");
+	sg->conf.accept.part = UINT64_MAX;
+	back.id = t.id;
+	is_int(writer_call(sg->writer, &back.job), TOCSIN_OK,
+	    "it is erased under another limit");
+	is_int((long long)kept("my"), (long long)before,
+	    "and gives back what it took");
+	fx_ticket_release(&t);
+}
+
 static void
 test_tell(void)
 {
@@ -225,7 +343,9 @@ test_tell(void)
 		t.job = (struct job){ .apply = tell_apply };
 		told++;
 	}
-	is_int(told, QUOTA_REFUSALS, "so many refusals are told in a day");
+	is_int(told + 1, QUOTA_REFUSALS,
+	    "so many refusals are told in a day, "
+	    "a ticket without a part among them");
 }
 
 static void
@@ -242,6 +362,44 @@ test_announcements(void)
 	}
 	is_int(err, TOCSIN_EQUOTA, "a member has so many announcements a day");
 	is_int(taken, QUOTA_ANNOUNCEMENTS, "as many as are said");
+}
+
+/* ---- many words ---- */
+
+static const uint8_t told_of[ID_LEN] = { 9, 9 };
+
+static enum tocsin_err
+words_apply(struct job *job, struct batch *batch)
+{
+	char device[LABEL_MAX + 1], member[MEMBER_MAX + 1];
+	enum tocsin_err err = TOCSIN_OK;
+	unsigned i;
+
+	(void)job;
+	memset(member, 'm', MEMBER_MAX);
+	member[LABEL_MAX] = '@';
+	member[MEMBER_MAX] = '\0';
+	memset(device, 'd', LABEL_MAX);
+	device[LABEL_MAX] = '\0';
+	for (i = 0; i < RECEIPT_LINES && !err; i++) {
+		device[0] = (char)('a' + i / 26);
+		device[1] = (char)('a' + i % 26);
+		err = receipts_delivered(batch->receipts,
+		    span_of("singcert@sg"), told_of, member, device);
+	}
+	return err;
+}
+
+/* Lines with the longest names are more bytes than a text may have. */
+static void
+test_words(void)
+{
+	struct job job = { .apply = words_apply };
+
+	is_int(writer_call(sg->writer, &job), TOCSIN_OK,
+	    "one commit tells much with the longest names");
+	is_int(receipts_for(told_of).others, RECEIPT_LINES,
+	    "all of it, in receipts that can be read");
 }
 
 /* ---- giving back ---- */
@@ -286,8 +444,10 @@ main(void)
 		   (struct span){ 0 }),
 	    TOCSIN_OK, "a peer's member is known");
 	test_day();
+	test_border();
 	test_abroad();
 	test_tell();
+	test_words();
 	test_announcements();
 	test_give_back();
 	broker_free(sg);

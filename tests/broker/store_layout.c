@@ -206,6 +206,12 @@ test_values(void)
 	    TOCSIN_OK, "256 bytes are allowed");
 	is_int(store_value_put(tx, span_of("big"), (struct span){ big, 257 }),
 	    TOCSIN_ETOOLARGE, "257 are not");
+	is_int(store_value_put(tx, span_of("gone"), MY), TOCSIN_OK, "put");
+	ok(store_value_drop(tx, span_of("gone")) == TOCSIN_OK &&
+		store_value_drop(tx, span_of("gone")) == TOCSIN_OK &&
+		store_value_get(store_tx_view(tx), span_of("gone"), &v) ==
+		    TOCSIN_ENOTFOUND,
+	    "dropped, it is no more, and may be dropped once more");
 	is_int(store_value_put(tx, span_of(""), MY), TOCSIN_EUSAGE,
 	    "a value has a name");
 	commit(tx);

@@ -239,6 +239,122 @@ test_refusals(void)
 	end();
 }
 
+/* ---- what a border left out ---- */
+
+static const char *
+left_out(const char *id)
+{
+	struct tocsin_message *m = NULL;
+	struct tocsin_status *s = NULL;
+	size_t i, n = 0;
+
+	if (tocsin_status(sg, id, f.now, &s) != TOCSIN_OK ||
+	    tocsin_get(sg, id, &m) != TOCSIN_OK)
+		abort();
+	text[0] = '\0';
+	for (i = 0; i < s->nleft; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+		    "%s without %s by %s: %s; ", s->left[i].nation,
+		    s->left[i].name, s->left[i].by, s->left[i].reason);
+	for (i = 0; i < m->nparts; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s %zu; ",
+		    m->parts[i].name, m->parts[i].nleft);
+	tocsin_status_free(s);
+	tocsin_message_free(m);
+	return text;
+}
+
+/* Which part of ours has that size at least, sealed; its hash. */
+static void
+part_hash(const char *id, uint64_t size, uint8_t hash[32])
+{
+	struct ticket *h = malloc(sizeof(*h));
+	struct desk_message row;
+	struct desk_tx *tx;
+	uint8_t raw[ID_LEN];
+	struct note note;
+	uint64_t n;
+	size_t i;
+
+	raw_of(id, raw);
+	if (h == NULL || desk_read(sg->parts.desk, &tx) != TOCSIN_OK ||
+	    desk_find(tx, raw, &n) != TOCSIN_OK ||
+	    desk_get(tx, n, &row) != TOCSIN_OK ||
+	    ticket_parse(h, &note, row.note) != TOCSIN_OK)
+		abort();
+	for (i = 0; i < h->npart; i++)
+		if (h->part[i].size >= size)
+			memcpy(hash, h->part[i].hash, 32);
+	desk_end(tx);
+	free(h);
+}
+
+static void
+write_file(char path[600], const char *name, size_t n)
+{
+	FILE *file;
+
+	snprintf(path, 600, "%s/%s", sg_dir, name);
+	file = fopen(path, "w");
+	if (file == NULL)
+		abort();
+	while (n-- > 0)
+		putc('x', file);
+	fclose(file);
+}
+
+static void
+without(const char *broker, const uint8_t id[ID_LEN], const uint8_t hash[32])
+{
+	receipt_init(&r, FX_FEDERATION, broker, f.now + 1);
+	if (!receipt_without(&r, id, hash, TOCSIN_ETOOLARGE))
+		abort();
+	receipt(broker);
+}
+
+static void
+test_left_out(void)
+{
+	char id[TOCSIN_ID_TEXT], large[600], small[600];
+	struct tocsin_draft d = { .kind = "report",
+		.to = to_my,
+		.tlp = "AMBER",
+		.subject = "Dumps" };
+	struct tocsin_attachment a[2] = { { .path = large },
+		{ .path = small } };
+	uint8_t raw[ID_LEN], hash[32], other[32] = { 9 };
+
+	begin();
+	write_file(large, "large", 200000);
+	write_file(small, "small", 10);
+	d.attachments = a;
+	d.nattachments = 2;
+	if (tocsin_post(sg, &d, id) != TOCSIN_OK)
+		abort();
+	posted(sg, id, TOCSIN_OK);
+	raw_of(id, raw);
+	part_hash(id, 200000, hash);
+	is_str(left_out(id), "large 0; small 0; ",
+	    "nothing is said of attachments that nobody left out");
+	without("la", raw, hash);
+	is_str(left_out(id), "large 0; small 0; ",
+	    "a nation that it is not to has no say");
+	without("my", raw, other);
+	is_str(left_out(id), "large 0; small 0; ",
+	    "nor has anybody of a part that it does not have");
+	without("my", raw, hash);
+	is_str(left_out(id),
+	    "my without large by my: too-large; large 1; small 0; ",
+	    "which one a broker left out is said, by whom, and why");
+	without("my", raw, hash);
+	is_str(left_out(id),
+	    "my without large by my: too-large; large 1; small 0; ",
+	    "and once only");
+	is_str(stands(sg, id, f.now), "mycert@my posted by singcert@sg/desk1",
+	    "it puts nobody anywhere");
+	end();
+}
+
 /* An answer that was forged, or altered, moves nobody. */
 static void
 test_forged(void)
@@ -481,6 +597,7 @@ main(void)
 {
 	test_ladder();
 	test_refusals();
+	test_left_out();
 	test_forged();
 	test_thread();
 	test_same_second();

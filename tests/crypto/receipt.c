@@ -24,6 +24,8 @@ fill(void)
 		receipt_erased(&receipt, b, a) &&
 		receipt_erased(&receipt, b, NULL) &&
 		receipt_erased(&receipt, b, a) &&
+		receipt_without(&receipt, b, b, TOCSIN_ETOOLARGE) &&
+		receipt_without(&receipt, b, a, TOCSIN_EQUOTA) &&
 		receipt_stored(&receipt, b, 7),
 	    "lines are added as they come");
 }
@@ -68,7 +70,11 @@ test_open(void)
 		"/wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
 		"refused AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= "
 		"policy-denied\n"
-		"stored AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= 7\n";
+		"stored AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= 7\n"
+		"without AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= "
+		"/wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= quota\n"
+		"without AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= "
+		"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= too-large\n";
 	struct roster *r = fed_roster();
 	struct buf file;
 	struct note n;
@@ -79,7 +85,7 @@ test_open(void)
 	ok(note_parse(&n, buf_span(&file), TEXT_MAX) == TOCSIN_OK &&
 		span_is(n.text, want),
 	    "its lines are sorted as they are written, and once each");
-	is_int((long long)back.nline, 7, "seven of the nine lines differ");
+	is_int((long long)back.nline, 9, "nine of the eleven lines differ");
 	ok(back.line[6].kind == RECEIPT_STORED && back.line[6].index == 7,
 	    "stored, where");
 	ok(!back.line[3].one && back.line[4].one &&
@@ -87,6 +93,9 @@ test_open(void)
 	    "erased, all of it, and a part of it");
 	ok(receipt_reason(&back.line[5]) == TOCSIN_EPOLICYDENIED,
 	    "refused, why");
+	ok(back.line[7].one && back.line[7].part[0] == 0xff &&
+		receipt_reason(&back.line[7]) == TOCSIN_EQUOTA,
+	    "without which part, and why");
 	is_str(back.line[0].member, "mycert@my", "delivered, to whom");
 	is_str(back.line[0].device, "desk1", "on which device");
 	strcpy(back.line[5].reason, "out-of-cheese");

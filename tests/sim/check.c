@@ -64,6 +64,10 @@ check_line(
 	case RECEIPT_ERASED:
 		broke("%s has erased %.8s", by->name, p->id64);
 		break;
+	case RECEIPT_WITHOUT:
+		broke("%s takes %.8s without a part: %s", by->name, p->id64,
+		    l->reason);
+		break;
 	case RECEIPT_REFUSED:
 		broke("%s refuses %.8s: %s", by->name, p->id64, l->reason);
 		break;

@@ -61,6 +61,38 @@ ok 'with the reason' has "$fed/said" '[too-large]'
 ok 'whoever exports the ticket, too' eval \
 	'! at mycert-night show "$part" --export "$fed/exported" \
 		2>"$fed/said" && has "$fed/said" "and it will not come"'
+sender_knows() # COMMAND...: what it says names the attachment, and why
+{
+	at $us "$@" >"$fed/said" 2>&1 &&
+		grep -q 'the broker my took it without large: .*\[too-large\]' \
+			"$fed/said"
+}
+ok 'its sender is told: status' wait_until 20 sender_knows status "$part"
+ok 'show' sender_knows show "$part" --no-receipt
+ok 'and why' sender_knows why "$part"
+is "$(grep -c small "$fed/said")" 0 'of the one that came nothing is said'
+json_says() # PATTERN COMMAND...
+{
+	says=$1
+	shift
+	at $us "$@" --json | tr -d ' \n' | grep -q "$says"
+}
+ok 'programs are told by status' json_says \
+	'"without":\[{[^]]*"name":"large","nation":"my".*"too-large"' \
+	status "$part"
+ok 'by show' json_says '"name":"large".*"without":\[{.*"name":"small"' \
+	show "$part"
+ok 'and by why' json_says '"too-large".*"state":"without"' why "$part"
+at $us status "$part" --proof "$fed/proof" >/dev/null
+ok 'a proof has a line of it' grep "$fed/proof/status.txt" -qe \
+	'^my without .* receipt-[0-9a-f]* my: [^ ]* too-large$'
+at $us verify "$fed/proof" --json >"$fed/judged"
+ok 'which verifies' eval 'grep "my without " "$fed/judged" |
+	grep "\"good\": *true" | grep -q "\"proved\": *true"'
+sed -i 's/^\(my without .* my: \)[^ ]* /\1AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= /' \
+	"$fed/proof/status.txt"
+ok 'and not with another part' eval '! at singcert-desk1 verify "$fed/proof" \
+	>"$fed/judged" 2>&1'
 # Bodies, attachments: 100,000 and 54,000 bytes that stay at home.
 ok 'what would be refused is not shipped' \
 	eval '[ "$(counter sg bytes_out)" -lt 90000 ]'
@@ -79,6 +111,8 @@ ok 'a ticket with an attachment beyond part-max arrives' \
 ok 'its attachment does not' eval \
 	'! at mycert-night save "$part" small -o "$fed/out" 2>"$fed/said"'
 ok 'and who wants it is told why' has "$fed/said" '[too-large]'
+ok 'its sender is, too' wait_until 20 eval 'at singcert-desk1 status "$part" |
+	grep -q "the broker my took it without small: "'
 ok 'nor may a member post one there' eval \
 	'! at mycert-night post --to singcert@sg --tlp AMBER \
 		--subject "Too large" --attach "$fed/small" 2>"$fed/said" &&
