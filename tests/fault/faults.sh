@@ -15,7 +15,8 @@
 # sanitizer's report or a stall. In the end every ticket that a command said is
 # queued, or a broker acknowledged, was read once and the stores are clean.
 # With N, as many runs, each drawn by the seed, instead of all; FROM begins with
-# another n than 1. ONLY=client or broker leaves out the other.
+# another n than 1. ONLY=client or broker leaves out the other, BROKERS=sg or my
+# one of the two brokers: sg sends, my receives.
 set -u
 
 # shellcheck source=tests/lib/federation.sh
@@ -252,7 +253,7 @@ each_client()
 
 each_broker()
 {
-	for subject in sg my; do
+	for subject in ${BROKERS:-sg my}; do
 		fed_stop $subject
 		# shellcheck disable=SC2086
 		if [ "$runs" = 0 ]; then
