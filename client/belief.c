@@ -429,14 +429,21 @@ belief_keys(const struct belief *b, struct span member)
 	return NULL;
 }
 
-/* In force when the ticket was written, and with the key that signed it. */
-static bool
-speaks_for(const struct keys *k, const struct ticket *t, const struct note *n)
-{
-	const struct keys_device *d = keys_device(k, t->device);
+/* Something signed by a device at a time. */
+struct signing {
+	struct span member, device;
+	int64_t time;
+	const struct note *note;
+};
 
-	return d != NULL && n->nsig == 1 && !keys_expired(k, t->time) &&
-	       memcmp(d->sign.id, n->sig[0].id, KEYID_LEN) == 0;
+/* In force when it was written, and with the key that signed it. */
+static bool
+speaks_for(const struct keys *k, const struct signing *s)
+{
+	const struct keys_device *d = keys_device(k, s->device);
+
+	return d != NULL && s->note->nsig == 1 && !keys_expired(k, s->time) &&
+	       memcmp(d->sign.id, s->note->sig[0].id, KEYID_LEN) == 0;
 }
 
 /*
@@ -444,8 +451,8 @@ speaks_for(const struct keys *k, const struct ticket *t, const struct note *n)
  * root key was not yet revoked `at` that time.
  */
 static enum tocsin_err
-look_back(struct belief *b, struct desk_tx *tx, const struct ticket *t,
-    const struct note *n, int64_t at)
+look_back(
+    struct belief *b, struct desk_tx *tx, const struct signing *s, int64_t at)
 {
 	char prefix[sizeof(KEYS) + MEMBER_MAX + 1];
 	struct span name = { 0 }, note;
@@ -453,15 +460,15 @@ look_back(struct belief *b, struct desk_tx *tx, const struct ticket *t,
 
 	keys_free(b->old);
 	b->old = NULL;
-	snprintf(prefix, sizeof(prefix), KEYS "%.*s/", (int)t->from.n,
-	    (const char *)t->from.p);
+	snprintf(prefix, sizeof(prefix), KEYS "%.*s/", (int)s->member.n,
+	    (const char *)s->member.p);
 	while ((err = desk_value_next(tx, prefix, &name, &note)) == TOCSIN_OK) {
 		struct keys *k = NULL;
 
 		err = keys_parse(&k, note);
 		if (err != TOCSIN_OK)
 			return err;
-		if (speaks_for(k, t, n) &&
+		if (speaks_for(k, s) &&
 		    keys_root_at(b->roster, k, at) == TOCSIN_OK) {
 			keys_free(b->old);
 			b->old = k;
@@ -478,6 +485,7 @@ belief_trust(struct ticket_trust *out, struct belief *b, struct desk_tx *tx,
     int64_t logged)
 {
 	const struct keys *newest = belief_keys(b, t->from);
+	const struct signing s = { t->from, t->device, t->time, note };
 	enum tocsin_err err;
 
 	*out = (struct ticket_trust){
@@ -491,11 +499,24 @@ belief_trust(struct ticket_trust *out, struct belief *b, struct desk_tx *tx,
 	};
 	if (b->roster == NULL)
 		return TOCSIN_EROSTERUNKNOWN;
-	if (newest != NULL && speaks_for(newest, t, note))
+	if (newest != NULL && speaks_for(newest, &s))
 		return TOCSIN_OK;
-	err = look_back(
-	    b, tx, t, note, logged != 0 && logged < now ? logged : now);
+	err = look_back(b, tx, &s, logged != 0 && logged < now ? logged : now);
 	if (err == TOCSIN_OK && b->old != NULL)
 		out->from_keys = b->old;
 	return err;
+}
+
+const struct keys *
+belief_keys_at(struct belief *b, struct desk_tx *tx, struct span device,
+    const struct note *note, int64_t time)
+{
+	const struct signing s = { device_member(device), device_label(device),
+		time, note };
+	const struct keys *newest = belief_keys(b, s.member);
+
+	if (b->roster == NULL || (newest != NULL && speaks_for(newest, &s)) ||
+	    look_back(b, tx, &s, time) != TOCSIN_OK || b->old == NULL)
+		return newest;
+	return b->old;
 }

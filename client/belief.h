@@ -100,4 +100,13 @@ enum tocsin_err MUST_USE belief_trust(struct ticket_trust *out,
     struct belief *b, struct desk_tx *tx, const struct ticket *t,
     const struct note *note, int64_t now, int64_t logged);
 
+/*
+ * The same for what a device has signed besides, at a time that it says: the
+ * newest announcement of its member that lists the device with this key and was
+ * not over then; else the newest of all, or NULL. Good until b changes or this
+ * or belief_trust() is asked again.
+ */
+const struct keys *belief_keys_at(struct belief *b, struct desk_tx *tx,
+    struct span device, const struct note *note, int64_t time);
+
 #endif

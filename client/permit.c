@@ -14,10 +14,20 @@
 
 /* ---- the grants of a thread ---- */
 
+/* Whom a grant is judged by, of a snapshot. */
+struct judging {
+	struct tocsin *t;
+	struct desk_tx *tx;
+};
+
+/* As tickets are: a device that was replaced since has said what it said. */
 static const struct keys *
-keys_of(void *arg, struct span member)
+keys_of(void *arg, const struct grant *g, const struct note *note)
 {
-	return belief_keys(arg, member);
+	const struct judging *j = arg;
+
+	return belief_keys_at(
+	    &j->t->belief, j->tx, span_of(g->from), note, g->time);
 }
 
 static bool
@@ -53,15 +63,15 @@ has(const struct permits *p, const struct grant *g)
 
 /* One that is not to be believed is as none. */
 static enum tocsin_err
-add(struct permits *p, const struct tocsin *t, const char *note)
+add(struct permits *p, struct judging *j, const char *note)
 {
-	const struct belief *b = &t->belief;
+	const struct belief *b = &j->t->belief;
 	struct grant *g = calloc(1, sizeof(*g));
 	enum tocsin_err err = TOCSIN_EINTERNAL;
 
 	if (g != NULL && b->roster != NULL &&
-	    (grant_open(g, b->roster, keys_of, (void *)(uintptr_t)b,
-		 span_of(t->parts.keys->exercise),
+	    (grant_open(g, b->roster, keys_of, j,
+		 span_of(j->t->parts.keys->exercise),
 		 span_of(note)) != TOCSIN_OK ||
 		has(p, g))) {
 		free(g);
@@ -81,8 +91,10 @@ add(struct permits *p, const struct tocsin *t, const char *note)
 }
 
 static enum tocsin_err
-add_of_json(struct permits *p, const struct tocsin *t, struct span json)
+add_of_json(
+    struct permits *p, struct tocsin *t, struct desk_tx *tx, struct span json)
 {
+	struct judging j = { t, tx };
 	struct incident in;
 	const json_t *list;
 	const char *note;
@@ -97,7 +109,7 @@ add_of_json(struct permits *p, const struct tocsin *t, struct span json)
 	for (i = 0; err == TOCSIN_OK && i < json_array_size(list); i++) {
 		note = json_string_value(json_array_get(list, i));
 		if (note != NULL)
-			err = add(p, t, note);
+			err = add(p, &j, note);
 	}
 	incident_release(&in);
 	return err;
@@ -117,7 +129,7 @@ permits_load(struct permits *p, struct tocsin *t, struct desk_tx *tx,
 	       desk_thread_next(tx, thread, n, &n) == TOCSIN_OK) {
 		err = open_message(t, tx, n, o);
 		if (err == TOCSIN_OK && o->row.refused == TOCSIN_OK &&
-		    add_of_json(p, t, o->contents.json) != TOCSIN_OK)
+		    add_of_json(p, t, tx, o->contents.json) != TOCSIN_OK)
 			err = fail(TOCSIN_EINTERNAL, "no memory");
 		opened_release(o);
 	}
@@ -317,8 +329,8 @@ header_of(struct desk_tx *tx, const char *id, struct ticket *t)
 
 /* What another member showed us, saying that its author lets him. */
 static enum tocsin_err
-judge_shown(struct tocsin *t, struct tocsin_message *m, struct span sender,
-    enum ticket_tlp as)
+judge_shown(struct tocsin *t, struct desk_tx *tx, struct tocsin_message *m,
+    struct span sender, enum ticket_tlp as)
 {
 	struct permits p = { 0 };
 	struct incident in = { 0 };
@@ -333,7 +345,7 @@ judge_shown(struct tocsin *t, struct tocsin_message *m, struct span sender,
 	original = json_string_value(
 	    json_object_get(json_object_get(in.root, "original"), "id"));
 	if (original != NULL && id_parse(span_of(original), id))
-		err = add_of_json(&p, t, span_of(m->json));
+		err = add_of_json(&p, t, tx, span_of(m->json));
 	m->unpermitted = true;
 	for (i = 0; err == TOCSIN_OK && i < p.n; i++) {
 		const struct grant_case c = { id,
@@ -366,7 +378,7 @@ judge(struct tocsin *t, struct desk_tx *tx, struct permits *p,
 	if ((h->kind == TICKET_SHARE || h->kind == TICKET_ESCALATE) &&
 	    !span_is(h->from, t->parts.keys->member) && m->json != NULL &&
 	    strstr(m->json, "\"grants\"") != NULL)
-		return judge_shown(t, m, h->from, h->tlp);
+		return judge_shown(t, tx, m, h->from, h->tlp);
 	return TOCSIN_OK;
 }
 
@@ -381,7 +393,8 @@ judge_all(struct tocsin *t, struct desk_tx *tx, struct tocsin_list *l)
 
 	for (i = 0; err == TOCSIN_OK && i < l->n; i++)
 		if (l->message[i]->json != NULL)
-			err = add_of_json(&p, t, span_of(l->message[i]->json));
+			err = add_of_json(
+			    &p, t, tx, span_of(l->message[i]->json));
 	for (i = 0; err == TOCSIN_OK && i < l->n; i++)
 		err = judge(t, tx, &p, l->message[i], h);
 	permits_release(&p);
@@ -415,7 +428,7 @@ permits_touch(struct tocsin *t, struct desk_tx *tx,
 	err = h != NULL ? belief_load(&t->belief, tx) : TOCSIN_EINTERNAL;
 	for (i = 0; err == TOCSIN_OK && status_behind(s, i, &b); i++)
 		if (has_grants(b.m))
-			err = add_of_json(&p, t, span_of(b.m->json));
+			err = add_of_json(&p, t, tx, span_of(b.m->json));
 	if (err == TOCSIN_OK)
 		err = judge(t, tx, &p, m, h);
 	pthread_mutex_unlock(&t->lock);

@@ -137,8 +137,9 @@ judge(const struct grant *g, const struct note *n, const struct roster *r,
 
 enum tocsin_err
 grant_open(struct grant *out, const struct roster *r,
-    const struct keys *(*keys)(void *arg, struct span member), void *arg,
-    struct span exercise, struct span file)
+    const struct keys *(*keys)(
+	void *arg, const struct grant *g, const struct note *note),
+    void *arg, struct span exercise, struct span file)
 {
 	enum tocsin_err err;
 	struct note n;
@@ -148,8 +149,7 @@ grant_open(struct grant *out, const struct roster *r,
 		err = grant_parse(out, n.text);
 	if (err != TOCSIN_OK)
 		return err;
-	return judge(
-	    out, &n, r, keys(arg, device_member(span_of(out->from))), exercise);
+	return judge(out, &n, r, keys(arg, out, &n), exercise);
 }
 
 /* ---- the rule ---- */

@@ -39,14 +39,16 @@ MUST_USE enum tocsin_err grant_sign(
     struct buf *out, struct grant *g, const uint8_t sk[64]);
 
 /*
- * A signed grant, believed: `keys` is the newest announcement of its member, or
- * NULL; `exercise` is that of its message (empty: live). ENOTENROLLED: not
- * listed there; EEXERCISEMISMATCH: of another; EKINDNOTALLOWED: no officer's
- * device; EBADSIGNATURE, EREVOKED; EROSTERUNKNOWN: of another federation.
+ * A signed grant, believed: `keys` gives the announcement of its member that it
+ * is judged by, or NULL; `exercise` is that of its message (empty: live).
+ * ENOTENROLLED: not listed there; EEXERCISEMISMATCH: of another;
+ * EKINDNOTALLOWED: no officer's device; EBADSIGNATURE, EREVOKED;
+ * EROSTERUNKNOWN: of another federation.
  */
 MUST_USE enum tocsin_err grant_open(struct grant *out, const struct roster *r,
-    const struct keys *(*keys)(void *arg, struct span member), void *arg,
-    struct span exercise, struct span file);
+    const struct keys *(*keys)(
+	void *arg, const struct grant *g, const struct note *note),
+    void *arg, struct span exercise, struct span file);
 
 /* Who somebody is to the holder, from near to far as the labels are. */
 enum grant_reach {

@@ -321,6 +321,85 @@ test_label_for_one(void)
 	end();
 }
 
+/* ---- a device that is no longer there ---- */
+
+/* The officer's desk1 is now desk9, with a key of its own. */
+static void
+replace_device(struct keys *k, void *arg)
+{
+	static const char name[] = "singcert@sg/desk9";
+	struct keys_device *d = &k->device[0]; /* by name */
+	uint8_t sk[64];
+
+	(void)arg;
+	fixture_sign_key(sk, name);
+	strcpy(d->name, "desk9");
+	if (vkey_make(&d->sign, span_of(name), sk + 32) != TOCSIN_OK)
+		abort();
+}
+
+static void
+revoke_device(struct roster *r, void *arg)
+{
+	const struct keys_device *d = arg;
+	struct roster_revoked v = { .time = f.now - 1 };
+
+	strcpy(v.name, d->sign.name);
+	memcpy(v.id, d->sign.id, KEYID_LEN);
+	strcpy(v.reason, "stolen");
+	if (roster_put_revoked(r, &v) != TOCSIN_OK)
+		abort();
+}
+
+static void
+believe(struct tocsin *t, struct span note, bool roster)
+{
+	struct desk_tx *tx;
+	enum tocsin_err err;
+
+	pthread_mutex_lock(&t->lock);
+	if (desk_write(t->parts.desk, &tx) != TOCSIN_OK ||
+	    belief_load(&t->belief, tx) != TOCSIN_OK)
+		abort();
+	err = roster ? belief_take_roster(&t->belief, tx, note, false, f.now)
+		     : belief_take_keys(&t->belief, tx, note, f.now);
+	if (err != TOCSIN_OK || desk_commit(tx) != TOCSIN_OK)
+		abort();
+	pthread_mutex_unlock(&t->lock);
+}
+
+/* What it permitted while it was there stands, as what it wrote does. */
+static void
+test_replaced(void)
+{
+	struct tocsin_draft d;
+	struct tocsin_list *l;
+	struct tocsin_message *m;
+	struct keys_device old;
+	char id[TOCSIN_ID_TEXT], grant[TOCSIN_ID_TEXT], out[TOCSIN_ID_TEXT];
+
+	begin();
+	report("AMBER+STRICT", id);
+	permission(id, to_la, NULL, grant);
+	old = f.keys[0]->device[0];
+	fixture_next_keys(&f, 0, replace_device, NULL);
+	believe(my, buf_span(&f.keys_file[0]), false);
+	believe(la, buf_span(&f.keys_file[0]), false);
+	d = showing("share", id, to_la);
+	is_int(tocsin_post(my, &d, out), TOCSIN_OK,
+	    "a grant stands when its device has been replaced");
+	deliver(my, out, la);
+	m = seen(la, out, &l);
+	ok(m->permitted_by != NULL && !m->unpermitted,
+	    "for who is shown it, too");
+	tocsin_list_free(l);
+	fixture_next_roster(&f, revoke_device, &old);
+	believe(my, buf_span(&f.file), true);
+	is_int(tocsin_post(my, &d, out), TOCSIN_EPOLICYDENIED,
+	    "but not if its key was revoked by then");
+	end();
+}
+
 /* Nobody permits what another has written, and nobody signs for him. */
 static void
 test_forged(void)
@@ -434,6 +513,7 @@ main(void)
 	test_strictest();
 	test_permission();
 	test_label_for_one();
+	test_replaced();
 	test_forged();
 	test_relabel();
 	return tap_done();

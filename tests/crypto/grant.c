@@ -12,15 +12,22 @@ static struct fixture fed;
 static struct grant g, back;
 
 static const struct keys *
-keys_of(void *arg, struct span member)
+newest_of(struct span member)
 {
 	size_t i;
 
-	(void)arg;
 	for (i = 0; i < fed.n; i++)
 		if (span_is(member, fed.member[i]))
 			return fed.keys[i];
 	return NULL;
+}
+
+static const struct keys *
+keys_of(void *arg, const struct grant *of, const struct note *note)
+{
+	(void)arg;
+	(void)note;
+	return newest_of(device_member(span_of(of->from)));
 }
 
 static void
@@ -136,7 +143,7 @@ gone(struct roster *r, void *arg)
 		.reason = "stolen" };
 
 	(void)arg;
-	memcpy(v.id, keys_of(NULL, span_of("singcert@sg"))->device[0].sign.id,
+	memcpy(v.id, newest_of(span_of("singcert@sg"))->device[0].sign.id,
 	    KEYID_LEN);
 	if (roster_put_revoked(r, &v) != TOCSIN_OK)
 		abort();
