@@ -498,7 +498,7 @@ sent(struct fold *f, struct place *p)
 		.message = m->id };
 
 	p->floor = m->refused_here ? no : s;
-	p->p.asked = m->time;
+	p->p.asked = p->p.first_asked = m->time;
 	p->p.ackby = m->ackby;
 	p->p.message = m->id;
 	keep(f, p, &p->floor);

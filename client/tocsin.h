@@ -366,6 +366,7 @@ struct tocsin_place {
 	bool recalled;	     /* what asked it first was taken back */
 	const char *message; /* what asked it, first or anew; and when */
 	int64_t asked;
+	int64_t first_asked; /* `asked` of what asked it first */
 	int64_t heard; /* when a person or bot of it last wrote; 0: never */
 	size_t nstep;
 	const struct tocsin_step *step; /* brokers' words, then its own */

@@ -94,6 +94,19 @@ print_holders(const struct tocsin_status *s)
 				print_holder(&s->holder[i]);
 }
 
+/* With the label that it has now. */
+static bool
+get_now(struct tocsin *t, const char *id, struct tocsin_message **m)
+{
+	struct tocsin_status *s = NULL;
+
+	if (tocsin_get(t, id, m) != TOCSIN_OK)
+		return false;
+	if (tocsin_refresh(t, *m, cli_now(), &s) == TOCSIN_OK)
+		tocsin_status_free(s);
+	return true;
+}
+
 static void
 print_status(struct tocsin *t, const struct tocsin_status *s)
 {
@@ -102,7 +115,7 @@ print_status(struct tocsin *t, const struct tocsin_status *s)
 	size_t i;
 
 	view_short(brief, s->id);
-	if (tocsin_get(t, s->id, &m) == TOCSIN_OK) {
+	if (get_now(t, s->id, &m)) {
 		print_tlp(stdout, m->tlp);
 		printf(" %s%s%s  ", colour(BOLD), brief, colour(PLAIN));
 		safe_title(stdout, m->subject, 60);
@@ -129,7 +142,7 @@ say_disclosed(struct tocsin *t, const char *dir, const struct list *ids)
 	size_t i;
 
 	for (i = 0; i < ids->n; i++) {
-		if (tocsin_get(t, ids->word[i], &m) != TOCSIN_OK)
+		if (!get_now(t, ids->word[i], &m))
 			continue;
 		cli_note("whoever gets %s can read what %s wrote in %s, which "
 			 "is TLP:%s, %s",

@@ -56,11 +56,15 @@ on_signal(int signal)
 static int
 print_one(struct watching *w, struct tocsin_message *m)
 {
+	struct tocsin_status *s = NULL;
 	enum tocsin_err err;
 
 	if (w->c->json) {
 		print_json(view_event_json(w->t, m));
 	} else {
+		/* For its label, which may be another than it was sent with. */
+		if (tocsin_refresh(w->t, m, cli_now(), &s) == TOCSIN_OK)
+			tocsin_status_free(s);
 		view_brief(m);
 		putchar('\n');
 	}

@@ -926,15 +926,35 @@ view_place(const struct tocsin_place *p)
 	putchar('\n');
 }
 
+#define SAME_TIME 2 /* seconds that two good clocks may differ by */
+
+/*
+ * Nothing comes before what it answers: whose word is older has another clock
+ * than who asked.
+ */
+static void
+print_after(FILE *to, int64_t seconds)
+{
+	if (seconds < 0 && seconds >= -SAME_TIME)
+		seconds = 0;
+	putc('+', to);
+	if (seconds >= 0) {
+		print_span(to, seconds);
+	} else {
+		fputs("0s (a clock is behind by ", to);
+		print_span(to, -seconds);
+		putc(')', to);
+	}
+}
+
 /* Each word with how long after the question it came, and from whom. */
 static void
-print_step(FILE *to, const struct tocsin_place *p, const struct tocsin_step *s)
+print_step(FILE *to, int64_t asked, const struct tocsin_step *s)
 {
 	const char *slash = s->by != NULL ? strrchr(s->by, '/') : NULL;
 
-	fprintf(to, ", %s %c", tocsin_rung_name(s->rung),
-	    s->time < p->asked ? '-' : '+');
-	print_span(to, s->time - p->asked);
+	fprintf(to, ", %s ", tocsin_rung_name(s->rung));
+	print_after(to, s->time - asked);
 	if (s->rung >= TOCSIN_RUNG_DELIVERED && slash != NULL)
 		fprintf(to, " %s", slash + 1);
 	else if (s->rung == TOCSIN_RUNG_DELIVERED && s->by != NULL &&
@@ -948,6 +968,16 @@ print_step(FILE *to, const struct tocsin_place *p, const struct tocsin_step *s)
 	}
 }
 
+/* Brokers speak of what asked first, and it of what asked it last. */
+static bool
+answers_anew(const struct tocsin_place *p, size_t i)
+{
+	const struct tocsin_step *s = &p->step[i];
+
+	return p->asked != p->first_asked && s->rung > TOCSIN_RUNG_DELIVERED &&
+	       s->message != NULL && s->time >= p->asked;
+}
+
 void
 view_steps(const struct tocsin_place *p)
 {
@@ -958,10 +988,17 @@ view_steps(const struct tocsin_place *p)
 	if (to == NULL)
 		return;
 	fputs("asked ", to);
-	print_time(to, p->asked);
+	print_time(to, p->first_asked);
 	for (i = 0; i < p->nstep; i++)
-		if (p->step[i].rung > TOCSIN_RUNG_POSTED)
-			print_step(to, p, &p->step[i]);
+		if (p->step[i].rung > TOCSIN_RUNG_POSTED && !answers_anew(p, i))
+			print_step(to, p->first_asked, &p->step[i]);
+	if (p->asked != p->first_asked) {
+		fputs("; asked again ", to);
+		print_time(to, p->asked);
+	}
+	for (i = 0; i < p->nstep; i++)
+		if (answers_anew(p, i))
+			print_step(to, p->asked, &p->step[i]);
 	if (fclose(to) == 0) {
 		printf("      %s", colour(DIM));
 		safe_field(stdout, line, 6);
@@ -1041,6 +1078,7 @@ view_place_json(const struct tocsin_status *s, const struct tocsin_place *p)
 	    "escalated", (int)s->escalated);
 	json_object_set_new(o, "resolution", view_string(s->resolution));
 	json_object_set_new(o, "asked", view_time(p->asked));
+	json_object_set_new(o, "first_asked", view_time(p->first_asked));
 	json_object_set_new(o, "heard", view_time(p->heard));
 	json_object_set_new(o, "silent", json_boolean(is_silent(p)));
 	json_object_set_new(o, "recalled", json_boolean(p->recalled));

@@ -2,7 +2,10 @@
 #include "client/cli/view.h"
 #include "tests/lib/tap.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define KIB ((uint64_t)1024)
 
@@ -61,9 +64,77 @@ test_turned_away(void)
 	ok(!view_turned_away(out, &p), "nor what has come all the same");
 }
 
+/* ---- how long after the question ---- */
+
+#define DAY INT64_C(1795244400)
+
+/* What view_steps() prints, which prints to stdout. */
+static bool
+says(const struct tocsin_place *p, const char *text)
+{
+	char *got = NULL;
+	size_t n = 0;
+	FILE *real = stdout, *to = open_memstream(&got, &n);
+	bool good;
+
+	fflush(real);
+	stdout = to;
+	view_steps(p);
+	stdout = real;
+	fclose(to);
+	good = strstr(got, text) != NULL;
+	if (!good)
+		diag("%s", got);
+	free(got);
+	return good;
+}
+
+static void
+test_steps(void)
+{
+	const struct tocsin_step step[] = {
+		{ .rung = TOCSIN_RUNG_RELAYED, .time = DAY + 1, .by = "my" },
+		{ .rung = TOCSIN_RUNG_DELIVERED, .time = DAY + 2, .by = "my" },
+		{ .rung = TOCSIN_RUNG_ACCEPTED,
+		    .time = DAY + 60,
+		    .by = "mycert@my/night",
+		    .message = "a" },
+		{ .rung = TOCSIN_RUNG_OPENED,
+		    .time = DAY + 3720,
+		    .by = "mycert@my/day",
+		    .message = "b" },
+	};
+	struct tocsin_step behind = step[0];
+	struct tocsin_place p = { .member = "mycert@my",
+		.first_asked = DAY,
+		.asked = DAY + 3600,
+		.nstep = 4,
+		.step = step };
+
+	setenv("TZ", "UTC", 1);
+	tzset();
+	ok(says(&p, ", relayed +1s, delivered +2s, accepted +1m night; asked "
+		    "again 2026"),
+	    "what came before it was asked again is behind the first question");
+	ok(says(&p, "Z, opened +2m day"),
+	    "and what came after, behind that one");
+	p.asked = DAY;
+	ok(says(&p, "accepted +1m night, opened +1h02m day") &&
+		!says(&p, "again"),
+	    "who was asked once was asked once");
+	p.nstep = 1;
+	p.step = &behind;
+	behind.time = DAY - 1;
+	ok(says(&p, "relayed +0s"), "a second is none between two clocks");
+	behind.time = DAY - 240;
+	ok(says(&p, "relayed +0s (a clock is behind by 4m)"),
+	    "four minutes are a clock's fault, and said");
+}
+
 int
 main(void)
 {
+	test_steps();
 	test_parts();
 	test_turned_away();
 	return tap_done();

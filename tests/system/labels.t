@@ -82,4 +82,10 @@ narrowed() { at mycert-desk1 inbox >"$fed/inbox" && grep -q 'TLP:RED' "$fed/inbo
 ok 'which is what the others see' wait_until 20 narrowed
 refuses 'TLP:RED: it is for those that it was sent to' 'and hold to' \
 	at mycert-desk1 share "$id" --client bankcert@my --to lacert@la
+# Wherever a message of it is shown again, it has the label of now.
+at mycert-desk1 watch -n 1 --from-start --reader later >"$fed/watched" 2>&1
+ok 'who watches from the start sees it with the label of now' \
+	grep -q '^TLP:RED ' "$fed/watched"
+at mycert-desk1 status "$id" >"$fed/status"
+ok 'and so does who asks who has it' grep -q '^TLP:RED ' "$fed/status"
 done_testing
