@@ -26,9 +26,9 @@
 
 #include "client/bot/rules.h"
 
-#define PLAN_ID 127	     /* bytes of an id at most: printable, no space */
+#define PLAN_ID 128	     /* bytes of an id at most: printable, no space */
 #define PLAN_LATE 900	     /* a timer is late when it was due that long ago */
-#define PLAN_NEVER INT64_MAX /* in `look` */
+#define PLAN_NEVER INT64_MAX /* in `look`: when the facts change */
 
 enum plan_state {
 	PLAN_WAITING,	/* for `due`, or, if that is 0, for its event */

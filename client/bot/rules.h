@@ -104,7 +104,7 @@ enum fact_event {
 	EVENT_ANSWERED,
 	EVENT_HEARD,
 	EVENT_ACKBY,
-	EVENT_STATE, /* since it stands where it stands */
+	EVENT_MOVED, /* to where the place stands */
 	EVENT_WRITTEN,
 	EVENT_RECEIVED,
 	EVENT_OCCURRED,
