@@ -587,6 +587,17 @@ changed_since(
 	return at > snapshot && at <= desk_snapshot(tx);
 }
 
+uint64_t
+desk_fold_stamp(struct desk_tx *tx, const uint8_t thread[ID_LEN])
+{
+	struct span value;
+
+	return get(tx, FOLD, (struct span){ thread, ID_LEN }, &value) ==
+		       TOCSIN_OK
+		   ? stamp_of(value)
+		   : 0;
+}
+
 enum tocsin_err
 desk_fold_put(struct desk_tx *tx, const uint8_t thread[ID_LEN],
     uint64_t snapshot, struct span fold, struct span words)

@@ -151,6 +151,8 @@ uint64_t desk_snapshot(const struct desk_tx *tx);
 enum tocsin_err MUST_USE desk_fold_put(struct desk_tx *tx,
     const uint8_t thread[ID_LEN], uint64_t snapshot, struct span fold,
     struct span words);
+/* Another number after each change of the thread, or fold; 0: none is known. */
+uint64_t desk_fold_stamp(struct desk_tx *tx, const uint8_t thread[ID_LEN]);
 /* NOTFOUND: forgotten, or never there. */
 enum tocsin_err MUST_USE desk_fold_get(
     struct desk_tx *tx, const uint8_t thread[ID_LEN], struct span *out);

@@ -31,6 +31,7 @@ struct view {
 	struct memo memo;
 	struct frame frame;
 	struct buf plain;
+	int64_t until; /* what came later is not looked at */
 };
 
 /* Threads that are to be folded, or forgotten. */
@@ -43,6 +44,7 @@ struct loading {
 	struct view v;
 	struct glances *out;
 	struct threads missing;
+	const struct glance_each *each; /* NULL: all are wanted at once */
 };
 
 /* A fold to be kept. */
@@ -209,6 +211,9 @@ put_for_rules(struct buf *b, const struct glance *g)
 	put_text(b, g->pap);
 	put_texts(b, g->labels);
 	put_texts(b, g->sectors);
+	buf_u64(b, (uint64_t)g->occurred);
+	buf_u64(b, (uint64_t)g->detected);
+	buf_u64(b, (uint64_t)g->reported);
 	buf_u64(b, (uint64_t)g->turned);
 	buf_u32(b, (uint32_t)g->ndeadline);
 	for (i = 0; i < g->ndeadline; i++) {
@@ -396,6 +401,9 @@ get_for_rules(struct get *g, struct glance *out)
 	out->pap = get_text(g);
 	out->labels = get_texts(g);
 	out->sectors = get_texts(g);
+	out->occurred = get_time(g);
+	out->detected = get_time(g);
+	out->reported = get_time(g);
 	out->turned = get_time(g);
 	out->deadline = get_array(g, &out->ndeadline, sizeof(*out->deadline));
 	for (i = 0; i < out->ndeadline && !g->r.bad; i++) {
@@ -475,6 +483,16 @@ folding_release(struct folding *f)
 	tocsin_message_free(f->m);
 }
 
+static bool
+was_known(struct view *v, uint64_t n)
+{
+	struct desk_message row;
+
+	return v->until == INT64_MAX ||
+	       (desk_get(v->tx, n, &row) == TOCSIN_OK &&
+		   status_known(&row) <= v->until);
+}
+
 /* A thread is shown by its first message, or by the oldest that we have. */
 static enum tocsin_err
 open_first(struct view *v, const uint8_t thread[ID_LEN], struct folding *f)
@@ -482,8 +500,15 @@ open_first(struct view *v, const uint8_t thread[ID_LEN], struct folding *f)
 	uint64_t n;
 	enum tocsin_err err = desk_find(v->tx, thread, &n);
 
+	if (err == TOCSIN_OK && !was_known(v, n))
+		err = TOCSIN_ENOTFOUND;
 	if (err == TOCSIN_ENOTFOUND)
-		err = desk_thread_next(v->tx, thread, 0, &n);
+		for (n = 0; (err = desk_thread_next(v->tx, thread, n, &n)) ==
+			    TOCSIN_OK;)
+			if (was_known(v, n))
+				break;
+	if (err == TOCSIN_ENOTFOUND)
+		return err;
 	if (err != TOCSIN_OK)
 		return fail(err, "the desk: %s", tocsin_err_text(err));
 	return message_of(v->t, v->tx, n, &f->m);
@@ -553,7 +578,8 @@ fold_thread(struct view *v, const uint8_t thread[ID_LEN], struct folding *f)
 	enum tocsin_err err = open_first(v, thread, f);
 
 	if (err == TOCSIN_OK)
-		err = status_fold(v->t, v->tx, thread, f->m, 0, &f->s);
+		err = status_fold_until(
+		    v->t, v->tx, thread, f->m, v->until, &f->s);
 	if (err == TOCSIN_EBODYMISMATCH) {
 		f->s = NULL;
 		err = TOCSIN_OK;
@@ -636,6 +662,9 @@ take_content(struct glance *g, struct arena *a, const struct incident *in)
 
 	if (in == NULL || in->root == NULL)
 		return true;
+	g->occurred = in->occurred;
+	g->detected = in->detected;
+	g->reported = in->reported;
 	o = in->root;
 	carried = json_object_get(json_object_get(o, "original"), "ticket");
 	if (json_is_object(carried))
@@ -876,6 +905,20 @@ keep(struct desk *d, struct fresh *fresh, size_t n, uint64_t snapshot)
 		desk_end(tx);
 }
 
+/* To who wants them one by one: each is the first of its own list. */
+static enum tocsin_err
+hand_out(struct loading *l, const uint8_t thread[ID_LEN])
+{
+	const struct glance_each *each = l->each;
+	bool good;
+
+	if (each == NULL)
+		return TOCSIN_OK;
+	good = l->out->n == 0 || each->take(each->arg, thread, l->out->glance);
+	glances_release(l->out);
+	return good ? TOCSIN_OK : no_memory();
+}
+
 /* From missing thread `from` on, as many as go into one change, to `end`. */
 static enum tocsin_err
 fold_batch(struct loading *l, size_t *from, size_t end)
@@ -892,10 +935,15 @@ fold_batch(struct loading *l, size_t *from, size_t end)
 		snapshot = desk_snapshot(l->v.tx);
 		while (err == TOCSIN_OK && n < BATCH && bytes < BATCH_BYTES &&
 		       *from < end) {
+			const uint8_t *thread = l->missing.id[*from];
+
 			tell_opening(l->v.t, *from, end);
-			err = fold_one(l, l->missing.id[(*from)++], &fresh[n]);
+			err = fold_one(l, thread, &fresh[n]);
+			(*from)++;
 			bytes += fresh[n].words.n;
 			n++;
+			if (err == TOCSIN_OK)
+				err = hand_out(l, thread);
 		}
 		desk_end(l->v.tx);
 		l->v.tx = NULL;
@@ -918,7 +966,7 @@ view_begin(struct view *v, struct tocsin *t)
 {
 	enum tocsin_err err;
 
-	*v = (struct view){ .t = t, .frame = frame_of(t) };
+	*v = (struct view){ .t = t, .frame = frame_of(t), .until = INT64_MAX };
 	err = memo_init(&v->memo, t->parts.keys);
 	if (err != TOCSIN_OK)
 		return no_memory();
@@ -1031,6 +1079,69 @@ glances_load_some(struct tocsin *t, size_t most, struct glances *out)
 	free(l.missing.id);
 	if (out->n > 1)
 		qsort(out->glance, out->n, sizeof(*out->glance), by_number);
+	return err;
+}
+
+static enum tocsin_err
+look_at_all(struct loading *l)
+{
+	const struct glance_each *each = l->each;
+	uint8_t thread[ID_LEN];
+	const uint8_t *after = NULL;
+	enum tocsin_err err;
+	uint64_t stamp;
+
+	while ((err = desk_thread_after(l->v.tx, after, thread)) == TOCSIN_OK) {
+		after = thread;
+		stamp = desk_fold_stamp(l->v.tx, thread);
+		if (!each->wants(each->arg, thread, stamp))
+			continue;
+		if (remembered(l, thread))
+			err = hand_out(l, thread);
+		else if (!threads_add(&l->missing, thread))
+			err = no_memory();
+		if (err != TOCSIN_OK)
+			return err;
+	}
+	return err == TOCSIN_ENOTFOUND
+		   ? TOCSIN_OK
+		   : fail(err, "the desk: %s", tocsin_err_text(err));
+}
+
+enum tocsin_err
+glances_each(struct tocsin *t, const struct glance_each *each)
+{
+	struct glances out = { 0 };
+	struct loading l = { .out = &out, .each = each };
+	enum tocsin_err err = view_begin(&l.v, t);
+	size_t from = 0;
+
+	if (err == TOCSIN_OK)
+		err = look_at_all(&l);
+	desk_end(l.v.tx); /* it is not held while the disk is waited for */
+	l.v.tx = NULL;
+	while (err == TOCSIN_OK && from < l.missing.n)
+		err = fold_batch(&l, &from, l.missing.n);
+	view_end(&l.v);
+	free(l.missing.id);
+	glances_release(&out);
+	return err;
+}
+
+enum tocsin_err
+glance_at(struct tocsin *t, const uint8_t thread[32], int64_t until,
+    struct glances *out)
+{
+	struct loading l = { .out = out };
+	enum tocsin_err err = view_begin(&l.v, t);
+
+	*out = (struct glances){ 0 };
+	l.v.until = until;
+	if (err == TOCSIN_OK && (until != INT64_MAX || !remembered(&l, thread)))
+		err = fold_one(&l, thread, NULL);
+	view_end(&l.v);
+	if (err == TOCSIN_OK && out->n == 0)
+		err = TOCSIN_ENOTFOUND;
 	return err;
 }
 

@@ -55,6 +55,7 @@ struct glance {
 	/* For rules; each ends with NULL, or is NULL. */
 	const char *classification, *pap; /* "malicious-code:c2-server" */
 	const char *const *labels, *const *sectors;
+	int64_t occurred, detected, reported;
 	int64_t turned; /* when it was closed or reopened last; or 0 */
 	size_t ndeadline;
 	struct tocsin_deadline *deadline; /* the next first, without text */
@@ -88,6 +89,30 @@ enum tocsin_err MUST_USE glances_load(struct tocsin *t, struct glances *out);
 enum tocsin_err MUST_USE glances_load_some(
     struct tocsin *t, size_t most, struct glances *out);
 void glances_release(struct glances *g);
+
+/*
+ * Thread by thread, without all of them in memory at once: wants() is asked of
+ * each, in the order of their ids, with a number that is another one after each
+ * change; what it wants is folded, if it is not remembered, and given to
+ * take(), in any order. The glance dies when take() returns, which may not
+ * write to the desk. Either returns false to end it all, with EINTERNAL.
+ */
+struct glance_each {
+	void *arg;
+	bool (*wants)(void *arg, const uint8_t thread[32], uint64_t stamp);
+	bool (*take)(
+	    void *arg, const uint8_t thread[32], const struct glance *g);
+};
+enum tocsin_err MUST_USE glances_each(
+    struct tocsin *t, const struct glance_each *each);
+
+/*
+ * One thread, as it stood at a time: of the messages that had come to our
+ * broker by then, INT64_MAX: of all. NOTFOUND: there was none. *out has it
+ * first, and is released by the caller.
+ */
+enum tocsin_err MUST_USE glance_at(struct tocsin *t, const uint8_t thread[32],
+    int64_t until, struct glances *out);
 
 /* ---- their words ---- */
 

@@ -108,6 +108,12 @@ enum tocsin_err MUST_USE list_tickets_coming(
 enum tocsin_err MUST_USE status_fold(struct tocsin *t, struct desk_tx *tx,
     const uint8_t thread[ID_LEN], const struct tocsin_message *given,
     int64_t now, struct tocsin_status **out);
+/* The same of what was known by then (status_known()). */
+enum tocsin_err MUST_USE status_fold_until(struct tocsin *t, struct desk_tx *tx,
+    const uint8_t thread[ID_LEN], const struct tocsin_message *given,
+    int64_t until, struct tocsin_status **out);
+/* When a message could be known to our team: its broker had it. */
+int64_t status_known(const struct desk_message *row);
 
 /* The i-th message that a status counts; it dies with the status. */
 struct behind {

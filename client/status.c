@@ -27,6 +27,7 @@ struct links {
 /* The thread's messages and receipts, as the ladder wants them. */
 struct evidence {
 	const struct tocsin_message *given; /* the caller's; or NULL */
+	int64_t until;			    /* what came later is left out */
 	struct tocsin_list list;
 	struct incident *incident; /* one per message */
 	struct ladder_message *message;
@@ -162,7 +163,8 @@ add_receipts(struct evidence *e, struct desk_tx *tx, const uint8_t id[ID_LEN],
 	for (i = 0; (err = desk_place_get(tx, id, i, &p)) == TOCSIN_OK; i++) {
 		struct ladder_receipt *r;
 
-		if (p.kind == RECEIPT_WITHOUT) /* the message has it */
+		/* An attachment left out is in the message. */
+		if (p.kind == RECEIPT_WITHOUT || p.time > e->until)
 			continue;
 		r = realloc(
 		    e->receipt, (e->nreceipt + 1) * sizeof(*e->receipt));
@@ -365,6 +367,22 @@ add_message(
 	return err == TOCSIN_OK ? add_arrival(e, t->parts.keys, &row, m) : err;
 }
 
+int64_t
+status_known(const struct desk_message *row)
+{
+	return row->posted != 0 ? row->posted : row->arrived;
+}
+
+/* What is damaged counts as known: add_message() says so. */
+static bool
+is_known(struct desk_tx *tx, uint64_t n, int64_t until)
+{
+	struct desk_message row;
+
+	return until == INT64_MAX || desk_get(tx, n, &row) != TOCSIN_OK ||
+	       status_known(&row) <= until;
+}
+
 static enum tocsin_err
 collect(struct tocsin *t, struct desk_tx *tx, const uint8_t thread[ID_LEN],
     struct evidence *e)
@@ -374,6 +392,8 @@ collect(struct tocsin *t, struct desk_tx *tx, const uint8_t thread[ID_LEN],
 	size_t i;
 
 	while ((err = desk_thread_next(tx, thread, n, &n)) == TOCSIN_OK) {
+		if (!is_known(tx, n, e->until))
+			continue;
 		err = add_message(t, tx, n, e);
 		if (err != TOCSIN_OK) /* listed, and not there: damaged */
 			return err == TOCSIN_ENOTFOUND ? TOCSIN_EBODYMISMATCH
@@ -569,9 +589,10 @@ gather_left(struct status *s)
 	return TOCSIN_OK;
 }
 
-enum tocsin_err
-status_fold(struct tocsin *t, struct desk_tx *tx, const uint8_t thread[ID_LEN],
-    const struct tocsin_message *given, int64_t now, struct tocsin_status **out)
+static enum tocsin_err
+fold_within(struct tocsin *t, struct desk_tx *tx, const uint8_t thread[ID_LEN],
+    const struct tocsin_message *given, int64_t until, int64_t now,
+    struct tocsin_status **out)
 {
 	struct status *s = calloc(1, sizeof(*s));
 	enum tocsin_err err;
@@ -579,6 +600,7 @@ status_fold(struct tocsin *t, struct desk_tx *tx, const uint8_t thread[ID_LEN],
 	if (s == NULL)
 		return fail(TOCSIN_EINTERNAL, "no memory");
 	s->e.given = given;
+	s->e.until = until;
 	id_print(s->s.id, thread);
 	err = collect(t, tx, thread, &s->e);
 	if (err == TOCSIN_OK)
@@ -594,6 +616,21 @@ status_fold(struct tocsin *t, struct desk_tx *tx, const uint8_t thread[ID_LEN],
 		*out = &s->s;
 	}
 	return err;
+}
+
+enum tocsin_err
+status_fold(struct tocsin *t, struct desk_tx *tx, const uint8_t thread[ID_LEN],
+    const struct tocsin_message *given, int64_t now, struct tocsin_status **out)
+{
+	return fold_within(t, tx, thread, given, INT64_MAX, now, out);
+}
+
+enum tocsin_err
+status_fold_until(struct tocsin *t, struct desk_tx *tx,
+    const uint8_t thread[ID_LEN], const struct tocsin_message *given,
+    int64_t until, struct tocsin_status **out)
+{
+	return fold_within(t, tx, thread, given, until, 0, out);
 }
 
 bool
