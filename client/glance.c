@@ -209,6 +209,7 @@ put_for_rules(struct buf *b, const struct glance *g)
 
 	put_text(b, g->classification);
 	put_text(b, g->pap);
+	put_text(b, g->precedence);
 	put_texts(b, g->labels);
 	put_texts(b, g->sectors);
 	buf_u64(b, (uint64_t)g->occurred);
@@ -230,6 +231,7 @@ put_for_rules(struct buf *b, const struct glance *g)
 		put_text(b, g->record[i].message);
 		buf_u64(b, (uint64_t)g->record[i].time);
 		buf_u64(b, g->record[i].at);
+		buf_u8(b, g->record[i].claim);
 		buf_u64(b, (uint64_t)g->record[i].until);
 	}
 }
@@ -399,6 +401,7 @@ get_for_rules(struct get *g, struct glance *out)
 
 	out->classification = get_text(g);
 	out->pap = get_text(g);
+	out->precedence = get_text(g);
 	out->labels = get_texts(g);
 	out->sectors = get_texts(g);
 	out->occurred = get_time(g);
@@ -420,6 +423,7 @@ get_for_rules(struct get *g, struct glance *out)
 		out->record[i].message = get_word(g);
 		out->record[i].time = get_time(g);
 		out->record[i].at = rd_u64(&g->r);
+		out->record[i].claim = rd_u8(&g->r) != 0;
 		out->record[i].until = get_time(g);
 	}
 }
@@ -704,6 +708,7 @@ take_records(struct glance *g, struct arena *a, const struct folding *f)
 			.message = b.m->id,
 			.time = b.m->time,
 			.at = b.at,
+			.claim = b.in->action == NULL,
 			.until = b.in->action ? 0 : b.in->claim_until };
 		if (r[-1].member == NULL)
 			return false;
@@ -723,6 +728,18 @@ take_deadlines(struct glance *g, struct arena *a, const struct tocsin_status *s)
 	return g->deadline != NULL;
 }
 
+static void
+take_precedence(struct glance *g, const char *word)
+{
+	enum ticket_precedence is, was;
+
+	if (ticket_precedence_from(&is, span_of(word)) &&
+	    (g->precedence == NULL ||
+		(ticket_precedence_from(&was, span_of(g->precedence)) &&
+		    is < was)))
+		g->precedence = word;
+}
+
 static bool
 take_for_rules(struct glance *g, struct arena *a, const struct folding *f)
 {
@@ -730,9 +747,11 @@ take_for_rules(struct glance *g, struct arena *a, const struct folding *f)
 	size_t i;
 
 	g->turned = f->s->turned;
-	for (i = 0; status_behind(f->s, i, &b); i++)
+	for (i = 0; status_behind(f->s, i, &b); i++) {
 		if (f->m != NULL && b.m->number == f->m->number)
 			g->labels = b.labels;
+		take_precedence(g, b.m->precedence);
+	}
 	return take_content(g, a, f->in) && take_records(g, a, f) &&
 	       take_deadlines(g, a, f->s);
 }

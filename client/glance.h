@@ -35,7 +35,8 @@ struct glance_record {
 	const char *message;
 	int64_t time;
 	uint64_t at;   /* in our broker's log; 0: not there yet */
-	int64_t until; /* of a claim; 0: it is an action that was done */
+	bool claim;    /* else it is an action that was done */
+	int64_t until; /* of a claim */
 };
 
 /* Strings, and what *m points to, are in the arena that was given. */
@@ -55,6 +56,7 @@ struct glance {
 	/* For rules; each ends with NULL, or is NULL. */
 	const char *classification, *pap; /* "malicious-code:c2-server" */
 	const char *const *labels, *const *sectors;
+	const char *precedence; /* the highest that a message of it has */
 	int64_t occurred, detected, reported;
 	int64_t turned; /* when it was closed or reopened last; or 0 */
 	size_t ndeadline;

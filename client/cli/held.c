@@ -36,18 +36,46 @@ open_lock(struct cli *c, const char *reader, const char *what, int *out)
 	return 0;
 }
 
-int
-held_watch(struct held *h, struct cli *c, const char *reader)
+/* *taken: another has it. */
+static int
+take_watch(struct held *h, struct cli *c, const char *reader, bool *taken)
 {
 	int status = open_lock(c, reader, "lock", &h->watch);
 
-	if (status != 0)
+	*taken = false;
+	if (status != 0 || flock(h->watch, LOCK_EX | LOCK_NB) == 0)
 		return status;
-	if (flock(h->watch, LOCK_EX | LOCK_NB) == 0)
-		return 0;
-	if (errno != EWOULDBLOCK)
-		return cli_fail(TOCSIN_EINTERNAL, "the reader %s: %s", reader,
-		    strerror(errno));
+	*taken = errno == EWOULDBLOCK;
+	return *taken ? 0
+		      : cli_fail(TOCSIN_EINTERNAL, "the reader %s: %s", reader,
+			    strerror(errno));
+}
+
+int
+held_bot(struct held *h, struct cli *c, const char *name)
+{
+	char reader[80];
+	bool taken;
+	int status;
+
+	snprintf(reader, sizeof(reader), "bot.%s", name);
+	status = take_watch(h, c, reader, &taken);
+	if (status != 0 || !taken)
+		return status;
+	return cli_fail(TOCSIN_EBUSY,
+	    "another `tocsin bot` works by the rules %s in this home: end it, "
+	    "or give the rules another name",
+	    name);
+}
+
+int
+held_watch(struct held *h, struct cli *c, const char *reader)
+{
+	bool taken;
+	int status = take_watch(h, c, reader, &taken);
+
+	if (status != 0 || !taken)
+		return status;
 	return cli_fail(TOCSIN_EBUSY,
 	    "another `tocsin watch` goes on as the reader %s, and both would "
 	    "get the same messages: end it, or take another name with --reader",
@@ -109,6 +137,23 @@ left_running(const struct held *h)
 	    ticks == 0 || began(group) != ticks)
 		return 0;
 	return group;
+}
+
+bool
+held_free(struct held *h, struct cli *c, const char *name)
+{
+	if (h->run < 0 && open_lock(c, name, "run", &h->run) != 0)
+		return false;
+	return flock(h->run, LOCK_EX | LOCK_NB) == 0;
+}
+
+void
+held_end(const struct held *h)
+{
+	pid_t group = h->run >= 0 ? left_running(h) : 0;
+
+	if (group > 0)
+		kill(-group, SIGKILL);
 }
 
 static bool

@@ -28,6 +28,17 @@ extern const struct held held_none;
 /* For who prints: the first lock. 0, or a status and a sentence. */
 int held_watch(struct held *h, struct cli *c, const char *reader);
 
+/* The same for `tocsin bot`: of one name there is one in a home. */
+int held_bot(struct held *h, struct cli *c, const char *name);
+
+/*
+ * The second lock alone, for one of several programs at a time: false if what
+ * an earlier one has started under that name still has it, or it cannot be had.
+ * held_end() kills that.
+ */
+bool held_free(struct held *h, struct cli *c, const char *name);
+void held_end(const struct held *h);
+
 /*
  * For who runs commands: the second too. What an earlier tocsin left running
  * gets `seconds` to end, then its process group is killed; *stop ends the wait.

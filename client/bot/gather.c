@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: ISC */
+#include "client/bot/gather.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct row {
+	uint8_t thread[ID_LEN];
+	uint64_t stamp; /* what it was when its facts were made */
+	int64_t look;
+};
+
+/* Ascending by thread. */
+struct table {
+	struct row *row;
+	size_t n, room;
+};
+
+struct gather {
+	struct tocsin *t;
+	struct table now, next; /* next: while a pass makes it */
+	size_t at;		/* of now, how far a pass has come */
+	int64_t time;
+	bool failed;
+	gather_plan *plan;
+	void *arg;
+};
+
+/* ---- facts of a glance ---- */
+
+static size_t
+count(const char *const *list)
+{
+	size_t n = 0;
+
+	while (list != NULL && list[n] != NULL)
+		n++;
+	return n;
+}
+
+static struct span
+member_of(const char *device)
+{
+	return span_cut(span_of(device), 0, strcspn(device, "/"));
+}
+
+static void
+take_message(struct facts *f, const struct glance *g)
+{
+	const struct tocsin_message *m = g->m;
+
+	*f = (struct facts){ .id = m->thread,
+		.short_id = m->short_id,
+		.from = m->from,
+		.kind = m->kind,
+		.precedence = g->precedence ? g->precedence : m->precedence,
+		.tlp = m->tlp,
+		.exercise = m->exercise,
+		.severity = g->severity,
+		.classification = g->classification,
+		.pap = g->pap,
+		.outlook = g->outlook,
+		.subject = m->subject,
+		.label = g->labels,
+		.nlabel = count(g->labels),
+		.to = m->to,
+		.nto = count(m->to),
+		.sector = g->sectors,
+		.nsector = count(g->sectors),
+		.written = m->time,
+		.received = m->received,
+		.occurred = g->occurred,
+		.detected = g->detected,
+		.reported = g->reported,
+		.closed = g->closed,
+		.turned = g->turned,
+		.escalated = g->escalated };
+}
+
+static bool
+take_places(
+    struct facts *f, struct arena *a, const struct glance *g, struct span us)
+{
+	struct fact_place *p = arena_array(a, g->nplace + 1, sizeof(*p));
+	size_t i;
+
+	f->place = p;
+	for (i = 0; p != NULL && i < g->nplace; i++) {
+		const struct tocsin_place *from = &g->place[i].p;
+
+		if (from->recalled)
+			continue;
+		p[f->nplace++] = (struct fact_place){ .member = from->member,
+			.ours = span_is(us, from->member),
+			.rung = from->rung,
+			.since = from->since,
+			.asked = from->asked,
+			.asked_in = from->message,
+			.opened = g->place[i].opened,
+			.answered = from->rung >= TOCSIN_RUNG_ACCEPTED
+					? from->since
+					: 0,
+			.heard = from->heard,
+			.ackby = from->ackby,
+			.reason = from->reason };
+	}
+	return p != NULL;
+}
+
+static int
+by_log(const void *a, const void *b)
+{
+	const struct glance_record *const *x = a, *const *y = b;
+
+	return ((*x)->at > (*y)->at) - ((*x)->at < (*y)->at);
+}
+
+/* One that our broker does not have is nobody's yet. */
+static bool
+take_claims(struct facts *f, struct arena *a, const struct glance *g,
+    const char *device, struct span us)
+{
+	const struct glance_record **r =
+	    arena_array(a, g->nrecord + 1, sizeof(*r));
+	struct fact_claim *c = arena_array(a, g->nrecord + 1, sizeof(*c));
+	size_t i, n = 0;
+
+	if (r == NULL || c == NULL)
+		return false;
+	for (i = 0; i < g->nrecord; i++)
+		if (g->record[i].claim && g->record[i].at != 0 &&
+		    span_is(us, g->record[i].member))
+			r[n++] = &g->record[i];
+	if (n > 1)
+		qsort(r, n, sizeof(*r), by_log);
+	for (i = 0; i < n; i++)
+		c[i] = (struct fact_claim){ .id = r[i]->id,
+			.by = r[i]->by,
+			.until = strcmp(r[i]->by, device) == 0
+				     ? r[i]->until - CLAIM_SECONDS / 2
+				     : r[i]->until + CLAIM_GRACE };
+	f->claim = c;
+	f->nclaim = n;
+	return true;
+}
+
+static bool
+take_actions(
+    struct facts *f, struct arena *a, const struct glance *g, struct span us)
+{
+	struct fact_action *d = arena_array(a, g->nrecord + 1, sizeof(*d));
+	size_t i;
+
+	f->action = d;
+	for (i = 0; d != NULL && i < g->nrecord; i++)
+		if (!g->record[i].claim && span_is(us, g->record[i].member))
+			d[f->naction++] =
+			    (struct fact_action){ .id = g->record[i].id,
+				    .by = g->record[i].by,
+				    .time = g->record[i].time };
+	return d != NULL;
+}
+
+static bool
+take_deadlines(struct facts *f, struct arena *a, const struct glance *g)
+{
+	struct fact_deadline *d = arena_array(a, g->ndeadline + 1, sizeof(*d));
+	size_t i;
+
+	f->deadline = d;
+	f->ndeadline = g->ndeadline;
+	for (i = 0; d != NULL && i < g->ndeadline; i++)
+		d[i] = (struct fact_deadline){ .clock = g->deadline[i].clock,
+			.due = g->deadline[i].due,
+			.done = g->deadline[i].done };
+	return d != NULL;
+}
+
+bool
+gather_facts(struct facts *f, struct arena *a, const struct tocsin *t,
+    const struct glance *g)
+{
+	const char *device = tocsin_device(t);
+	struct span us = member_of(device);
+	char *member = arena_text(a, member_of(g->m->from));
+
+	take_message(f, g);
+	f->member = member;
+	f->mine = member != NULL && span_is(us, member);
+	return member != NULL && take_places(f, a, g, us) &&
+	       take_claims(f, a, g, device, us) && take_actions(f, a, g, us) &&
+	       take_deadlines(f, a, g);
+}
+
+/* ---- passes ---- */
+
+bool
+gather_new(struct gather **out, struct tocsin *t)
+{
+	struct gather *g = calloc(1, sizeof(*g));
+
+	if (g != NULL)
+		g->t = t;
+	*out = g;
+	return g != NULL;
+}
+
+void
+gather_free(struct gather *g)
+{
+	if (g == NULL)
+		return;
+	free(g->now.row);
+	free(g->next.row);
+	free(g);
+}
+
+static struct row *
+add(struct table *t, const uint8_t thread[ID_LEN])
+{
+	size_t room = t->room > 0 ? 2 * t->room : 64;
+	struct row *grown = t->row;
+
+	if (t->n == t->room) {
+		grown = realloc(grown, room * sizeof(*grown));
+		if (grown == NULL)
+			return NULL;
+		t->row = grown;
+		t->room = room;
+	}
+	memcpy(grown[t->n].thread, thread, ID_LEN);
+	return &grown[t->n++];
+}
+
+static int
+by_thread(const void *a, const void *b)
+{
+	return memcmp(((const struct row *)a)->thread,
+	    ((const struct row *)b)->thread, ID_LEN);
+}
+
+static struct row *
+find(const struct table *t, const uint8_t thread[ID_LEN])
+{
+	struct row key;
+
+	memcpy(key.thread, thread, ID_LEN);
+	return t->n > 0 ? bsearch(&key, t->row, t->n, sizeof(key), by_thread)
+			: NULL;
+}
+
+/* Threads come in order, so the old row is the next one, or there is none. */
+static bool
+wants(void *arg, const uint8_t thread[ID_LEN], uint64_t stamp)
+{
+	struct gather *g = arg;
+	struct row *r = add(&g->next, thread), *old;
+
+	if (r == NULL) {
+		g->failed = true;
+		return false;
+	}
+	while (g->at < g->now.n &&
+	       memcmp(g->now.row[g->at].thread, thread, ID_LEN) < 0)
+		g->at++;
+	old = g->at < g->now.n ? &g->now.row[g->at] : NULL;
+	r->stamp = stamp;
+	r->look = GATHER_NEVER;
+	if (old == NULL || memcmp(old->thread, thread, ID_LEN) != 0 ||
+	    old->stamp != stamp || old->look <= g->time)
+		return true;
+	r->look = old->look;
+	return false;
+}
+
+static bool
+take(void *arg, const uint8_t thread[ID_LEN], const struct glance *glance)
+{
+	struct gather *g = arg;
+	struct row *r = find(&g->next, thread);
+	struct arena a = { 0 };
+	struct facts f;
+	bool good = gather_facts(&f, &a, g->t, glance);
+
+	if (good && r != NULL)
+		r->look = g->plan(g->arg, &f);
+	arena_release(&a);
+	return good;
+}
+
+enum tocsin_err
+gather_pass(struct gather *g, int64_t now, gather_plan *plan, void *arg)
+{
+	const struct glance_each each = { g, wants, take };
+	struct table old;
+	enum tocsin_err err;
+
+	g->at = 0;
+	g->time = now;
+	g->plan = plan;
+	g->arg = arg;
+	g->next.n = 0;
+	g->failed = false;
+	err = glances_each(g->t, &each);
+	if (err == TOCSIN_OK && g->failed)
+		err = fail(TOCSIN_EINTERNAL, "no memory");
+	if (err != TOCSIN_OK)
+		return err;
+	old = g->now;
+	g->now = g->next;
+	g->next = old;
+	return TOCSIN_OK;
+}
+
+int64_t
+gather_next(const struct gather *g)
+{
+	int64_t next = GATHER_NEVER;
+	size_t i;
+
+	for (i = 0; i < g->now.n; i++)
+		if (g->now.row[i].look < next)
+			next = g->now.row[i].look;
+	return next;
+}
+
+void
+gather_later(struct gather *g, const char *id, int64_t at)
+{
+	uint8_t thread[ID_LEN];
+	struct row *r;
+
+	if (!id_parse(span_of(id), thread))
+		return;
+	r = find(&g->now, thread);
+	if (r != NULL && at < r->look)
+		r->look = at;
+}
+
+size_t
+gather_threads(const struct gather *g)
+{
+	return g->now.n;
+}
+
+/* ---- one ---- */
+
+enum tocsin_err
+gather_one(struct gathered *out, struct tocsin *t, const uint8_t thread[32],
+    int64_t until)
+{
+	enum tocsin_err err;
+
+	*out = (struct gathered){ 0 };
+	err = glance_at(t, thread, until, &out->glances);
+	if (err == TOCSIN_OK &&
+	    !gather_facts(&out->f, &out->arena, t, out->glances.glance))
+		err = fail(TOCSIN_EINTERNAL, "no memory");
+	return err;
+}
+
+void
+gathered_release(struct gathered *g)
+{
+	arena_release(&g->arena);
+	glances_release(&g->glances);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * gather.h - the facts of a desk's tickets, for rules
+ *
+ * A pass goes over all threads and makes facts of those that have changed since
+ * the last one, and of those whose time has come; the others cost the look at a
+ * number. For each it asks plan(), which says when it wants to be asked again.
+ * What is remembered between passes is that time and the number, 56 bytes for
+ * each thread, so a desk of 10,000 tickets is watched with little memory.
+ *
+ * The facts are those of glance.h, which opens each message once and remembers
+ * it sealed.
+ */
+#ifndef TOCSIN_CLIENT_BOT_GATHER_H
+#define TOCSIN_CLIENT_BOT_GATHER_H
+
+#include "client/arena.h"
+#include "client/bot/facts.h"
+#include "client/glance.h"
+
+#define CLAIM_SECONDS 120 /* of a claim; PROTOCOL.md 8.12 */
+#define CLAIM_GRACE 30	  /* after it, for others' clocks */
+#define GATHER_NEVER INT64_MAX
+
+/*
+ * The facts of a glance; strings are the glance's, arrays the arena's. Claims
+ * are those that stand in our broker's log, in its order: ours as long as we
+ * may act on them, others' with the grace. False: no memory.
+ */
+MUST_USE bool gather_facts(struct facts *out, struct arena *a,
+    const struct tocsin *t, const struct glance *g);
+
+struct gather;
+
+/* False: no memory. */
+MUST_USE bool gather_new(struct gather **out, struct tocsin *t);
+void gather_free(struct gather *g); /* NULL is ok */
+
+/*
+ * When to be asked again if nothing changes, GATHER_NEVER for never. It may not
+ * use the desk: a snapshot is held.
+ */
+typedef int64_t gather_plan(void *arg, const struct facts *f);
+
+/* plan() of each thread that has changed, or whose time is not after `now`. */
+enum tocsin_err MUST_USE gather_pass(
+    struct gather *g, int64_t now, gather_plan *plan, void *arg);
+
+/* The first time that some thread waits for; or GATHER_NEVER. */
+int64_t gather_next(const struct gather *g);
+
+/* That thread is looked at in the next pass after `at`, whatever plan() said.
+ */
+void gather_later(struct gather *g, const char *id, int64_t at);
+
+size_t gather_threads(const struct gather *g);
+
+/* One thread, as it was at a time; what it points to dies with it. */
+struct gathered {
+	struct facts f;
+	struct glances glances;
+	struct arena arena;
+};
+enum tocsin_err MUST_USE gather_one(struct gathered *out, struct tocsin *t,
+    const uint8_t thread[32], int64_t until);
+void gathered_release(struct gathered *g);
+
+#endif
