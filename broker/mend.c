@@ -7,6 +7,7 @@
 #include "broker/item.h"
 #include "broker/log.h"
 #include "broker/pull.h"
+#include "broker/recall.h"
 #include "broker/relay.h"
 #include "broker/value.h"
 #include "crypto/msg.h"
@@ -225,16 +226,40 @@ struct patch {
 	char member[MEMBER_MAX + 1];
 };
 
+/* A peer that has not obeyed a recall brings nothing back. */
+static enum tocsin_err
+patch_recalled(struct patch *p, struct batch *batch, bool *gone)
+{
+	struct ticket *t;
+	struct note n;
+	enum tocsin_err err;
+
+	*gone = false;
+	if (p->e.kind != STORE_TICKET)
+		return TOCSIN_OK;
+	t = malloc(sizeof(*t));
+	if (!t)
+		return TOCSIN_EBUSY;
+	err = ticket_parse(t, &n, p->e.note);
+	if (!err && t->kind != TICKET_RECALL)
+		err = recall_mended(batch, &p->e, t, gone);
+	free(t);
+	return err;
+}
+
 static enum tocsin_err
 patch_apply(struct job *job, struct batch *batch)
 {
 	struct patch *p = (struct patch *)job;
-
+	bool gone = false;
 	enum tocsin_err err;
 
 	p->e.time = batch->now;
 	err = store_mend(batch->tx, &p->e);
-	if (!err && p->e.via.n == 0) /* peers passed over what was damaged */
+	if (!err)
+		err = patch_recalled(p, batch, &gone);
+	/* Peers passed over what was damaged. */
+	if (!err && !gone && p->e.via.n == 0)
 		err = intake_send_again(batch, p->e.seq, (struct span){ 0 });
 	return err;
 }

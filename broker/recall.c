@@ -352,6 +352,48 @@ recall_arrived(
 	return err ? err : tell_parts(batch, t, known->parts);
 }
 
+/* Only noted yet: it is done now. The recall itself may be gone. */
+static enum tocsin_err
+obey_noted(struct batch *batch, const struct store_entry *e,
+    const struct ticket *t, const struct recalled *noted)
+{
+	struct ticket *r = calloc(1, sizeof(*r));
+	enum tocsin_err err;
+
+	if (!r)
+		return TOCSIN_EBUSY;
+	r->from = t->from;
+	err = noted->whole ? drop_all(batch, e, r, t)
+			   : drop_parts(batch, t, noted->parts);
+	if (!err)
+		err = settle(batch, t, noted);
+	if (!err)
+		say_erased(t, e->seq,
+		    noted->whole ? (unsigned)t->npart : count(noted->parts));
+	free(r);
+	return err;
+}
+
+enum tocsin_err
+recall_mended(struct batch *batch, const struct store_entry *e,
+    const struct ticket *t, bool *gone)
+{
+	struct recalled noted;
+	struct span value;
+	enum tocsin_err err = recall_of(&noted, batch->view, t);
+
+	*gone = !err && noted.whole;
+	if (err || (!noted.whole && noted.parts == 0))
+		return err;
+	err = load(&value, batch->view, t->from, t->id);
+	if (err)
+		return err;
+	if (value.p[0] == PENDING)
+		return obey_noted(batch, e, t, &noted);
+	/* What it cost was given back, and its parts went, at the time. */
+	return noted.whole ? store_erase(batch->tx, e->seq) : TOCSIN_OK;
+}
+
 /* ---- after a repair ---- */
 
 /* Of what was erased it is not known any more why: it is gone either way. */

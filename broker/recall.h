@@ -51,6 +51,14 @@ MUST_USE enum tocsin_err recall_obey(
 MUST_USE enum tocsin_err recall_arrived(
     struct batch *batch, const struct ticket *t, const struct recalled *known);
 
+/*
+ * A damaged entry is whole again (mend.h). While it was damaged a recall of it
+ * could only be noted, and one that was obeyed before is not undone by what a
+ * peer still had. `e` and `t` are not in the map; *gone: it is erased again.
+ */
+MUST_USE enum tocsin_err recall_mended(struct batch *batch,
+    const struct store_entry *e, const struct ticket *t, bool *gone);
+
 /* For repair.h: what a recall of the log left behind in values. */
 MUST_USE enum tocsin_err recall_again(
     struct batch *batch, const struct ticket *r);

@@ -9,10 +9,14 @@
 #include "tests/lib/rig.h"
 #include "tests/lib/tap.h"
 
+#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define PARTS 3
 
@@ -247,6 +251,113 @@ test_whole(void)
 	fx_ticket_release(&t);
 	fx_ticket_release(&r);
 	fx_ticket_release(&again);
+}
+
+/* ---- damaged when it was recalled ---- */
+
+/* A bit of the body in the file of the store, in each copy of its page. */
+static void
+damage(const struct fx_ticket *t)
+{
+	const uint8_t *what = t->body.p + 200;
+	uint8_t *map, *at;
+	char path[512];
+	struct stat st;
+	size_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/store/log.mdb", rig_dir("my"));
+	fd = open(path, O_RDWR);
+	if (fd < 0 || fstat(fd, &st) != 0)
+		abort();
+	n = (size_t)st.st_size;
+	map = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		abort();
+	while ((at = memmem(map, n, what, 64)) != NULL)
+		*at ^= 1;
+	munmap(map, n);
+	close(fd);
+}
+
+/* As mend.c puts an entry back that a peer still had. */
+struct patch {
+	struct job job;
+	struct store_entry e;
+	bool gone;
+};
+
+static enum tocsin_err
+put_back(struct job *job, struct batch *batch)
+{
+	struct patch *p = (struct patch *)job;
+	struct ticket *t = xmalloc(sizeof(*t));
+	struct note n;
+	enum tocsin_err err = ticket_parse(t, &n, p->e.note);
+
+	p->e.time = batch->now;
+	p->e.member = t->from;
+	if (!err)
+		err = store_mend(batch->tx, &p->e);
+	if (!err)
+		err = recall_mended(batch, &p->e, t, &p->gone);
+	free(t);
+	return err;
+}
+
+static bool
+mend(const struct fx_ticket *t)
+{
+	struct patch p = { .job = { .posts = 1, .apply = put_back },
+		.e = { .kind = STORE_TICKET,
+		    .note = buf_span(&t->note),
+		    .body = buf_span(&t->body) } };
+	struct store_rx *rx;
+
+	memcpy(p.e.id, t->id, ID_LEN);
+	if (store_read(my->store, &rx) != TOCSIN_OK ||
+	    store_find(rx, t->id, &p.e.seq) != TOCSIN_OK)
+		abort();
+	store_read_end(rx);
+	if (writer_call(my->writer, &p.job) != TOCSIN_OK)
+		abort();
+	return p.gone;
+}
+
+static void
+test_damaged(void)
+{
+	const struct draft d = {
+		.kind = TICKET_REPORT, .part = { 60, 61 }, .npart = 2
+	};
+	const struct draft plain = { .kind = TICKET_REPORT };
+	struct fx_ticket t, r, other;
+
+	write_one(&t, &d);
+	ok(post(&t) == TOCSIN_OK && put(60) == TOCSIN_OK,
+	    "a ticket with an attachment is here");
+	damage(&t);
+	write_recall(&r, t.id, NULL);
+	is_int(post(&r), TOCSIN_OK, "it is recalled while it is damaged");
+	ok(get_body(&t) != TOCSIN_OK, "it is not to be had");
+	is_int((long long)told(&t, RECEIPT_ERASED, NULL), 0,
+	    "that it is erased is not said yet");
+	ok(mend(&t), "what a peer still had is erased when it comes back");
+	is_int(get_body(&t), TOCSIN_ERECALLED, "its body is: recalled");
+	ok(!part_here(60) && put(61) == TOCSIN_ERECALLED,
+	    "and its attachments are gone");
+	is_int(
+	    (long long)told(&t, RECEIPT_ERASED, NULL), 1, "which is said now");
+
+	write_one(&other, &plain);
+	is_int(post(&other), TOCSIN_OK, "another one");
+	damage(&other);
+	ok(get_body(&other) != TOCSIN_OK && !mend(&other) &&
+		get_body(&other) == TOCSIN_OK,
+	    "that nobody recalled comes back and stays");
+	fx_ticket_release(&t);
+	fx_ticket_release(&r);
+	fx_ticket_release(&other);
 }
 
 static void
@@ -678,6 +789,7 @@ main(void)
 	desk_open(&desk, &fed, "my", "mycert@my/desk1");
 	enrol(fincert);
 	test_whole();
+	test_damaged();
 	test_late();
 	test_part();
 	test_late_part();
