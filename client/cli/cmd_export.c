@@ -194,7 +194,11 @@ static int export(struct exporting *e, struct tocsin *t)
 	e->member = t->parts.keys->member;
 	if (err != TOCSIN_OK)
 		return cli_error(t, err);
-	status = take_messages(e, l);
+	status = l->n > 0 && l->message[0]->refused == TOCSIN_ERECALLED
+		     ? cli_fail(TOCSIN_ERECALLED,
+			   "its sender has taken the ticket back; no other "
+			   "tool should have it any more")
+		     : take_messages(e, l);
 	if (status == 0 && e->out.n == 0)
 		status = cli_fail(TOCSIN_ENOTFOUND,
 		    "nothing of that ticket is here and opened");
