@@ -3,6 +3,7 @@
 
 #include "broker/broker.h"
 #include "broker/clock.h"
+#include "broker/in_judge.h"
 #include "broker/intake.h"
 #include "broker/item.h"
 #include "broker/log.h"
@@ -24,13 +25,32 @@
 #define AGAIN_MS 30000 /* until it is asked for again in vain */
 #define CALL_MS 5000
 #define ITEM_MAX (4 * 1024 * 1024)
+#define TURN_MS 10000 /* of one peer, until others are asked */
+#define TRIES 5	      /* of an id that makes us, or the peer, fail */
+#define PAGES_MAX ((uint64_t)1 << 20) /* of ids that a peer may list */
 
-/* What peers were asked for in vain: a part, or an entry as entry_key(). */
-#define TRIALS (2 * STORE_DAMAGED_MAX)
+/*
+ * What peers were asked for in vain: a part, or an entry as entry_key(). Or a
+ * peer, as peer_key(), that let us wait.
+ */
+#define TRIALS (3 * STORE_DAMAGED_MAX)
 struct trial {
 	uint8_t key[32];
 	int64_t again; /* ms */
 	bool lost;     /* each of them has said that it is not there */
+};
+
+/* How far a peer's list was gone through in this life of the store. */
+struct listing {
+	struct listing *next;
+	char peer[LABEL_MAX + 1];
+	uint64_t pages, after;
+	struct buf ids; /* of the last page; from `at` on they are to be done */
+	size_t at;
+	bool all; /* of the ids; then come the parts */
+	struct parts_at parts;
+	unsigned tries; /* of the id at `at` */
+	uint64_t had, taken, refused;
 };
 
 struct mend {
@@ -38,6 +58,7 @@ struct mend {
 	pthread_t thread;
 	bool running;
 	uint64_t lives; /* how often the store was restored or repaired */
+	struct listing *listings;
 
 	pthread_mutex_t lock; /* what follows */
 	pthread_cond_t wake;
@@ -138,7 +159,22 @@ begin(struct way *w, struct span request, struct buf *answer)
 	return err;
 }
 
-/* A request and the fields of its answer, which alias *plain. */
+bool
+way_over(const struct way *w)
+{
+	return mend_stopping(w->m) || (w->until > 0 && clock_ms() >= w->until);
+}
+
+bool
+way_failed(enum tocsin_err err)
+{
+	return err == TOCSIN_ETIMEOUT || in_ours(err);
+}
+
+/*
+ * A request and the fields of its answer, which alias *plain. What fails before
+ * the link has opened that answer is no word of the peer's.
+ */
 static enum tocsin_err
 way_ask(struct way *w, const struct buf *request, struct buf *plain,
     struct span *fields)
@@ -159,10 +195,12 @@ way_ask(struct way *w, const struct buf *request, struct buf *plain,
 	if (!err)
 		err = link_answer(
 		    &w->link, number, buf_span(&answer), plain, &retry_ms);
-	if (err)
+	if (err) {
 		w->open = false;
-	if (!err)
+		err = way_failed(err) ? err : TOCSIN_EUNAVAILABLE;
+	} else {
 		err = msg_reply_decode(&reply, buf_span(plain));
+	}
 	if (!err)
 		err = reply.code;
 	if (!err)
@@ -191,6 +229,15 @@ way_range(struct way *w, const struct msg_get *m, struct buf *plain,
 	return err;
 }
 
+/* All that was asked for, or up to the end. */
+static size_t
+full_range(const struct msg_get *m, const struct msg_range *r)
+{
+	uint64_t left = r->total > m->offset ? r->total - m->offset : 0;
+
+	return left < m->max ? (size_t)left : m->max;
+}
+
 /* A whole entry: its kind, and the bytes of an item. */
 static enum tocsin_err
 fetch(struct way *w, const uint8_t id[32], struct buf *out)
@@ -206,7 +253,9 @@ fetch(struct way *w, const uint8_t id[32], struct buf *out)
 
 		m.offset = out->n;
 		err = way_range(w, &m, &plain, &range);
-		if (!err && range.bytes.n == 0)
+		if (!err && range.total > ITEM_MAX)
+			err = TOCSIN_ETOOLARGE;
+		if (!err && range.bytes.n != full_range(&m, &range))
 			err = TOCSIN_EMALFORMED;
 		if (!err)
 			buf_add(out, range.bytes);
@@ -418,34 +467,6 @@ mend_stopping(struct mend *m)
 	return stop;
 }
 
-/* What is damaged, and how one peer is asked for it. */
-struct lost {
-	uint8_t key[32];
-	uint64_t seq; /* 0: the part with this hash */
-	uint8_t id[32];
-};
-
-static enum tocsin_err
-mend_at_peers(struct mend *m, struct trust *t, const struct lost *l)
-{
-	const struct roster *r = trust_roster(t);
-	enum tocsin_err all = TOCSIN_ENOTFOUND, err = all;
-	size_t i;
-
-	for (i = 0; i < r->nbroker && err && !mend_stopping(m); i++) {
-		struct way w = { m, m->b, t, .peer = &r->broker[i] };
-
-		if (!can_ask(m->b, r, w.peer))
-			continue;
-		err = l->seq > 0 ? mend_one(&w, l->seq, l->id)
-				 : part_mend(&w, l->key);
-		link_wipe(&w.link);
-		if (err != TOCSIN_ENOTFOUND)
-			all = err;
-	}
-	return err ? all : TOCSIN_OK;
-}
-
 /* ---- what was tried ---- */
 
 static void
@@ -453,6 +474,13 @@ entry_key(uint8_t key[32], uint64_t seq)
 {
 	memset(key, 0, 32);
 	memcpy(key, &seq, sizeof(seq));
+}
+
+static void
+peer_key(uint8_t key[32], const char *peer)
+{
+	crypto_generichash(
+	    key, 32, (const uint8_t *)peer, strlen(peer), NULL, 0);
 }
 
 /* Under the lock; NULL: it was not tried, or, with `add`, there is no room. */
@@ -533,6 +561,50 @@ mend_is_lost(struct mend *m, uint64_t seq)
 }
 
 /* ---- what is damaged ---- */
+
+/* What is damaged, and how one peer is asked for it. */
+struct lost {
+	uint8_t key[32];
+	uint64_t seq; /* 0: the part with this hash */
+	uint8_t id[32];
+};
+
+/* Who lets us wait is not asked for all the others as well. */
+static enum tocsin_err
+ask_peer(struct way *w, const struct lost *l)
+{
+	int64_t began = clock_ms();
+	uint8_t key[32];
+	enum tocsin_err err;
+
+	peer_key(key, w->peer->name);
+	if (!is_due(w->m, key))
+		return TOCSIN_ETIMEOUT;
+	err = l->seq > 0 ? mend_one(w, l->seq, l->id) : part_mend(w, l->key);
+	link_wipe(&w->link);
+	if (err && clock_ms() - began >= CALL_MS)
+		tried(w->m, key, false);
+	return err;
+}
+
+static enum tocsin_err
+mend_at_peers(struct mend *m, struct trust *t, const struct lost *l)
+{
+	const struct roster *r = trust_roster(t);
+	enum tocsin_err all = TOCSIN_ENOTFOUND, err = all;
+	size_t i;
+
+	for (i = 0; i < r->nbroker && err && !mend_stopping(m); i++) {
+		struct way w = { m, m->b, t, .peer = &r->broker[i] };
+
+		if (!can_ask(m->b, r, w.peer))
+			continue;
+		err = ask_peer(&w, l);
+		if (err != TOCSIN_ENOTFOUND)
+			all = err;
+	}
+	return err ? all : TOCSIN_OK;
+}
 
 static enum tocsin_err
 mend_lost(struct mend *m, struct trust *t, struct lost *l)
@@ -680,13 +752,17 @@ take_in(struct way *w, struct span bytes)
 	return err;
 }
 
-struct tally {
-	uint64_t had, taken, refused;
-	uint64_t parts; /* that are whole since */
-};
+/* It was not the entry. */
+static bool
+passes(enum tocsin_err err)
+{
+	return err == TOCSIN_EUNAVAILABLE || err == TOCSIN_ENOSPACE ||
+	       err == TOCSIN_EROSTEREXPIRED;
+}
 
+/* What failed for us, our disk being full for example, is tried again. */
 static enum tocsin_err
-pull_one(struct way *w, const uint8_t id[32], struct tally *n)
+pull_one(struct way *w, const uint8_t id[32], struct listing *l)
 {
 	struct buf bytes = { 0 };
 	struct store_rx *rx = NULL;
@@ -698,35 +774,64 @@ pull_one(struct way *w, const uint8_t id[32], struct tally *n)
 	err = store_find(rx, id, &seq);
 	store_read_end(rx);
 	if (err != TOCSIN_ENOTFOUND) {
-		n->had++;
+		l->had++;
 		return TOCSIN_OK;
 	}
 	err = fetch(w, id, &bytes);
-	if (!err && take_in(w, buf_span(&bytes)) == TOCSIN_OK)
-		n->taken++;
-	else if (!err || err == TOCSIN_ENOTFOUND)
-		n->refused++;
+	if (!err)
+		err = take_in(w, buf_span(&bytes));
 	buf_release(&bytes);
-	return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
+	if (way_failed(err) && (passes(err) || ++l->tries < TRIES))
+		return err;
+	l->tries = 0;
+	l->taken += !err;
+	l->refused += err != TOCSIN_OK;
+	return TOCSIN_OK;
 }
 
+/* Places in its log only grow. */
 static enum tocsin_err
-pull_page(struct way *w, uint64_t *after, struct tally *n)
+next_page(struct way *w, struct listing *l)
 {
 	struct buf request = { 0 }, plain = { 0 };
 	struct span fields, ids;
+	uint64_t next = 0;
 	enum tocsin_err err;
 
 	buf_u8(&request, MSG_ENTRY_LIST);
-	buf_u64(&request, *after);
+	buf_u64(&request, l->after);
 	err = way_ask(w, &request, &plain, &fields);
 	if (!err)
-		err = msg_ids_decode(after, &ids, fields);
-	for (; !err && ids.n > 0 && !mend_stopping(w->m);
-	     ids = span_cut(ids, 32, ids.n))
-		err = pull_one(w, ids.p, n);
+		err = msg_ids_decode(&next, &ids, fields);
+	if (!err && next > 0 && (next <= l->after || l->pages == PAGES_MAX))
+		err = TOCSIN_EMALFORMED;
+	buf_cut(&l->ids, 0);
+	l->at = 0;
+	if (!err) {
+		buf_add(&l->ids, ids);
+		err = buf_ok(&l->ids) ? TOCSIN_OK : TOCSIN_EBUSY;
+	}
+	if (!err) {
+		l->after = next;
+		l->pages++;
+		l->all = next == 0;
+	}
 	buf_release(&request);
 	buf_release(&plain);
+	return err;
+}
+
+/* OK: there may be more. NOTFOUND: that was all. */
+static enum tocsin_err
+next_id(struct way *w, struct listing *l)
+{
+	enum tocsin_err err;
+
+	if (l->at == l->ids.n)
+		return l->all ? TOCSIN_ENOTFOUND : next_page(w, l);
+	err = pull_one(w, l->ids.p + l->at, l);
+	if (!err)
+		l->at += 32;
 	return err;
 }
 
@@ -744,26 +849,71 @@ pulled_apply(struct job *job, struct batch *batch)
 	    batch->tx, batch->b->mend->lives, "pulled/%s", p->peer);
 }
 
+static struct listing *
+listing_of(struct mend *m, const char *peer)
+{
+	struct listing *l;
+
+	for (l = m->listings; l; l = l->next)
+		if (strcmp(l->peer, peer) == 0)
+			return l;
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return NULL;
+	memcpy(l->peer, peer, strlen(peer));
+	l->next = m->listings;
+	m->listings = l;
+	return l;
+}
+
+static void
+listing_free(struct mend *m, struct listing *l)
+{
+	struct listing **at = &m->listings;
+
+	while (*at != l)
+		at = &(*at)->next;
+	*at = l->next;
+	buf_release(&l->ids);
+	free(l);
+}
+
+static void
+say_pulled(const struct listing *l, enum tocsin_err err)
+{
+	log_event(LOG_INFO, "restore-pulled", LOG_Z("peer", l->peer),
+	    LOG_U("had", l->had), LOG_U("taken", l->taken),
+	    LOG_U("refused", l->refused), LOG_U("parts", l->parts.completed),
+	    LOG_ERR(err), LOG_END);
+}
+
+/*
+ * One turn; BUSY: it has brought nothing. A list that does not parse is over:
+ * what is listed behind it would be listed so each time.
+ */
 static enum tocsin_err
 pull(struct way *w)
 {
 	struct pulled done = { .job = { .weight = 64, .apply = pulled_apply },
 		.peer = w->peer->name };
-	struct tally n = { 0 };
-	uint64_t after = 0;
-	enum tocsin_err err;
+	struct listing *l = listing_of(w->m, w->peer->name);
+	uint64_t taken = l ? l->taken : 0;
+	enum tocsin_err err = TOCSIN_OK;
 
-	do
-		err = pull_page(w, &after, &n);
-	while (!err && after > 0 && !mend_stopping(w->m));
+	if (!l)
+		return TOCSIN_EBUSY;
+	w->until = clock_ms() + TURN_MS;
+	while (!err && !way_over(w))
+		err = next_id(w, l);
+	if (err && !way_failed(err) && !way_over(w))
+		err = parts_complete(w, &l->parts);
+	if (way_over(w))
+		return l->taken > taken ? TOCSIN_OK : TOCSIN_EBUSY;
 	if (!err)
-		err = parts_complete(w, &n.parts);
-	if (!err && !mend_stopping(w->m))
 		err = writer_call(w->b->writer, &done.job);
-	log_event(LOG_INFO, "restore-pulled", LOG_Z("peer", w->peer->name),
-	    LOG_U("had", n.had), LOG_U("taken", n.taken),
-	    LOG_U("refused", n.refused), LOG_U("parts", n.parts), LOG_ERR(err),
-	    LOG_END);
+	say_pulled(l, err);
+	if (!err)
+		listing_free(w->m, l);
 	return err;
 }
 
@@ -893,6 +1043,8 @@ mend_free(struct mend *m)
 		return;
 	if (m->running)
 		mend_stop(m);
+	while (m->listings)
+		listing_free(m, m->listings);
 	buf_release(&m->answer);
 	pthread_cond_destroy(&m->wake);
 	pthread_mutex_destroy(&m->lock);

@@ -19,7 +19,15 @@ struct way {
 	const struct roster_broker *peer;
 	struct link link;
 	bool open;
+	int64_t until; /* the end of its turn, ms; 0: it has no end */
 };
+
+/*
+ * Whether to stop here, and whether it says nothing about what was asked for:
+ * then it is asked for again. Else it is the peer's word.
+ */
+bool way_over(const struct way *w);
+bool way_failed(enum tocsin_err err);
 
 /* A range of an entry, or of a part that it names; `bytes` alias *plain. */
 struct msg_get;
@@ -37,8 +45,13 @@ MUST_USE enum tocsin_err part_mend(struct way *w, const uint8_t hash[32]);
 
 /*
  * Add to each part that is not whole, and that some entry names, what the peer
- * has more of it; how many were completed.
+ * has more of it, beginning behind where the last turn ended.
  */
-MUST_USE enum tocsin_err parts_complete(struct way *w, uint64_t *completed);
+struct parts_at {
+	bool begun;
+	uint8_t hash[32];   /* the last that is done with */
+	uint64_t completed; /* how many are whole since */
+};
+MUST_USE enum tocsin_err parts_complete(struct way *w, struct parts_at *at);
 
 #endif

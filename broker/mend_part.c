@@ -294,8 +294,9 @@ more_apply(struct job *job, struct batch *batch)
 		   : err;
 }
 
+/* Less than was asked for is all that there is: *last. */
 static enum tocsin_err
-add_more(struct fix *f)
+add_more(struct fix *f, bool *last)
 {
 	struct more m = { .f = f, .job = { .apply = more_apply } };
 	struct buf plain = { 0 };
@@ -303,6 +304,7 @@ add_more(struct fix *f)
 
 	err = range_there(f, f->part.have, MSG_RANGE_MAX, &plain, &m.bytes);
 	m.job.weight = m.bytes.n;
+	*last = m.bytes.n < MSG_RANGE_MAX;
 	if (!err)
 		err = writer_call(f->w->b->writer, &m.job);
 	buf_release(&plain);
@@ -314,10 +316,13 @@ static enum tocsin_err
 part_complete(struct way *w, const uint8_t hash[32])
 {
 	struct fix f;
+	bool last = false;
 	enum tocsin_err err = fix_begin(&f, w, hash);
 
 	while (!err && !f.part.complete) {
-		err = mend_stopping(w->m) ? TOCSIN_EUNAVAILABLE : add_more(&f);
+		if (last)
+			return TOCSIN_ENOTFOUND;
+		err = way_over(w) ? TOCSIN_EUNAVAILABLE : add_more(&f, &last);
 		if (!err)
 			err = fix_begin(&f, w, hash);
 	}
@@ -342,23 +347,19 @@ lacking(struct way *w, const uint8_t *after, uint8_t hash[32])
 }
 
 /* One that the peer has not got, or has otherwise, does not hold up others. */
-static bool
-is_of_part(enum tocsin_err err)
-{
-	return err == TOCSIN_ENOTFOUND || err == TOCSIN_EBODYMISMATCH;
-}
-
 enum tocsin_err
-parts_complete(struct way *w, uint64_t *completed)
+parts_complete(struct way *w, struct parts_at *at)
 {
 	uint8_t hash[32];
-	enum tocsin_err err = lacking(w, NULL, hash);
+	enum tocsin_err err;
 
-	while (!err) {
+	while (!(err = lacking(w, at->begun ? at->hash : NULL, hash))) {
 		err = part_complete(w, hash);
-		*completed += !err;
-		if (!err || is_of_part(err))
-			err = lacking(w, hash, hash);
+		if (way_failed(err))
+			return err;
+		at->completed += !err;
+		at->begun = true;
+		memcpy(at->hash, hash, sizeof(at->hash));
 	}
 	return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
 }

@@ -129,9 +129,15 @@ ended()
 		2>/dev/null || gone "$(fed_pid "$subject")"
 }
 
+# One that is ended before it is ready dies of the signal, and tells nothing.
+ready()
+{
+	has "$fed/err" event=ready || answers "$subject"
+}
+
 worked_or_ended()
 {
-	worked || ended
+	{ worked && ready; } || ended
 }
 
 # What the one before had still under way has been written down: it would be

@@ -64,7 +64,7 @@ static struct {
 	} wait[WAITS];
 	unsigned nwait;
 
-	unsigned long opens, haves, rosters, items, frames, leaks;
+	unsigned long opens, haves, rosters, items, frames, leaks, lists, gets;
 	uint64_t bytes;
 	bool wrong;
 } me = { .link = { .fd = -1 } };
@@ -616,6 +616,58 @@ judge_rosters(void)
 	expect("and-not-for-ever", me.rosters <= 2 * me.opens);
 }
 
+/* ---- kinds: what it has, for who lost it ---- */
+
+/* Another page behind each, of what nobody has. */
+static void
+give_list(const struct rawpull_call *c, struct span body)
+{
+	struct rd r = rd_init(body);
+	uint64_t after = rd_u64(&r);
+	struct buf fields = { 0 };
+
+	buf_u64(&fields, after + 1);
+	randombytes_buf(buf_grow(&fields, 1024 * 32), 1024 * 32);
+	answer(c, &fields);
+	buf_release(&fields);
+	if (me.lists++ == 0)
+		puts("a list is asked for");
+}
+
+/* It is not there; or a byte at a time, of much; or any bytes. */
+static void
+give_entry(const struct rawpull_call *c)
+{
+	static const size_t size[] = { 1, 1, MSG_RANGE_MAX };
+	static const uint64_t total[] = { UINT64_C(1) << 40, 3u << 20,
+		MSG_RANGE_MAX };
+	static uint8_t junk[MSG_RANGE_MAX];
+	unsigned n = me.gets++ % 4;
+	struct msg_range m = { 0 };
+	struct buf fields = { 0 };
+
+	if (n == 3) {
+		refuse(c, TOCSIN_ENOTFOUND);
+		return;
+	}
+	randombytes_buf(junk, sizeof(junk));
+	m.total = m.have = total[n];
+	m.bytes = (struct span){ junk, size[n] };
+	msg_range_encode(&fields, &m);
+	answer(c, &fields);
+	buf_release(&fields);
+}
+
+static bool
+give_lists(const struct rawpull_call *c, uint8_t op, struct span body)
+{
+	if (op == MSG_ENTRY_LIST)
+		give_list(c, body);
+	else if (op == MSG_ENTRY_GET)
+		give_entry(c);
+	return op == MSG_ENTRY_LIST || op == MSG_ENTRY_GET;
+}
+
 /* ---- kinds: pulls ---- */
 
 static void
@@ -675,6 +727,7 @@ static const struct kind kinds[] = {
 	{ .name = "accept", .open = open_accept, .tell = tell_briefly,
 	  .judge = judge_relinked },
 	{ .name = "junk", .request = give_junk, .judge = judge_rosters },
+	{ .name = "lists", .request = give_lists },
 	{ .name = "refuse", .silent = true, .request = refuse_waits,
 	  .judge = judge_paced },
 	{ .name = "pulls", .silent = true, .turn = turn_flood,
