@@ -47,6 +47,7 @@ broker_defaults(struct broker_config *c)
 	c->part_max = (uint64_t)4 << 30;
 	c->post_rate = 0;
 	c->post_burst = 2000;
+	c->exercise_burst = 2000;
 	c->staged_max = 16;
 	c->staged_bytes = 1 << 20;
 	c->staged_seconds = 86400;
@@ -146,10 +147,11 @@ start(struct broker *b, enum tocsin_err *err)
 
 	b->trust = trust_box_new();
 	b->rates = rates_new(b->conf.post_rate, b->conf.post_burst);
+	b->played = rates_new(b->conf.exercise_rate, b->conf.exercise_burst);
 	b->announces = rates_new(ANNOUNCES, ANNOUNCES);
 	b->signer = signer_new();
 	*err = TOCSIN_EINTERNAL;
-	if (!b->trust || !b->rates || !b->announces || !b->signer)
+	if (!b->trust || !b->rates || !b->played || !b->announces || !b->signer)
 		return "out of memory";
 	*err = store_open(&b->store, b->conf.store_dir, &b->conf.store, &why);
 	if (*err)
@@ -249,6 +251,7 @@ broker_free(struct broker *b)
 	writer_free(b->writer);
 	sessions_free(b->sessions);
 	rates_free(b->rates);
+	rates_free(b->played);
 	rates_free(b->announces);
 	signer_free(b->signer);
 	trust_box_free(b->trust);

@@ -64,6 +64,10 @@ struct broker_config {
 	uint32_t relay_window; /* bytes on the way to us, per peer */
 	int64_t hold_ms; /* for what is on its way to cure an item; 0: 30 s */
 	struct msg_accept accept;
+	struct exercise_rules exercise; /* which are carried */
+	uint64_t exercise_quota; /* bytes kept of them all, 0: no limit */
+	unsigned exercise_rate;	 /* per member and second, 0: no limit */
+	unsigned exercise_burst;
 	size_t npeer;
 	struct peer_config peer[BROKER_PEERS];
 };
@@ -87,6 +91,7 @@ struct broker {
 	struct mend *mend;
 	struct patrol *patrol;
 	struct rates *rates;	 /* posts, by member */
+	struct rates *played;	 /* those of exercises, by member */
 	struct rates *announces; /* of strangers, all together */
 	struct signer *signer;	 /* the newest checkpoint, signed once */
 	struct retain retain;

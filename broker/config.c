@@ -3,6 +3,7 @@
 
 #include "broker/accept.h"
 #include "broker/door.h"
+#include "broker/exercise.h"
 #include "broker/file.h"
 #include "broker/log.h"
 
@@ -14,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a value is; those up to LABELS are strings. */
+/* What a value is; those up to EXERCISES are strings. */
 enum type {
 	FEDERATION,
 	NATION,
@@ -24,6 +25,7 @@ enum type {
 	URL,
 	KINDS,
 	LABELS,
+	EXERCISES,
 	LEVEL,
 	YESNO,
 	COUNT,
@@ -142,6 +144,17 @@ static const struct row rows[] = {
 
 	ROW("relay", "window", window, SIZE, "1m", 32 * K, 64 * M,
 	    "Bytes that another broker may have on the way to this one."),
+
+	ROW("exercise", "carry", carry, EXERCISES, "all", 0, 0,
+	    "Exercises that are carried: all, none, or their names."),
+	ROW("exercise", "live", live, YESNO, "yes", 0, 1,
+	    "Carry what is real; no: a broker for exercises alone."),
+	ROW("exercise", "quota", exercise_quota, SIZE, "2g", 0, 16 * T,
+	    "Bytes kept of all exercises together, 0: any number."),
+	ROW("exercise", "post-rate", exercise_rate, COUNT, "10", 0, 1000000,
+	    "Posts of one member in exercises per second, 0: any number ..."),
+	ROW("exercise", "post-burst", exercise_burst, COUNT, "200", 1, 1000000,
+	    "... after this many at once."),
 
 	ROW("accept", "largest-body", largest_body, SIZE, "1m", 8 * K, M,
 	    "Size of a ticket's body from another broker."),
@@ -284,6 +297,19 @@ is_labels(struct span s)
 	return is_list(s, accept_labels);
 }
 
+static bool
+is_exercises(struct span s)
+{
+	struct exercise_rules r;
+	char words[CONFIG_EXERCISES_MAX + 1];
+
+	if (s.n == 0 || s.n >= sizeof(words))
+		return false;
+	memcpy(words, s.p, s.n);
+	words[s.n] = '\0';
+	return exercise_rules_parse(&r, words);
+}
+
 /* clang-format off */
 static const struct string_type {
 	bool (*is)(struct span s);
@@ -306,6 +332,8 @@ static const struct string_type {
 	    "a list of kinds, such as \"query share\", or -" },
 	[LABELS] = { is_labels, CONFIG_WORDS_MAX + 1,
 	    "a list of up to 16 labels, such as \"personal-data\", or -" },
+	[EXERCISES] = { is_exercises, CONFIG_EXERCISES_MAX + 1,
+	    "all, none, or up to 16 names, such as \"Tabletop.2026\"" },
 };
 /* clang-format on */
 
@@ -400,7 +428,7 @@ value_parse(
 	};
 	uint64_t v;
 
-	if (r->type <= LABELS)
+	if (r->type <= EXERCISES)
 		return string_parse(base, r, value, f);
 	if (!(r->type <= YESNO ? word_parse(r, value, &v)
 			       : number_parse(r->type, value, &v)))
@@ -768,7 +796,7 @@ row_print(struct buf *b, const struct row *r, const void *base)
 {
 	struct buf value = { 0 };
 
-	if (r->type <= LABELS)
+	if (r->type <= EXERCISES)
 		buf_addz(&value, (const char *)base + r->at);
 	else
 		number_print(&value, r->type, number_get(base, r));

@@ -25,6 +25,7 @@
 #define CONFIG_FILE_MAX (64 * 1024)
 #define CONFIG_LABELS 16 /* keep.LABEL */
 #define CONFIG_WORDS_MAX 527
+#define CONFIG_EXERCISES_MAX 1039
 
 /* [peer NAME]: what is said about one other broker. */
 #define CONFIG_PEERS 64
@@ -84,6 +85,13 @@ struct config {
 
 	/* [relay] */
 	uint64_t window;
+
+	/* [exercise] */
+	char carry[CONFIG_EXERCISES_MAX + 1];
+	uint64_t live;
+	uint64_t exercise_quota;
+	uint64_t exercise_rate;
+	uint64_t exercise_burst;
 
 	/* [accept] */
 	uint64_t largest_body;

@@ -23,6 +23,8 @@
 	X(requests) X(requests_refused) \
 	X(posts)	     /* envelopes taken */ \
 	X(posts_duplicate) X(posts_refused) \
+	X(exercise_posts)    /* of these: of exercises */ \
+	X(exercise_refused) \
 	X(entries_sent)	     /* in answers to fetch */ \
 	X(put_bytes)	     /* of bodies and parts, from devices */ \
 	X(got_bytes)	     /* of bodies and parts, to devices */ \

@@ -139,7 +139,8 @@ log_refusal(const struct request *r, enum tocsin_err code)
 		return;
 	log_limited(&limit, LOG_INFO, "request-refused", LOG_Z("op", op),
 	    LOG_Z("member", r->who.member), LOG_Z("device", r->who.device),
-	    LOG_Z("broker", r->who.broker), LOG_ERR(code));
+	    LOG_Z("exercise", r->who.exercise), LOG_Z("broker", r->who.broker),
+	    LOG_ERR(code));
 }
 
 void

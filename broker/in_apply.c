@@ -24,10 +24,7 @@ name_sender(struct in_item *it)
 	    item_entry_parse(&e, buf_span(&it->bytes)) != TOCSIN_OK ||
 	    ticket_parse(&t, &n, e.note) != TOCSIN_OK)
 		return;
-	it->who.known = true;
-	memcpy(it->who.id, t.id, ID_LEN);
-	memcpy(it->who.member, t.from.p, t.from.n);
-	it->who.member[t.from.n] = '\0';
+	intake_name(&it->who, &t);
 }
 
 /*
@@ -49,6 +46,9 @@ name_held(struct in_item *it)
 static enum tocsin_err
 pass_over(struct in_item *it, struct batch *batch, enum tocsin_err why)
 {
+	const struct receipts_to whom =
+	    receipts_to(span_of(it->who.member), span_of(it->who.exercise));
+	char box[MAILBOX_MAX + 1];
 	enum tocsin_err err;
 	bool tell;
 
@@ -56,11 +56,11 @@ pass_over(struct in_item *it, struct batch *batch, enum tocsin_err why)
 	it->reached = (struct lane_pos){ it->item, 0 };
 	if (!it->who.known || why == TOCSIN_EDUPLICATE)
 		return TOCSIN_OK;
-	err = quota_tell(batch, span_of(it->who.member), &tell);
+	err = quota_tell(
+	    batch, mailbox_name(box, whom.member, whom.exercise), &tell);
 	if (err || !tell)
 		return err;
-	return receipts_refused(
-	    batch->receipts, span_of(it->who.member), it->who.id, why);
+	return receipts_refused(batch->receipts, whom, it->who.id, why);
 }
 
 static enum tocsin_err

@@ -157,8 +157,8 @@ log_pass(const struct in_item *it, enum tocsin_err why)
 	log_limited(&limit, LOG_WARN, "relay-refused",
 	    LOG_Z("peer", it->peer->who.broker), LOG_U("lane", it->lane),
 	    LOG_U("item", it->item), LOG_U("kind", it->kind),
-	    LOG_S("from", span_of(it->who.member)), LOG_X("id", id),
-	    LOG_ERR(why));
+	    LOG_S("from", span_of(it->who.member)),
+	    LOG_Z("exercise", it->who.exercise), LOG_X("id", id), LOG_ERR(why));
 }
 
 static void

@@ -89,15 +89,17 @@ line_ticket(const struct broker *b, struct store_rx *rx,
 }
 
 /*
- * All lines are about tickets of one member of ours, and who they say has a
- * ticket is of the nation that says so.
+ * All lines are about tickets of one member of ours, of one exercise or live,
+ * and who they say has a ticket is of the nation that says so.
  */
 static enum tocsin_err
 receipt_subject(const struct broker *b, struct store_rx *rx,
-    const struct receipt *r, struct span nation, struct span *subject)
+    const struct receipt *r, struct span nation, struct span *subject,
+    char exercise[EXERCISE_MAX + 1])
 {
 	enum tocsin_err err = TOCSIN_OK;
 	struct store_entry e = { 0 };
+	char of[EXERCISE_MAX + 1];
 	size_t i;
 
 	*subject = (struct span){ 0 };
@@ -107,9 +109,15 @@ receipt_subject(const struct broker *b, struct store_rx *rx,
 		err = line_ticket(b, rx, l, &e);
 		if (!err && subject->n > 0 && !span_eq(*subject, e.member))
 			err = TOCSIN_EMALFORMED;
+		if (!err)
+			err = exercise_of(of, rx, e.seq);
+		if (!err && i > 0 && strcmp(exercise, of) != 0)
+			err = TOCSIN_EMALFORMED;
 		if (!err && l->kind == RECEIPT_DELIVERED &&
 		    !span_eq(member_nation(span_of(l->member)), nation))
 			err = TOCSIN_EMALFORMED;
+		if (!err)
+			memcpy(exercise, of, sizeof(of));
 		*subject = e.member;
 	}
 	return err;
@@ -123,7 +131,7 @@ static unsigned
 receipt_lane(
     const struct broker *b, struct store_rx *rx, const struct receipt *r)
 {
-	unsigned lane = LANE_IMMEDIATE;
+	unsigned lane = LANE_IMMEDIATE, of;
 	struct store_entry e;
 	struct ticket t;
 	struct note n;
@@ -132,8 +140,8 @@ receipt_lane(
 	for (i = 0; i < r->nline; i++)
 		if (line_ticket(b, rx, &r->line[i], &e) == TOCSIN_OK &&
 		    ticket_parse(&t, &n, e.note) == TOCSIN_OK &&
-		    t.precedence > lane)
-			lane = t.precedence;
+		    (of = intake_lane(&t, false)) > lane)
+			lane = of;
 	return lane;
 }
 
@@ -155,7 +163,8 @@ judge_opened_receipt(
 	err = store_read(b->store, &rx);
 	if (err)
 		return err;
-	err = receipt_subject(b, rx, r, span_of(who->nation), &subject);
+	err = receipt_subject(
+	    b, rx, r, span_of(who->nation), &subject, in->exercise);
 	if (!err && subject.n > 0 && subject.n < sizeof(in->name)) {
 		memcpy(in->name, subject.p, subject.n);
 		in->member =
@@ -475,11 +484,16 @@ static enum tocsin_err
 apply_receipt(struct intake *in, struct batch *batch, uint64_t *seq)
 {
 	enum tocsin_err err = append(in, batch, seq);
+	char name[MAILBOX_MAX + 1];
+	struct span mailbox;
 
 	if (err)
 		return err;
-	names_add(&batch->members, in->member);
-	err = store_mail(batch->tx, in->member, *seq);
+	err = exercise_note(batch->tx, *seq, span_of(in->exercise));
+	mailbox = mailbox_name(name, in->member, span_of(in->exercise));
+	names_add(&batch->members, mailbox);
+	if (!err)
+		err = store_mail(batch->tx, mailbox, *seq);
 	/* Another broker of ours need not have the ticket yet: see PROTOCOL. */
 	if (!err && strcmp(in->via_nation, batch->b->conf.nation) != 0)
 		err = intake_queue_nation(batch, span_of(batch->b->conf.nation),

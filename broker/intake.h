@@ -43,6 +43,8 @@ struct intake_source {
  *				another nation than the peer
  *	not-recipient		nothing in it is for us (from a peer)
  *	body-mismatch		an empty body, and it was not put before
+ *	policy-denied,		of an exercise that is not carried here, or live
+ *	exercise-mismatch	where only exercises are
  *	recalled		its sender took it back before it came
  *
  * With a refusal *id, if not NULL, is the id where the signature of a ticket
@@ -51,8 +53,11 @@ struct intake_source {
 struct intake_refused {
 	uint8_t id[ID_LEN];
 	char member[MEMBER_MAX + 1]; /* the ticket's sender */
-	bool known;		     /* signed by whom it says: may be told */
+	char exercise[EXERCISE_MAX + 1];
+	bool known; /* signed by whom it says: may be told */
 };
+struct ticket;
+void intake_name(struct intake_refused *out, const struct ticket *t);
 MUST_USE enum tocsin_err intake_judge(struct intake **out, struct broker *b,
     struct trust *trust, const struct intake_source *src, enum store_kind kind,
     struct span note, struct span body, int64_t now,

@@ -38,6 +38,7 @@ struct intake {
 	struct span body;
 	struct span member; /* whose it is; in the note, keys or name */
 	char name[MEMBER_MAX + 1];
+	char exercise[EXERCISE_MAX + 1]; /* of a ticket or receipt; or live */
 	struct trust *trust;
 	struct roster *roster;
 	struct keys *keys;
@@ -46,6 +47,14 @@ struct intake {
 
 /* The largest part that is taken from where it comes. */
 uint64_t intake_part_max(const struct intake *in, const struct broker *b);
+
+/*
+ * The lanes are the precedences. An answer is small, and its lane must not be
+ * one that a peer without room has stopped. What is of an exercise goes one
+ * lane later, so that it is never before a live ticket of its precedence, but
+ * among what is routine; and has no privilege.
+ */
+unsigned intake_lane(const struct ticket *t, bool answer);
 
 /* With `more` bytes behind it for arrays. NULL: memory. */
 struct intake *intake_new(struct trust *t, const struct intake_source *src,

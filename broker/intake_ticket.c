@@ -114,16 +114,21 @@ check_detached(const struct ticket *t, const struct broker *b)
 	return err;
 }
 
-/*
- * The lanes are the precedences. An answer is small, and its lane must not be
- * one that a peer without room has stopped.
- */
-static unsigned
-lane_of(const struct ticket *t, bool answer)
+unsigned
+intake_lane(const struct ticket *t, bool answer)
 {
 	unsigned lane = (unsigned)t->precedence;
 
+	if (t->exercise.n > 0)
+		return lane < LANE_ROUTINE ? lane + 1 : LANE_ROUTINE;
 	return answer && lane > LANE_IMMEDIATE ? LANE_IMMEDIATE : lane;
+}
+
+/* Small, and of those that have a reserve of room: a live one. */
+static bool
+is_answer(const struct ticket *t, size_t note)
+{
+	return t->exercise.n == 0 && answers_is(t, note + t->body_size);
 }
 
 static void
@@ -136,8 +141,8 @@ header_fill(struct intake_header *h, const struct ticket *t,
 	h->seq = t->seq;
 	if (t->has_prev)
 		memcpy(h->prev, t->prev, ID_LEN);
-	h->answer = !detached && answers_is(t, note->whole.n + t->body_size);
-	h->lane = lane_of(t, h->answer);
+	h->answer = !detached && is_answer(t, note->whole.n);
+	h->lane = intake_lane(t, h->answer);
 	h->body_size = t->body_size;
 	memcpy(h->body_hash, t->body_hash, 32);
 	h->detached = detached;
@@ -172,6 +177,8 @@ keep(const struct ticket *t, const struct note *note, struct broker *b,
 	h = &in->t;
 	in->member = t->from;
 	memcpy(in->id, t->id, ID_LEN);
+	if (t->exercise.n > 0)
+		memcpy(in->exercise, t->exercise.p, t->exercise.n);
 	header_fill(h, t, note, detached);
 	h->part = (struct ticket_part *)(in + 1);
 	h->local = (struct span *)(h->part + t->npart);
@@ -197,13 +204,26 @@ check_rest(const struct ticket *t, struct broker *b, struct trust *trust,
 {
 	enum tocsin_err err;
 
-	err = check_to(t, b, trust_roster(trust), posted, ours);
+	err = exercise_carried(&b->conf.exercise, t->exercise);
+	if (!err)
+		err = check_to(t, b, trust_roster(trust), posted, ours);
 	if (!err && posted)
 		err = check_parts(t, b);
 	if (!err)
 		err = body.n > 0 ? ticket_check_body(t, body)
 				 : check_detached(t, b);
 	return err;
+}
+
+void
+intake_name(struct intake_refused *out, const struct ticket *t)
+{
+	memset(out, 0, sizeof(*out));
+	out->known = true;
+	memcpy(out->id, t->id, ID_LEN);
+	memcpy(out->member, t->from.p, t->from.n);
+	if (t->exercise.n > 0)
+		memcpy(out->exercise, t->exercise.p, t->exercise.n);
 }
 
 enum tocsin_err
@@ -222,11 +242,10 @@ intake_judge_ticket(struct intake **out, struct broker *b, struct trust *trust,
 	if (!from_source(&t, src))
 		return TOCSIN_ENOTENROLLED;
 	err = check_signed(&t, &n, trust, now);
-	refused->known = !err || err == TOCSIN_ECLOCKSKEW;
-	if (refused->known) {
-		memcpy(refused->id, t.id, ID_LEN);
-		memcpy(refused->member, t.from.p, t.from.n);
-	}
+	refused->known =
+	    !err || err == TOCSIN_ECLOCKSKEW || err == TOCSIN_EEXERCISEMISMATCH;
+	if (refused->known)
+		intake_name(refused, &t);
 	if (!err)
 		err = check_rest(
 		    &t, b, trust, src->kind == INTAKE_DEVICE, body, &ours);
@@ -557,8 +576,8 @@ intake_send_again(struct batch *batch, uint64_t seq, struct span but)
 	err = buf_ok(&note) ? ticket_parse(&t, &n, buf_span(&note))
 			    : TOCSIN_EBUSY;
 	if (!err)
-		err = entry_again(batch, seq,
-		    lane_of(&t, answers_is(&t, note.n + t.body_size)), but);
+		err = entry_again(
+		    batch, seq, intake_lane(&t, is_answer(&t, note.n)), but);
 	for (i = 0; i < t.npart && !err; i++)
 		err = part_again(batch, t.part[i].hash, seq, but);
 	buf_release(&note);
@@ -677,12 +696,16 @@ write_entry(struct intake *in, struct batch *batch, uint64_t *seq)
 static enum tocsin_err
 deliver(struct intake *in, struct batch *batch, uint64_t seq)
 {
-	enum tocsin_err err = TOCSIN_OK;
+	char name[MAILBOX_MAX + 1];
+	struct span box;
+	enum tocsin_err err;
 	size_t i;
 
+	err = exercise_note(batch->tx, seq, span_of(in->exercise));
 	for (i = 0; i < in->t.nlocal && !err; i++) {
-		err = store_mail(batch->tx, in->t.local[i], seq);
-		names_add(&batch->members, in->t.local[i]);
+		box = mailbox_name(name, in->t.local[i], span_of(in->exercise));
+		err = store_mail(batch->tx, box, seq);
+		names_add(&batch->members, box);
 	}
 	return err;
 }
@@ -730,17 +753,21 @@ intake_part_max(const struct intake *in, const struct broker *b)
 static enum tocsin_err
 tell_left_out(struct intake *in, struct batch *batch, uint64_t left)
 {
+	const struct receipts_to whom =
+	    receipts_to(in->member, span_of(in->exercise));
+	char box[MAILBOX_MAX + 1];
 	enum tocsin_err err;
 	bool tell;
 	size_t i;
 
 	if (left == 0)
 		return TOCSIN_OK;
-	err = quota_tell(batch, in->member, &tell);
+	err = quota_tell(
+	    batch, mailbox_name(box, whom.member, whom.exercise), &tell);
 	for (i = 0; i < in->t.npart && !err && tell; i++)
 		if (left >> i & 1)
-			err = receipts_without(batch->receipts, in->member,
-			    in->id, in->t.part[i].hash, TOCSIN_ETOOLARGE);
+			err = receipts_without(batch->receipts, whom, in->id,
+			    in->t.part[i].hash, TOCSIN_ETOOLARGE);
 	return err;
 }
 
@@ -799,12 +826,14 @@ heed(struct intake *in, struct batch *batch, const struct recalled *gone)
 static enum tocsin_err
 ask_recalled(struct recalled *gone, struct intake *in, struct batch *batch)
 {
+	char name[MAILBOX_MAX + 1];
 	struct ticket *t;
 	struct note n;
 	enum tocsin_err err;
 
 	*gone = (struct recalled){ 0 };
-	if (!recall_names(batch->view, in->member, in->id))
+	if (!recall_names(batch->view,
+		mailbox_name(name, in->member, span_of(in->exercise)), in->id))
 		return TOCSIN_OK;
 	t = malloc(sizeof(*t));
 	err = t ? ticket_parse(t, &n, in->note) : TOCSIN_EBUSY;
@@ -847,8 +876,9 @@ intake_apply_ticket(struct intake *in, struct batch *batch, uint64_t *seq)
 	if (!err && posted)
 		err = chain_save(&chain, in, batch);
 	if (!err && in->source == INTAKE_PEER)
-		err = receipts_stored(
-		    batch->receipts, in->member, in->id, *seq - 1);
+		err = receipts_stored(batch->receipts,
+		    receipts_to(in->member, span_of(in->exercise)), in->id,
+		    *seq - 1);
 	return intake_written(err);
 }
 

@@ -72,7 +72,7 @@ page_add(struct page *p, const struct store_entry *s)
 
 static enum tocsin_err
 page_fill(
-    struct page *p, struct broker *b, struct store_rx *rx, struct span member)
+    struct page *p, struct broker *b, struct store_rx *rx, struct span mailbox)
 {
 	static struct log_limit limit = LOG_LIMIT(20, 60000);
 	enum tocsin_err err = TOCSIN_OK;
@@ -80,7 +80,7 @@ page_fill(
 	uint64_t seq;
 
 	for (;;) {
-		err = store_mail_next(rx, member, p->last, &seq);
+		err = store_mail_next(rx, mailbox, p->last, &seq);
 		if (err)
 			return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
 		p->more = true;
@@ -128,7 +128,7 @@ read_page(struct page *p, struct request *r, uint64_t from)
 	p->last = from < store_head(rx) ? from : store_head(rx);
 	msg_accept(&p->reply);
 	p->mark = msg_entries_begin(&p->reply, epochs_wire(p->epochs, p->last));
-	err = page_fill(p, r->b, rx, span_of(r->who.member));
+	err = page_fill(p, r->b, rx, span_of(r->who.mailbox));
 	store_read_end(rx);
 	msg_entries_end(&p->reply, p->mark, p->more, p->n);
 	if (!err && !buf_ok(&p->reply))
@@ -233,7 +233,7 @@ park(struct request *r, uint32_t wait_ms, uint64_t seen)
 	snprintf(owner, sizeof(owner), "%s/%s", r->who.member, r->who.device);
 	if (wait_ms > MSG_WAIT_MAX)
 		wait_ms = MSG_WAIT_MAX;
-	request_park(r, span_of(owner), span_of(r->who.member), wait_ms, seen,
+	request_park(r, span_of(owner), span_of(r->who.mailbox), wait_ms, seen,
 	    fetch_look);
 }
 
@@ -280,7 +280,7 @@ is_urgent(const struct store_entry *e)
 
 /* p->last is how far it came; what can't be read, fetch tells of. */
 static enum tocsin_err
-urgent_fill(struct page *p, struct store_rx *rx, struct span member)
+urgent_fill(struct page *p, struct store_rx *rx, struct span mailbox)
 {
 	struct store_entry e;
 	enum tocsin_err err;
@@ -289,7 +289,7 @@ urgent_fill(struct page *p, struct store_rx *rx, struct span member)
 
 	for (n = 0; n < SCAN_MAX; n++) {
 		at = p->last;
-		err = store_mail_next(rx, member, at, &seq);
+		err = store_mail_next(rx, mailbox, at, &seq);
 		if (err == TOCSIN_ENOTFOUND)
 			p->last = store_head(rx);
 		if (err)
@@ -330,7 +330,7 @@ op_urgent(struct request *r, struct span body)
 		p.last = store_head(rx);
 	msg_accept(&p.reply);
 	p.mark = msg_entries_begin(&p.reply, epochs_wire(p.epochs, p.last));
-	err = urgent_fill(&p, rx, span_of(r->who.member));
+	err = urgent_fill(&p, rx, span_of(r->who.mailbox));
 	store_read_end(rx);
 	msg_entries_end(&p.reply, p.mark, p.more, p.n);
 	buf_u64(&p.reply, epochs_wire(p.epochs, p.last));
@@ -368,15 +368,16 @@ tell_sender(struct ack *a, struct batch *batch, uint64_t seq)
 	if (err || e.kind != STORE_TICKET || e.erased ||
 	    span_is(e.member, a->who.member))
 		return err; /* what is erased may never have been given */
-	return receipts_delivered(
-	    batch->receipts, e.member, e.id, a->who.member, a->who.device);
+	return receipts_delivered(batch->receipts,
+	    receipts_to(e.member, span_of(a->who.exercise)), e.id,
+	    a->who.member, a->who.device);
 }
 
 static enum tocsin_err
 ack_apply(struct job *job, struct batch *batch)
 {
 	struct ack *a = (struct ack *)job;
-	struct span member = span_of(a->who.member);
+	struct span mailbox = span_of(a->who.mailbox);
 	uint64_t at, seq, head = store_head(batch->view);
 	enum tocsin_err err;
 	unsigned n;
@@ -387,7 +388,7 @@ ack_apply(struct job *job, struct batch *batch)
 	    batch->view, &at, "cursor/%s/%s", a->who.member, a->who.device);
 	a->done = at;
 	for (n = 0; !err && n < ACK_STEP && at < a->acked; n++) {
-		err = store_mail_next(batch->view, member, at, &seq);
+		err = store_mail_next(batch->view, mailbox, at, &seq);
 		if (err == TOCSIN_ENOTFOUND || (!err && seq > a->acked)) {
 			err = TOCSIN_OK;
 			at = a->acked;

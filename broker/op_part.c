@@ -49,18 +49,22 @@ answer_have(struct request *r, const struct msg_have *have)
 static enum tocsin_err
 may_put(struct put *p, struct batch *batch, const struct store_part *part)
 {
-	struct span member = span_of(p->r->who.member);
+	struct span mailbox = span_of(p->r->who.mailbox);
+	char exercise[EXERCISE_MAX + 1];
 	struct store_entry e;
 	enum tocsin_err err;
 
 	if (part->first_seq == 0 &&
-	    recall_names(batch->view, member, p->m.hash))
+	    recall_names(batch->view, mailbox, p->m.hash))
 		return TOCSIN_ERECALLED;
 	if (part->first_seq == 0)
 		return staged_take(
-		    batch, p->r->who.member, p->m.hash, p->m.total);
+		    batch, p->r->who.mailbox, p->m.hash, p->m.total);
 	err = store_get(batch->view, part->first_seq, &e);
-	if (!err && !span_eq(e.member, member))
+	if (!err)
+		err = exercise_of(exercise, batch->view, part->first_seq);
+	if (!err && (!span_is(e.member, p->r->who.member) ||
+			strcmp(exercise, p->r->who.exercise) != 0))
 		err = TOCSIN_EPOLICYDENIED;
 	return err;
 }
@@ -190,17 +194,21 @@ enum tocsin_err
 request_find(const struct request *r, struct store_rx *rx, const uint8_t id[32],
     struct store_entry *e)
 {
-	struct span member = span_of(r->who.member);
+	char exercise[EXERCISE_MAX + 1];
 	enum tocsin_err err;
 	uint64_t seq;
 
 	err = store_find(rx, id, &seq);
 	if (!err)
 		err = store_get(rx, seq, e);
-	if (!err && !span_eq(e->member, member) &&
-	    !store_mail_has(rx, member, seq))
-		err = TOCSIN_ENOTFOUND;
-	return err;
+	if (!err)
+		err = exercise_of(exercise, rx, seq);
+	if (err || store_mail_has(rx, span_of(r->who.mailbox), seq))
+		return err;
+	return span_is(e->member, r->who.member) &&
+		       strcmp(exercise, r->who.exercise) == 0
+		   ? TOCSIN_OK
+		   : TOCSIN_ENOTFOUND;
 }
 
 /* What the header says of it; ENOTFOUND if it doesn't name it. */

@@ -37,6 +37,11 @@ count(const struct post *p, size_t i)
 			      : code == TOCSIN_EDUPLICATE
 				  ? BROKER_posts_duplicate
 				  : BROKER_posts_refused);
+	if (p->r->who.exercise[0] != '\0')
+		broker_count(
+		    p->r->b, code == TOCSIN_OK || code == TOCSIN_EDUPLICATE
+				 ? BROKER_exercise_posts
+				 : BROKER_exercise_refused);
 }
 
 static void
@@ -48,11 +53,13 @@ log_post(const struct post *p, size_t i)
 	if (code == TOCSIN_OK || code == TOCSIN_EDUPLICATE)
 		log_event(LOG_DEBUG, "post", LOG_Z("member", p->r->who.member),
 		    LOG_Z("device", p->r->who.device),
+		    LOG_Z("exercise", p->r->who.exercise),
 		    LOG_U("seq", p->item[i].seq), LOG_ERR(code), LOG_END);
 	else
 		log_limited(&limit, LOG_INFO, "post-refused",
 		    LOG_Z("member", p->r->who.member),
-		    LOG_Z("device", p->r->who.device), LOG_ERR(code));
+		    LOG_Z("device", p->r->who.device),
+		    LOG_Z("exercise", p->r->who.exercise), LOG_ERR(code));
 }
 
 /* Answers and frees; the request is not ours any more. */
@@ -217,8 +224,9 @@ op_post(struct request *r, struct span body)
 
 	if (msg_post_decode(&m, body) != TOCSIN_OK)
 		request_refuse(r, TOCSIN_EMALFORMED, 0, NULL);
-	else if (!rate_take(r->b->rates, span_of(r->who.member), m.n,
-		     clock_ms(), &retry_ms))
+	else if (!rate_take(
+		     r->who.exercise[0] != '\0' ? r->b->played : r->b->rates,
+		     span_of(r->who.member), m.n, clock_ms(), &retry_ms))
 		request_refuse(r, TOCSIN_EBUSY, retry_ms,
 		    "more posts than your member may send; wait");
 	else

@@ -15,12 +15,14 @@ static const char of_day[] = "day/";
 static const char of_peer[] = "quota/peer/";
 static const char of_member[] = "quota/member/";
 static const char of_free[] = "quota/free/";
+static const char of_exercises[] = "quota/exercise";
 
 /* What an entry costs, and whom. */
 struct cost {
 	struct span peer;   /* empty: none's */
 	struct span sender; /* abroad; empty: nobody's */
 	struct span day;    /* of whom; empty: nobody's */
+	bool played;	    /* of an exercise */
 	uint64_t bytes;
 	uint64_t free;	  /* left at the border, so not among them */
 	unsigned eighths; /* of a limit that it may find used */
@@ -69,7 +71,10 @@ cost_of(const struct intake *in, const struct broker *b)
 		c.eighths = in->t.npart > 0 ? 6 : 7;
 		c.free = abroad ? left_out(in, b) : 0;
 		c.bytes -= c.free;
+		c.played = in->exercise[0] != '\0';
 	}
+	if (c.played) /* a drill uses up its own limit, and no other */
+		return c;
 	if (abroad && (in->kind == STORE_TICKET || in->kind == STORE_RECEIPT))
 		c.peer = span_of(in->via);
 	if (abroad && in->kind == STORE_TICKET)
@@ -108,6 +113,45 @@ kept_put(
 {
 	return value_put_u64(batch->tx, kept, "%s%.*s", table, (int)name.n,
 	    (const char *)name.p);
+}
+
+/* What is kept of exercises counts together, wherever it came in. */
+static enum tocsin_err
+played_check(const struct cost *c, const struct batch *batch)
+{
+	uint64_t limit = batch->b->conf.exercise_quota, kept = 0;
+	enum tocsin_err err;
+
+	if (!c->played || limit == 0)
+		return TOCSIN_OK;
+	err = value_get_u64(batch->view, &kept, "%s", of_exercises);
+	if (err)
+		return err;
+	return kept > limit || c->bytes > limit - kept ? TOCSIN_EQUOTA
+						       : TOCSIN_OK;
+}
+
+static enum tocsin_err
+played_add(struct batch *batch, uint64_t bytes, bool back)
+{
+	uint64_t kept = 0;
+	enum tocsin_err err =
+	    value_get_u64(batch->view, &kept, "%s", of_exercises);
+
+	if (back)
+		kept = kept > bytes ? kept - bytes : 0;
+	else
+		kept += bytes;
+	return err ? err : value_put_u64(batch->tx, kept, "%s", of_exercises);
+}
+
+uint64_t
+quota_exercises(struct store_rx *rx)
+{
+	uint64_t kept = 0;
+
+	return value_get_u64(rx, &kept, "%s", of_exercises) == TOCSIN_OK ? kept
+									 : 0;
 }
 
 uint64_t
@@ -201,25 +245,28 @@ quota_give_back(
 	const struct roster_broker *peer = roster_broker(r, e->via);
 	char via[STORE_NAME_MAX], member[STORE_NAME_MAX];
 	uint64_t bytes = e->note.n, free = 0;
+	bool ours = e->via.n == 0 ||
+		    (peer && strcmp(peer->nation, batch->b->conf.nation) == 0);
+	size_t nvia = e->via.n, nmember = e->member.n;
 	enum tocsin_err err = TOCSIN_OK;
 
-	if (e->via.n == 0 ||
-	    (peer && strcmp(peer->nation, batch->b->conf.nation) == 0))
-		return TOCSIN_OK;
-	memcpy(via, e->via.p, e->via.n); /* writing moves what they are of */
-	memcpy(member, e->member.p, e->member.n);
+	if (nvia > 0) /* writing moves what they are of */
+		memcpy(via, e->via.p, nvia);
+	memcpy(member, e->member.p, nmember);
 	if (t)
 		bytes = ticket_cost(bytes, t->body_size, t->part, t->npart);
-	if (t && t->npart > 0)
+	if (t && t->npart > 0 && !ours)
 		err = free_take(batch, t->id, &free);
 	bytes -= free < bytes ? free : bytes;
-	if (!err)
-		err = kept_less(batch, of_peer,
-		    (struct span){ (const uint8_t *)via, e->via.n }, bytes);
+	if (!err && t && t->exercise.n > 0)
+		return played_add(batch, bytes, true);
+	if (err || ours)
+		return err;
+	err = kept_less(
+	    batch, of_peer, (struct span){ (const uint8_t *)via, nvia }, bytes);
 	if (!err && t)
 		err = kept_less(batch, of_member,
-		    (struct span){ (const uint8_t *)member, e->member.n },
-		    bytes);
+		    (struct span){ (const uint8_t *)member, nmember }, bytes);
 	return err;
 }
 
@@ -349,6 +396,8 @@ quota_check(const struct intake *in, const struct batch *batch)
 		    &c, batch, of_member, c.sender, b->conf.member_quota);
 	if (!err)
 		err = day_check(in, &c, batch);
+	if (!err)
+		err = played_check(&c, batch);
 	if (err == TOCSIN_EQUOTA)
 		broker_count(b, BROKER_quota_refused);
 	return err;
@@ -364,6 +413,8 @@ quota_take(const struct intake *in, struct batch *batch)
 		err = kept_add(&c, batch, of_member, c.sender);
 	if (!err)
 		err = free_put(batch, in->id, c.free);
+	if (!err && c.played)
+		err = played_add(batch, c.bytes, false);
 	return err ? err : day_add(in, &c, batch);
 }
 

@@ -19,6 +19,9 @@
  * What retention erases is given back. Members of ours are limited by the day:
  * their outbox waits for the next.
  *
+ * What is of an exercise uses up the limit of all exercises together and none
+ * of these (exercise.h).
+ *
  * A ticket costs its note, its body and all parts that it names, whether they
  * are here or come at all: so it is taken or refused as a whole, before it is
  * stored, and what it gives back in the end is what it took. A part that is
@@ -55,9 +58,12 @@ MUST_USE enum tocsin_err quota_take(
 MUST_USE enum tocsin_err quota_give_back(
     struct batch *batch, const struct store_entry *e, const struct ticket *t);
 
-/* Whether the member hears of one more refusal today; counts it. */
+/* Whether it hears of one more refusal today in that mailbox; counts it. */
 MUST_USE enum tocsin_err quota_tell(
-    struct batch *batch, struct span member, bool *tell);
+    struct batch *batch, struct span box, bool *tell);
+
+/* For status: bytes kept of tickets of all exercises. */
+uint64_t quota_exercises(struct store_rx *rx);
 
 /* For status: bytes kept of a peer, and how many may be; 0: any number. */
 uint64_t quota_kept(struct store_rx *rx, const char *peer);

@@ -2,6 +2,7 @@
 #include "broker/recall.h"
 
 #include "broker/erase.h"
+#include "broker/exercise.h"
 #include "broker/log.h"
 #include "broker/receipts.h"
 
@@ -16,36 +17,36 @@ enum { PENDING = 0, SETTLED = 1 };
 /* ---- values ---- */
 
 static void
-value_name(char out[9 + 64 + 1], struct span member, const uint8_t id[ID_LEN])
+value_name(char out[9 + 64 + 1], struct span box, const uint8_t id[ID_LEN])
 {
 	crypto_hash_sha256_state h;
 	uint8_t key[32];
 
 	crypto_hash_sha256_init(&h);
 	crypto_hash_sha256_update(&h, id, ID_LEN);
-	crypto_hash_sha256_update(&h, member.p, member.n);
+	crypto_hash_sha256_update(&h, box.p, box.n);
 	crypto_hash_sha256_final(&h, key);
 	memcpy(out, "recalled/", 9);
 	sodium_bin2hex(out + 9, 65, key, sizeof(key));
 }
 
 static enum tocsin_err
-load(struct span *value, struct store_rx *rx, struct span member,
+load(struct span *value, struct store_rx *rx, struct span box,
     const uint8_t id[ID_LEN])
 {
 	char name[9 + 64 + 1];
 
-	value_name(name, member, id);
+	value_name(name, box, id);
 	return store_value_get(rx, span_of(name), value);
 }
 
 static enum tocsin_err
-save(struct batch *batch, struct span member, const uint8_t id[ID_LEN],
+save(struct batch *batch, struct span box, const uint8_t id[ID_LEN],
     struct buf *value)
 {
 	char name[9 + 64 + 1];
 
-	value_name(name, member, id);
+	value_name(name, box, id);
 	return buf_ok(value)
 		   ? store_value_put(batch->tx, span_of(name), buf_span(value))
 		   : TOCSIN_EBUSY;
@@ -54,13 +55,14 @@ save(struct batch *batch, struct span member, const uint8_t id[ID_LEN],
 static enum tocsin_err
 settle(struct batch *batch, const struct ticket *t, const struct recalled *r)
 {
+	char box[MAILBOX_MAX + 1];
 	struct buf value = { 0 };
 	enum tocsin_err err;
 
 	buf_u8(&value, SETTLED);
 	buf_u8(&value, r->whole);
 	buf_u64(&value, r->parts);
-	err = save(batch, t->from, t->id, &value);
+	err = save(batch, mailbox_of_sender(box, t), t->id, &value);
 	buf_release(&value);
 	return err;
 }
@@ -69,9 +71,11 @@ settle(struct batch *batch, const struct ticket *t, const struct recalled *r)
 static enum tocsin_err
 await(struct batch *batch, const struct ticket *r, const uint8_t id[ID_LEN])
 {
+	char name[MAILBOX_MAX + 1];
+	struct span box = mailbox_of_sender(name, r);
 	struct buf value = { 0 };
 	struct span had = { 0 };
-	enum tocsin_err err = load(&had, batch->view, r->from, id);
+	enum tocsin_err err = load(&had, batch->view, box, id);
 
 	if (err == TOCSIN_ENOTFOUND)
 		buf_u8(&value, PENDING);
@@ -86,7 +90,7 @@ await(struct batch *batch, const struct ticket *r, const uint8_t id[ID_LEN])
 		buf_add(&value, SPAN(r->id));
 	else
 		buf_add(&value, SPAN(((uint8_t[ID_LEN]){ 0 })));
-	err = save(batch, r->from, id, &value);
+	err = save(batch, box, id, &value);
 	buf_release(&value);
 	return err;
 }
@@ -143,6 +147,7 @@ add_by_id(struct recalled *sum, struct store_rx *rx, const uint8_t id[ID_LEN],
 enum tocsin_err
 recall_of(struct recalled *out, struct store_rx *rx, const struct ticket *t)
 {
+	char box[MAILBOX_MAX + 1];
 	uint8_t id[ID_LEN];
 	struct span value;
 	struct rd r;
@@ -151,7 +156,7 @@ recall_of(struct recalled *out, struct store_rx *rx, const struct ticket *t)
 	*out = (struct recalled){ 0 };
 	if (t->kind == TICKET_RECALL)
 		return TOCSIN_OK;
-	err = load(&value, rx, t->from, t->id);
+	err = load(&value, rx, mailbox_of_sender(box, t), t->id);
 	if (err)
 		return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
 	r = rd_init(value);
@@ -185,22 +190,25 @@ recall_covers(struct store_rx *rx, const struct ticket *t, const uint8_t *part)
 bool
 recall_is_of(struct store_rx *rx, const struct store_entry *e)
 {
+	char exercise[EXERCISE_MAX + 1], box[MAILBOX_MAX + 1];
 	struct span value;
 	struct rd r;
 
 	if (e->kind != STORE_TICKET ||
-	    load(&value, rx, e->member, e->id) != TOCSIN_OK)
+	    exercise_of(exercise, rx, e->seq) != TOCSIN_OK ||
+	    load(&value, rx, mailbox_name(box, e->member, span_of(exercise)),
+		e->id) != TOCSIN_OK)
 		return false;
 	r = rd_init(value);
 	return rd_u8(&r) == SETTLED && rd_u8(&r) != 0;
 }
 
 bool
-recall_names(struct store_rx *rx, struct span member, const uint8_t id[ID_LEN])
+recall_names(struct store_rx *rx, struct span box, const uint8_t id[ID_LEN])
 {
 	struct span value;
 
-	return load(&value, rx, member, id) == TOCSIN_OK;
+	return load(&value, rx, box, id) == TOCSIN_OK;
 }
 
 /* ---- obeying ---- */
@@ -224,8 +232,9 @@ tell_parts(struct batch *batch, const struct ticket *t, uint64_t parts)
 
 	for (i = 0; !err && i < t->npart; i++)
 		if (parts >> i & 1)
-			err = receipts_erased(
-			    batch->receipts, t->from, t->id, t->part[i].hash);
+			err = receipts_erased(batch->receipts,
+			    receipts_to(t->from, t->exercise), t->id,
+			    t->part[i].hash);
 	return err;
 }
 
@@ -252,7 +261,8 @@ drop_all(struct batch *batch, const struct store_entry *e,
 	for (i = 0; !err && i < t->npart; i++)
 		err = await(batch, r, t->part[i].hash);
 	return err ? err
-		   : receipts_erased(batch->receipts, t->from, t->id, NULL);
+		   : receipts_erased(batch->receipts,
+			 receipts_to(t->from, t->exercise), t->id, NULL);
 }
 
 static unsigned
@@ -306,7 +316,9 @@ reach(struct batch *batch, const struct store_entry *found,
 	e.body = (struct span){ 0 };
 	if (t && buf_ok(&note))
 		err = ticket_parse(t, &n, e.note);
-	if (!err && t->kind != TICKET_RECALL)
+	/* What an exercise takes back is of it, and nothing else. */
+	if (!err && t->kind != TICKET_RECALL &&
+	    span_eq(t->exercise, r->exercise))
 		err = take_back(batch, &e, r, t);
 	buf_release(&note);
 	free(t);
@@ -419,7 +431,8 @@ note_again(
 		return TOCSIN_EBUSY;
 	err = ticket_parse(t, &n, e.note);
 	add(&now, r, t);
-	if (!err && t->kind != TICKET_RECALL)
+	if (!err && t->kind != TICKET_RECALL &&
+	    span_eq(t->exercise, r->exercise))
 		err = settle(batch, t, &now);
 	free(t);
 	return err;
@@ -428,11 +441,13 @@ note_again(
 enum tocsin_err
 recall_again(struct batch *batch, const struct ticket *r)
 {
+	char name[MAILBOX_MAX + 1];
+	struct span box = mailbox_of_sender(name, r);
 	enum tocsin_err err = TOCSIN_OK;
 	size_t i;
 
 	for (i = 0; !err && r->kind == TICKET_RECALL && i < r->nref; i++)
-		if (!recall_names(batch->view, r->from, r->ref[i]))
+		if (!recall_names(batch->view, box, r->ref[i]))
 			err = note_again(batch, r, r->ref[i]);
 	return err;
 }

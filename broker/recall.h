@@ -39,9 +39,12 @@ bool recall_covers(
 /* Whether all of an entry that is erased was taken back, not just old. */
 bool recall_is_of(struct store_rx *rx, const struct store_entry *e);
 
-/* Whether a recall of the member named it: an id, or the hash of a part. */
+/*
+ * Whether a recall named it, an id or the hash of a part, of the member and
+ * exercise of this mailbox (exercise.h).
+ */
 bool recall_names(
-    struct store_rx *rx, struct span member, const uint8_t id[ID_LEN]);
+    struct store_rx *rx, struct span box, const uint8_t id[ID_LEN]);
 
 /* A recall was stored: erase, note, and say so. `r` is not in the map. */
 MUST_USE enum tocsin_err recall_obey(

@@ -12,7 +12,8 @@
 /* A receipt in the making. One member may have several: the newest is first. */
 struct open_receipt {
 	struct open_receipt *next;
-	struct name member;
+	char member[MEMBER_MAX + 1];
+	char exercise[EXERCISE_MAX + 1];
 	bool apart; /* of lines that older readers do not know */
 	struct receipt r;
 };
@@ -48,17 +49,20 @@ receipts_free(struct receipts *r)
 }
 
 static struct open_receipt *
-begin(struct receipts *r, struct span member, bool apart)
+begin(struct receipts *r, struct receipts_to to, bool apart)
 {
 	struct open_receipt *o = malloc(sizeof(*o));
 
-	if (!o || member.n == 0 || member.n > STORE_NAME_MAX) {
+	if (!o || to.member.n == 0 || to.member.n >= sizeof(o->member) ||
+	    to.exercise.n >= sizeof(o->exercise)) {
 		free(o);
 		return NULL;
 	}
 	receipt_init(&o->r, "", "", 0);
-	o->member.n = (uint8_t)member.n;
-	memcpy(o->member.bytes, member.p, member.n);
+	snprintf(o->member, sizeof(o->member), "%.*s", (int)to.member.n,
+	    (const char *)to.member.p);
+	snprintf(o->exercise, sizeof(o->exercise), "%.*s", (int)to.exercise.n,
+	    (const char *)to.exercise.p);
 	o->apart = apart;
 	o->next = r->open;
 	r->open = o;
@@ -74,40 +78,40 @@ has_room(const struct receipt *r)
 }
 
 static struct receipt *
-find(struct receipts *r, struct span member, bool apart)
+find(struct receipts *r, struct receipts_to to, bool apart)
 {
 	struct open_receipt *o;
 
 	for (o = r->open; o; o = o->next)
-		if (span_eq((struct span){ o->member.bytes, o->member.n },
-			member) &&
-		    o->apart == apart && has_room(&o->r))
+		if (span_is(to.member, o->member) &&
+		    span_is(to.exercise, o->exercise) && o->apart == apart &&
+		    has_room(&o->r))
 			return &o->r;
-	o = begin(r, member, apart);
+	o = begin(r, to, apart);
 	return o ? &o->r : NULL;
 }
 
 static struct receipt *
-with_room(struct receipts *r, struct span member)
+with_room(struct receipts *r, struct receipts_to to)
 {
-	return find(r, member, false);
+	return find(r, to, false);
 }
 
 enum tocsin_err
-receipts_stored(struct receipts *r, struct span member,
+receipts_stored(struct receipts *r, struct receipts_to whom,
     const uint8_t id[ID_LEN], uint64_t index)
 {
-	struct receipt *to = with_room(r, member);
+	struct receipt *to = with_room(r, whom);
 
 	return to && receipt_stored(to, id, index) ? TOCSIN_OK
 						   : TOCSIN_EINTERNAL;
 }
 
 enum tocsin_err
-receipts_delivered(struct receipts *r, struct span member,
+receipts_delivered(struct receipts *r, struct receipts_to whom,
     const uint8_t id[ID_LEN], const char *to_member, const char *to_device)
 {
-	struct receipt *to = with_room(r, member);
+	struct receipt *to = with_room(r, whom);
 
 	return to && receipt_delivered(to, id, to_member, to_device)
 		   ? TOCSIN_OK
@@ -115,30 +119,30 @@ receipts_delivered(struct receipts *r, struct span member,
 }
 
 enum tocsin_err
-receipts_refused(struct receipts *r, struct span member,
+receipts_refused(struct receipts *r, struct receipts_to whom,
     const uint8_t id[ID_LEN], enum tocsin_err reason)
 {
-	struct receipt *to = with_room(r, member);
+	struct receipt *to = with_room(r, whom);
 
 	return to && receipt_refused(to, id, reason) ? TOCSIN_OK
 						     : TOCSIN_EINTERNAL;
 }
 
 enum tocsin_err
-receipts_erased(struct receipts *r, struct span member,
+receipts_erased(struct receipts *r, struct receipts_to whom,
     const uint8_t id[ID_LEN], const uint8_t *part)
 {
-	struct receipt *to = with_room(r, member);
+	struct receipt *to = with_room(r, whom);
 
 	return to && receipt_erased(to, id, part) ? TOCSIN_OK
 						  : TOCSIN_EINTERNAL;
 }
 
 enum tocsin_err
-receipts_without(struct receipts *r, struct span member,
+receipts_without(struct receipts *r, struct receipts_to whom,
     const uint8_t id[ID_LEN], const uint8_t part[32], enum tocsin_err reason)
 {
-	struct receipt *to = find(r, member, true);
+	struct receipt *to = find(r, whom, true);
 
 	return to && receipt_without(to, id, part, reason) ? TOCSIN_OK
 							   : TOCSIN_EINTERNAL;
@@ -147,19 +151,24 @@ receipts_without(struct receipts *r, struct span member,
 /* ---- the end of a batch ---- */
 
 static enum tocsin_err
-route(struct batch *batch, struct span member, uint64_t seq)
+route(struct batch *batch, const struct open_receipt *o, uint64_t seq)
 {
-	struct span nation = member_nation(member);
+	struct span nation = member_nation(span_of(o->member));
+	bool live = o->exercise[0] == '\0';
+	char name[MAILBOX_MAX + 1];
+	struct span mailbox =
+	    mailbox_name(name, span_of(o->member), span_of(o->exercise));
 	enum tocsin_err err = TOCSIN_OK;
 
 	if (span_is(nation, batch->b->conf.nation)) {
-		names_add(&batch->members, member);
-		err = store_mail(batch->tx, member, seq);
+		names_add(&batch->members, mailbox);
+		err = store_mail(batch->tx, mailbox, seq);
 	}
 	if (err)
 		return err;
-	return intake_queue_nation(
-	    batch, nation, LANE_IMMEDIATE, (struct store_out){ .seq = seq });
+	return intake_queue_nation(batch, nation,
+	    live ? LANE_IMMEDIATE : LANE_ROUTINE,
+	    (struct store_out){ .seq = seq });
 }
 
 static enum tocsin_err
@@ -188,10 +197,9 @@ sign(struct buf *note, uint8_t id[ID_LEN], struct receipt *r,
 static enum tocsin_err
 issue(struct open_receipt *o, struct batch *batch)
 {
-	struct span member = { o->member.bytes, o->member.n };
-	struct store_entry e = {
-		.kind = STORE_RECEIPT, .time = batch->now, .member = member
-	};
+	struct store_entry e = { .kind = STORE_RECEIPT,
+		.time = batch->now,
+		.member = span_of(o->member) };
 	struct buf note = { 0 };
 	enum tocsin_err err;
 	uint64_t seq;
@@ -201,7 +209,9 @@ issue(struct open_receipt *o, struct batch *batch)
 	if (!err)
 		err = store_append(batch->tx, &e, &seq);
 	if (!err)
-		err = route(batch, member, seq);
+		err = exercise_note(batch->tx, seq, span_of(o->exercise));
+	if (!err)
+		err = route(batch, o, seq);
 	buf_release(&note);
 	return err == TOCSIN_EDUPLICATE ? TOCSIN_OK : err;
 }

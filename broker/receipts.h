@@ -18,18 +18,29 @@
 struct receipts *receipts_new(void);
 void receipts_free(struct receipts *r);
 
-/* A line about a ticket of `member`. EINTERNAL: memory. */
-MUST_USE enum tocsin_err receipts_stored(struct receipts *r, struct span member,
-    const uint8_t id[ID_LEN], uint64_t index);
+/* Whose tickets a receipt is about: of one member, in one exercise or live. */
+struct receipts_to {
+	struct span member;
+	struct span exercise; /* empty: live */
+};
+static inline struct receipts_to
+receipts_to(struct span member, struct span exercise)
+{
+	return (struct receipts_to){ member, exercise };
+}
+
+/* A line about a ticket of theirs. EINTERNAL: memory. */
+MUST_USE enum tocsin_err receipts_stored(struct receipts *r,
+    struct receipts_to whom, const uint8_t id[ID_LEN], uint64_t index);
 MUST_USE enum tocsin_err receipts_delivered(struct receipts *r,
-    struct span member, const uint8_t id[ID_LEN], const char *to_member,
+    struct receipts_to whom, const uint8_t id[ID_LEN], const char *to_member,
     const char *to_device);
 MUST_USE enum tocsin_err receipts_refused(struct receipts *r,
-    struct span member, const uint8_t id[ID_LEN], enum tocsin_err reason);
-MUST_USE enum tocsin_err receipts_erased(struct receipts *r, struct span member,
-    const uint8_t id[ID_LEN], const uint8_t *part);
+    struct receipts_to whom, const uint8_t id[ID_LEN], enum tocsin_err reason);
+MUST_USE enum tocsin_err receipts_erased(struct receipts *r,
+    struct receipts_to whom, const uint8_t id[ID_LEN], const uint8_t *part);
 MUST_USE enum tocsin_err receipts_without(struct receipts *r,
-    struct span member, const uint8_t id[ID_LEN], const uint8_t part[32],
+    struct receipts_to whom, const uint8_t id[ID_LEN], const uint8_t part[32],
     enum tocsin_err reason);
 
 /* Sign, append and route all lines; the set is empty then. */

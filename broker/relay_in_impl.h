@@ -11,8 +11,8 @@
  *	writer's thread		in_item_apply(), then the item's end
  *
  * So an item is touched by one thread at a time, and its `state`, `no_room`,
- * `held`, `retry_at` and `next` under the peer's lock. Lock order: the list of peers, a
- * peer.
+ * `held`, `retry_at` and `next` under the peer's lock. Lock order: the list of
+ *peers, a peer.
  */
 #ifndef TOCSIN_BROKER_RELAY_IN_IMPL_H
 #define TOCSIN_BROKER_RELAY_IN_IMPL_H

@@ -124,6 +124,27 @@ redo_cursor(struct work *w, const struct receipt_line *l)
 	    w->batch.tx, seq, "cursor/%s/%s", l->member, l->device);
 }
 
+/* Where the tickets went that it is about. */
+static enum tocsin_err
+mail_receipt(
+    struct work *w, const struct store_entry *e, const struct receipt *r)
+{
+	char box[MAILBOX_MAX + 1], exercise[EXERCISE_MAX + 1];
+	uint64_t ticket;
+	enum tocsin_err err = exercise_of(exercise, w->batch.view, e->seq);
+
+	if (!err && exercise[0] == '\0' &&
+	    store_find(w->rx, r->line[0].id, &ticket) == TOCSIN_OK) {
+		err = exercise_of(exercise, w->batch.view, ticket);
+		if (!err)
+			err = exercise_note(
+			    w->batch.tx, e->seq, span_of(exercise));
+	}
+	return err ? err
+		   : mail(w, mailbox_name(box, e->member, span_of(exercise)),
+			 e->seq);
+}
+
 static enum tocsin_err
 redo_receipt(struct work *w, const struct store_entry *e)
 {
@@ -138,9 +159,9 @@ redo_receipt(struct work *w, const struct store_entry *e)
 		err = receipt_parse(r, n.text);
 	for (i = 0; !err && e->via.n == 0 && i < r->nline; i++)
 		err = redo_cursor(w, &r->line[i]);
-	free(r);
 	if (!err && span_is(member_nation(e->member), w->c->nation))
-		err = mail(w, e->member, e->seq);
+		err = mail_receipt(w, e, r);
+	free(r);
 	return err;
 }
 
@@ -167,12 +188,17 @@ redo_ticket(struct work *w, const struct store_entry *e)
 	struct ticket t;
 	struct note n;
 	struct span chain;
+	char box[MAILBOX_MAX + 1];
 	size_t i;
 	enum tocsin_err err = ticket_parse(&t, &n, e->note);
 
+	if (!err)
+		err = exercise_note(w->batch.tx, e->seq, t.exercise);
 	for (i = 0; !err && i < t.nto; i++)
 		if (span_is(member_nation(t.to[i].member), w->c->nation))
-			err = mail(w, t.to[i].member, e->seq);
+			err = mail(w,
+			    mailbox_name(box, t.to[i].member, t.exercise),
+			    e->seq);
 	if (!err)
 		err = recall_again(&w->batch, &t);
 	if (!err && w->how.parts)

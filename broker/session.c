@@ -161,8 +161,8 @@ static void
 log_end(const struct session *x, const char *why)
 {
 	log_event(LOG_INFO, "session-end", LOG_Z("member", x->who.member),
-	    LOG_Z("device", x->who.device), LOG_Z("broker", x->who.broker),
-	    LOG_Z("why", why), LOG_END);
+	    LOG_Z("device", x->who.device), LOG_Z("exercise", x->who.exercise),
+	    LOG_Z("broker", x->who.broker), LOG_Z("why", why), LOG_END);
 }
 
 /* The table's reference goes to the caller, to be put without the lock. */
@@ -608,6 +608,7 @@ log_begin(const struct session *x, const struct trust_who *who)
 	else
 		log_event(LOG_INFO, "session-begin",
 		    LOG_Z("member", who->member), LOG_Z("device", who->device),
+		    LOG_Z("exercise", who->exercise),
 		    LOG_Z("broker", who->broker), LOG_END);
 }
 

@@ -50,6 +50,17 @@ setup_accept(struct msg_accept *a, const struct config *c)
 }
 
 static void
+setup_exercise(struct broker_config *b, const struct config *c)
+{
+	if (!exercise_rules_parse(&b->exercise, c->carry))
+		abort();
+	b->exercise.no_live = !c->live;
+	b->exercise_quota = c->exercise_quota;
+	b->exercise_rate = (unsigned)c->exercise_rate;
+	b->exercise_burst = (unsigned)c->exercise_burst;
+}
+
+static void
 setup_broker(struct broker_config *b, const struct config *c)
 {
 	size_t i;
@@ -81,6 +92,7 @@ setup_broker(struct broker_config *b, const struct config *c)
 	setup_keep(b, c);
 	b->relay_window = (uint32_t)c->window;
 	setup_accept(&b->accept, c);
+	setup_exercise(b, c);
 	b->npeer = c->npeer;
 	for (i = 0; i < c->npeer; i++) {
 		memcpy(

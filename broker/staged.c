@@ -104,7 +104,7 @@ staged_take(struct batch *batch, const char *member, const uint8_t hash[32],
 /* ---- once in a while ---- */
 
 static enum tocsin_err
-sweep_member(struct batch *batch, const char *member)
+sweep_box(struct batch *batch, const char *member)
 {
 	enum tocsin_err err = TOCSIN_OK;
 	struct slot s;
@@ -114,6 +114,25 @@ sweep_member(struct batch *batch, const char *member)
 		err = slot_load(&s, batch, member, i);
 		if (!err && is_old(&s, batch))
 			err = slot_drop(batch, member, i, &s);
+	}
+	return err;
+}
+
+/* Those that a device is of; what others left is bounded, and stays. */
+static enum tocsin_err
+sweep_exercises(struct batch *batch, const char *member)
+{
+	const struct keys *k = trust_keys(batch->trust, span_of(member));
+	enum tocsin_err err = TOCSIN_OK;
+	char box[MAILBOX_MAX + 1];
+	size_t i;
+
+	for (i = 0; k && i < k->ndevice && !err; i++) {
+		if (k->device[i].exercise[0] == '\0')
+			continue;
+		mailbox_name(
+		    box, span_of(member), span_of(k->device[i].exercise));
+		err = sweep_box(batch, box);
 	}
 	return err;
 }
@@ -128,8 +147,12 @@ sweep_apply(struct job *job, struct batch *batch)
 
 	(void)job;
 	for (i = 0; i < r->nmember && !err; i++)
-		if (span_is(member_nation(span_of(r->member[i].name)), nation))
-			err = sweep_member(batch, r->member[i].name);
+		if (span_is(
+			member_nation(span_of(r->member[i].name)), nation)) {
+			err = sweep_box(batch, r->member[i].name);
+			if (!err)
+				err = sweep_exercises(batch, r->member[i].name);
+		}
 	return err;
 }
 

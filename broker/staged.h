@@ -15,7 +15,7 @@
  * Make room for the part and expect it, if the member hasn't staged it yet.
  * EQUOTA: too many, or too large.
  */
-MUST_USE enum tocsin_err staged_take(struct batch *batch, const char *member,
+MUST_USE enum tocsin_err staged_take(struct batch *batch, const char *box,
     const uint8_t hash[32], uint64_t total);
 
 /* Drop what is too old, of all members of ours; submits a job. */

@@ -146,6 +146,31 @@ json_near(struct buf *out, const struct status *st, const struct broker *b)
 	buf_addz(out, "]");
 }
 
+/* As [exercise] carry and live have it. */
+static void
+carried_names(struct buf *out, const struct exercise_rules *r)
+{
+	size_t i;
+
+	if (r->n == 0)
+		buf_addz(out, r->only_named ? "none" : "all");
+	for (i = 0; i < r->n; i++)
+		buf_addf(out, "%s%s", i ? " " : "", r->name[i]);
+}
+
+static void
+json_exercise(struct buf *out, const struct status *st, const struct broker *b)
+{
+	const struct exercise_rules *r = &b->conf.exercise;
+
+	buf_addz(out, ",\"exercise\":{\"carry\":\"");
+	carried_names(out, r);
+	buf_addf(out,
+	    "\",\"live\":%s,\"kept_bytes\":%" PRIu64 ",\"quota\":%" PRIu64 "}",
+	    r->no_live ? "false" : "true", st->rx ? quota_exercises(st->rx) : 0,
+	    b->conf.exercise_quota);
+}
+
 static void
 json_counters(struct buf *out, struct broker *b)
 {
@@ -230,6 +255,7 @@ json_broker(struct buf *out, struct broker *b)
 	json_check(out, &st.check);
 	json_peers(out, &st, b);
 	json_near(out, &st, b);
+	json_exercise(out, &st, b);
 	json_counters(out, b);
 	release(&st);
 }
@@ -318,6 +344,26 @@ text_near(struct buf *out, const struct status *st, const struct broker *b)
 	}
 }
 
+/* Said where there is something to say: of a broker for exercises first. */
+static void
+text_exercise(struct buf *out, const struct status *st, const struct broker *b)
+{
+	const struct exercise_rules *r = &b->conf.exercise;
+	uint64_t kept = st->rx ? quota_exercises(st->rx) : 0;
+
+	if (r->no_live)
+		buf_addz(out, "EXERCISES ONLY      nothing live is carried\n");
+	buf_addz(out, "exercises           ");
+	carried_names(out, r);
+	buf_addz(out, ", keeps ");
+	text_bytes(out, kept);
+	if (b->conf.exercise_quota > 0) {
+		buf_addz(out, " of ");
+		text_bytes(out, b->conf.exercise_quota);
+	}
+	buf_addz(out, "\n");
+}
+
 static void
 text_peers(struct buf *out, const struct status *st, const struct broker *b)
 {
@@ -386,6 +432,7 @@ text_broker(struct buf *out, struct broker *b)
 	    st.sessions.open, st.parked, st.writer.queued);
 	text_peers(out, &st, b);
 	text_near(out, &st, b);
+	text_exercise(out, &st, b);
 	release(&st);
 }
 

@@ -521,6 +521,8 @@ identify_device(struct trust_who *who, const struct trust *t,
 	copy_name(who->member, sizeof(who->member), member);
 	copy_name(who->device, sizeof(who->device), span_of(d->name));
 	copy_name(who->nation, sizeof(who->nation), member_nation(member));
+	copy_name(who->exercise, sizeof(who->exercise), span_of(d->exercise));
+	mailbox_name(who->mailbox, member, span_of(d->exercise));
 }
 
 void

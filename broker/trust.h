@@ -19,6 +19,7 @@
 #ifndef TOCSIN_BROKER_TRUST_H
 #define TOCSIN_BROKER_TRUST_H
 
+#include "broker/exercise.h"
 #include "broker/store.h"
 #include "crypto/keys.h"
 #include "crypto/roster.h"
@@ -67,8 +68,9 @@ bool trust_link_owner(
 /*
  * Who holds a link key: a device of a member, a broker, or nobody we know. A
  * device counts if its member is active, its key is not revoked, and the root
- * key behind it is the one on the roster. An announcement that ran out still opens a link, on
- * which the member can read and renew it; a post under it is refused.
+ * key behind it is the one on the roster. An announcement that ran out still
+ * opens a link, on which the member can read and renew it; a post under it is
+ * refused.
  */
 enum trust_kind {
 	TRUST_NOBODY,
@@ -78,11 +80,13 @@ enum trust_kind {
 
 struct trust_who {
 	enum trust_kind kind;
-	char member[MEMBER_MAX + 1]; /* of a device: mycert@my */
-	char device[LABEL_MAX + 1];  /* of a device: desk1 */
-	char broker[LABEL_MAX + 1];  /* of a broker */
-	char nation[NATION_MAX + 1]; /* of either */
-	enum keys_role role;	     /* of a device */
+	char member[MEMBER_MAX + 1];	 /* of a device: mycert@my */
+	char device[LABEL_MAX + 1];	 /* of a device: desk1 */
+	char broker[LABEL_MAX + 1];	 /* of a broker */
+	char nation[NATION_MAX + 1];	 /* of either */
+	enum keys_role role;		 /* of a device */
+	char exercise[EXERCISE_MAX + 1]; /* of a device; empty: live */
+	char mailbox[MAILBOX_MAX + 1];	 /* of a device: what it may see */
 };
 
 void trust_identify(struct trust_who *out, const struct trust *t,

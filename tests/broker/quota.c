@@ -385,7 +385,8 @@ words_apply(struct job *job, struct batch *batch)
 		device[0] = (char)('a' + i / 26);
 		device[1] = (char)('a' + i % 26);
 		err = receipts_delivered(batch->receipts,
-		    span_of("singcert@sg"), told_of, member, device);
+		    receipts_to(span_of("singcert@sg"), (struct span){ 0 }),
+		    told_of, member, device);
 	}
 	return err;
 }

@@ -271,15 +271,15 @@ WRAP(const struct roster_broker *, roster_broker_of, const struct roster *r,
 	return __real_roster_broker_of(r, nation, i);
 }
 
-WRAP(enum tocsin_err, receipts_stored, struct receipts *r, struct span member,
-    const uint8_t id[ID_LEN], uint64_t index)
+WRAP(enum tocsin_err, receipts_stored, struct receipts *r,
+    struct receipts_to whom, const uint8_t id[ID_LEN], uint64_t index)
 {
 	if (now_and_then(RECEIPT_WRONG))
 		index++;
 	if (mutant == RECEIPT_EARLY)
 		return receipts_delivered(
-		    r, member, id, w.f.member[0], "escalator");
-	return __real_receipts_stored(r, member, id, index);
+		    r, whom, id, w.f.member[0], "escalator");
+	return __real_receipts_stored(r, whom, id, index);
 }
 
 WRAP(uint64_t, session_acked_take, struct session *s)
