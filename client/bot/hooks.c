@@ -198,6 +198,7 @@ hooks_start(struct hooks *h, unsigned slot, const struct hook_start *start)
 	buf_add(&s->input, start->input);
 	set_env(s, start);
 	s->run = (struct run){ .env = s->env.var,
+		.dir = "/",
 		.input = buf_span(&s->input),
 		.seconds = start->seconds,
 		.output = RUN_TAIL,

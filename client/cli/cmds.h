@@ -14,6 +14,7 @@ int cmd_ack(struct cli *c, int argc, char **argv);
 int cmd_authority(struct cli *c, int argc, char **argv);
 int cmd_board(struct cli *c, int argc, char **argv);
 int cmd_circles(struct cli *c, int argc, char **argv);
+int cmd_bot(struct cli *c, int argc, char **argv);
 int cmd_completion(struct cli *c, int argc, char **argv);
 int cmd_export(struct cli *c, int argc, char **argv);
 int cmd_import(struct cli *c, int argc, char **argv);

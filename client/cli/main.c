@@ -56,6 +56,12 @@ const struct cmd cmds[] = {
 	    "--exec COMMAND [ARGUMENT...]\n"
 	    "[--reader NAME] --aside|--retry ID",
 	    "print messages as they come, or have each handled" },
+	{ "bot", cmd_bot,
+	    "RULES [--name NAME] [--once]\n"
+	    "RULES --check\n"
+	    "RULES --dry-run [--since 30d|TIME]\n"
+	    "RULES --explain ID",
+	    "remind, escalate and run programs by rules" },
 	{ "save", cmd_save, "ID NAME [-o DIR]",
 	    "save an attachment" },
 	{ "ack", cmd_ack,

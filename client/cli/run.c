@@ -195,6 +195,8 @@ move_fds(const struct running *r, posix_spawn_file_actions_t *fa)
 	const struct held *held = r->x->held;
 	int rc = posix_spawn_file_actions_adddup2(fa, r->in, 0);
 
+	if (rc == 0 && r->x->dir != NULL)
+		rc = posix_spawn_file_actions_addchdir_np(fa, r->x->dir);
 	if (rc == 0)
 		rc = posix_spawn_file_actions_adddup2(fa, r->to_out, 1);
 	if (rc == 0)

@@ -36,6 +36,7 @@ struct run {
 	char *const *argv; /* NULL-terminated */
 	bool by_path;	   /* argv[0] is looked for in PATH */
 	char *const *env;
+	const char *dir; /* where it begins; NULL: where we are */
 	struct span input;
 	unsigned seconds;
 	enum run_output output;

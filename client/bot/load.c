@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: ISC */
+#include "client/bot/load.h"
+
+#include "client/bot/zone.h"
+#include "client/keyfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+struct beside {
+	char dir[512]; /* with its '/', or "" */
+	int64_t now;
+};
+
+static enum tocsin_err
+read_all(int fd, size_t max, struct buf *out)
+{
+	uint8_t bytes[8192];
+	ssize_t n;
+
+	for (;;) {
+		n = read(fd, bytes, sizeof(bytes));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return file_error(errno);
+		if (n == 0)
+			return buf_ok(out) ? TOCSIN_OK : TOCSIN_EINTERNAL;
+		if (out->n + (size_t)n > max)
+			return TOCSIN_ETOOLARGE;
+		buf_add(out, (struct span){ bytes, (size_t)n });
+	}
+}
+
+static enum tocsin_err
+read_path(const char *path, size_t max, struct buf *out)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	enum tocsin_err err;
+
+	if (fd < 0)
+		return file_error(errno);
+	err = read_all(fd, max, out);
+	close(fd);
+	return err;
+}
+
+static enum tocsin_err
+file(void *arg, const char *name, size_t max, struct buf *out)
+{
+	const struct beside *b = arg;
+	char path[1024];
+
+	snprintf(
+	    path, sizeof(path), "%s%s", name[0] == '/' ? "" : b->dir, name);
+	return read_path(path, max, out);
+}
+
+static enum tocsin_err
+zone(void *arg, const char *name, struct zone *out)
+{
+	const struct beside *b = arg;
+
+	return zone_load(out, name, b->now);
+}
+
+enum tocsin_err
+rules_load(struct rules *out, const char *path, int64_t now,
+    struct rules_faults *faults, char why[512])
+{
+	struct beside b = { "", now };
+	struct rules_io io = {
+		.arg = &b, .file = file, .zone = zone, .now = now
+	};
+	const char *slash = strrchr(path, '/');
+	struct buf text = { 0 };
+	enum tocsin_err err;
+
+	*out = (struct rules){ 0 };
+	faults->n = 0;
+	if (slash != NULL && (size_t)(slash - path) + 2 < sizeof(b.dir))
+		snprintf(b.dir, sizeof(b.dir), "%.*s", (int)(slash - path) + 1,
+		    path);
+	err = read_path(path, RULES_FILE_MAX, &text);
+	if (err != TOCSIN_OK)
+		snprintf(why, 512, "%.400s: %s", path, tocsin_err_text(err));
+	else
+		err = rules_parse(out, buf_span(&text), &io, faults);
+	if (err == TOCSIN_EINTERNAL && faults->n == 0)
+		snprintf(why, 512, "no memory");
+	buf_release(&text);
+	return err;
+}
