@@ -10,6 +10,8 @@ set -u
 
 # shellcheck source=tests/lib/federation.sh
 . "$TOP/tests/lib/federation.sh"
+# shellcheck source=tests/lib/blocks.sh
+. "$TOP/tests/lib/blocks.sh"
 
 guide=$TOP/docs/OFFICER.md
 fed_begin
@@ -44,8 +46,7 @@ TOCSIN_HOME=$fed/homes/mycert-night
 export TOCSIN_HOME
 
 # The boxes, a command on each line.
-sed -n '/^```sh$/,/^```$/{/^```/d;p}' "$guide" |
-	sed -e :a -e '/\\$/{N;s/\\\n[[:space:]]*//;ta' -e '}' >"$fed/typed"
+blocks "$guide" | joined >"$fed/typed"
 ok 'the guide has commands' [ "$(grep -c '^tocsin ' "$fed/typed")" -gt 45 ]
 is "$(grep -vc '^tocsin ' "$fed/typed")" 0 'and nothing else in its boxes'
 

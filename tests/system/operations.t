@@ -8,6 +8,8 @@ set -u
 
 # shellcheck source=tests/lib/federation.sh
 . "$TOP/tests/lib/federation.sh"
+# shellcheck source=tests/lib/blocks.sh
+. "$TOP/tests/lib/blocks.sh"
 
 page=$TOP/docs/OPERATIONS.md
 fed_two
@@ -124,23 +126,18 @@ cat >"$fed/bin/systemctl" <<-END
 	END
 chmod +x "$fed/bin/tocsind" "$fed/bin/systemctl"
 mkfifo "$fed/ask" "$fed/answer"
-sed -n '/^```sh$/,/^```$/{/^```/d;p}' "$page" |
+blocks "$page" |
 	sed "s,/var/backups/,$fed/backups/,g;s,/var/lib/tocsin,$fed/sg,g" \
 		>"$fed/blocks"
 ok 'it has blocks' [ "$(grep -c . "$fed/blocks")" -gt 15 ]
-run_blocks()
+run_page()
 {
 	cd "$fed" || exit 1
-	{
-		echo 'set -eu'
-		cat "$fed/blocks"
-		echo 'echo to the end'
-	} >"$fed/script"
-	PATH=$fed/bin:$PATH timeout 120 sh "$fed/script" >"$fed/told" 2>&1
+	PATH=$fed/bin:$PATH run_blocks "$fed/blocks"
 	echo $? >"$fed/status.blocks"
 	echo over >"$fed/ask"
 }
-spawn run_blocks
+spawn run_page
 # The processes are ours: a broker started below the script would end with it.
 while read -r word <"$fed/ask"; do
 	case $word in
