@@ -6,7 +6,8 @@
  * started before any key is read, that holds the last page it was given and
  * hands that out. It is given pages through a socket pair and ends when that
  * does. It cannot read the home, ask the desk or reach the network beyond what
- * it listens on, which is an address of this machine alone.
+ * it listens on, which is an address of this machine alone: the kernel ends it
+ * for any other call (serve_fence.h).
  *
  * Whoever has an account on this machine can connect there; so the page lies
  * under a path that nobody can guess, which is in the URL that is printed. A

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The process that answers browsers; serve.h says what it may. */
 #include "client/cli/serve.h"
+#include "client/cli/serve_fence.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -312,6 +313,12 @@ serve_http(int fd, const struct serve_at *at, const char *token)
 	snprintf(held.host[0], sizeof(held.host[0]), "%s:%s", at->host, port);
 	snprintf(held.host[1], sizeof(held.host[1]), "localhost:%s", port);
 	pthread_mutex_unlock(&held.lock);
+	if (!serve_fence()) {
+		say(fd, '-',
+		    "this kernel cannot confine the server (seccomp); `-o "
+		    "FILE` needs none");
+		return;
+	}
 	say(fd, '+', port);
 	while (take_page(fd))
 		;
