@@ -73,7 +73,16 @@ erased_by() # DEVICE...
 
 head_and_foot() # FILE
 {
-	head -n 1 "$1" | grep -q TLP:AMBER && tail -n 1 "$1" | grep -q TLP:AMBER
+	head -n 1 "$1" | grep -q 'TLP:AMBER+STRICT' &&
+		tail -n 1 "$1" | grep -q 'TLP:AMBER+STRICT'
+}
+
+# What a person would type: the short id of the first message with these words.
+brief() # HOME WORDS
+{
+	at "$1" show "$id" --no-receipt |
+		awk -v words="$2" '/^TLP:/ { short = $2 }
+			index($0, words) { print short; exit }'
 }
 
 echo "tocsin: a tour of four nations, in $fed"
@@ -234,21 +243,37 @@ step 6 'One more nation: who may show a ticket to whom'
 malaysia
 tell 'victims of the page are in Viet Nam; who may tell Viet Nam?'
 typed_in_vain share "$id" --to vncert@vn -m 'Some victims are yours.'
-sees 'an AMBER ticket is not ours to give on, and whose it is' \
-	singcert@sg policy-denied
+sees 'an AMBER ticket is not ours to give on, whose it is, and how to ask' \
+	singcert@sg policy-denied 'tocsin ask'
 types why policy-denied
+types ask "$id" --to vncert@vn -m 'Some victims are theirs. May we tell them?'
 
 singapore
+waits 20 has_come singcert-desk1 'May we tell them?'
+request=$(brief singcert-desk1 'May we tell them')
+types show "$id" --no-receipt
+sees 'who asks for what, and the command that answers' \
+	'to show to vncert@vn' 'asks for permission: `tocsin permit'
+types permit "$request" -m 'Yes, as AMBER, and nobody else.'
+
+malaysia
+waits 20 has_come mycert-night 'and nobody else'
 types share "$id" --to vncert@vn --ackby 1h \
-	-m 'Victims of the page are in Viet Nam, Malaysia says.'
+	-m 'Victims of the page are in your country.'
 
 vietnam
 waits 20 has "$fed/window.vncert-desk" 'Victims of the page'
 types inbox
 types show "$id"
-sees 'what it is about comes along' login-moic.example.my
+sees 'what it is about comes along, and who permitted that' \
+	login-moic.example.my 'with the permission of singcert@sg, signed'
 types ack "$id" --in-progress -m 'We warn our banks.'
 waits 20 sees_stand vncert@vn in-progress
+
+singapore
+tell 'what Singapore writes goes to whom it has shown the ticket itself'
+types share "$id" --to vncert@vn -m 'Viet Nam reads along from now on.'
+waits 20 has_come vncert-desk 'reads along'
 step_done
 
 # ---------------------------------------------------------------------------
@@ -326,9 +351,19 @@ waits 20 has_come vncert-desk '31 passwords'
 types inbox --state closed
 sees 'it is closed there too' "$id" closed
 types note "$id" -m 'The page is back, at 203.0.113.80 in our country.'
+tell 'then the police call: they watch that server, and it must not be warned'
+note=$(brief vncert-desk 203.0.113.80)
+types relabel "$note" --tlp AMBER+STRICT \
+	-m 'The police watch that server: keep it in your teams.'
 
 singapore
-waits 20 has_come singcert-desk1 203.0.113.80
+waits 20 has_come singcert-desk1 'keep it in your teams'
+narrowed()
+{
+	at singcert-desk1 show "$id" --no-receipt |
+		grep -q "^TLP:AMBER+STRICT $note "
+}
+verify '= the note itself has the narrower label now, also here' narrowed
 types reopen "$id" --ackby 1h -m 'The page is back. Who sees it?'
 types status "$id"
 sees 'all are asked anew, and what they said before does not count' \
@@ -345,7 +380,7 @@ types inbox --mine
 sees 'the night ends' "$id" closed
 types export "$id" --as markdown --for me -o night.md
 sed -n '1,12s/^/   | /p' night.md
-verify '= the label stands in the head and in the foot of the file' \
+verify '= the narrowest label stands in the head and in the foot of the file' \
 	head_and_foot night.md
 typed_in_vain export "$id" --as markdown --for community -o public.md
 sees 'and the file is not made for whom the label forbids it' \
