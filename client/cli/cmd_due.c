@@ -4,6 +4,7 @@
 #include "client/cli/print.h"
 #include "client/cli/sent.h"
 #include "client/cli/view.h"
+#include "client/glance.h"
 #include "client/handle.h"
 #include "client/vocab.h"
 
@@ -25,8 +26,6 @@ struct duties {
 	bool all;
 	struct duty *duty;
 	size_t n;
-	struct tocsin_status **status; /* what the strings belong to */
-	size_t nstatus;
 	bool short_of_memory;
 };
 
@@ -46,26 +45,36 @@ add(struct duties *l, const struct duty *d)
 	grown[l->n++] = *d;
 }
 
-static void
-add_ticket(struct duties *l, const struct tocsin_message *m,
-    const struct tocsin_status *s)
+/* A word of the table, which a list does not keep for each ticket. */
+static const char *
+text_of(const struct tocsin *t, const char *clock)
 {
 	size_t i;
 
-	for (i = 0; i < s->ndeadline; i++) {
-		const struct tocsin_deadline *d = &s->deadline[i];
+	for (i = 0; i < t->clocks.n; i++)
+		if (strcmp(t->clocks.clock[i].name, clock) == 0)
+			return t->clocks.clock[i].text;
+	return "";
+}
 
+static void
+add_deadlines(struct duties *l, const struct tocsin_message *m,
+    const struct tocsin_deadline *d, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		add(l, &(struct duty){ m, d[i].clock, text_of(l->t, d[i].clock),
+			   d[i].started, d[i].due, d[i].done });
+}
+
+static void
+add_answer(struct duties *l, const struct tocsin_message *m,
+    const struct tocsin_place *p)
+{
+	if (p->ackby > 0 && p->rung <= TOCSIN_RUNG_OPENED && !p->recalled)
 		add(l, &(struct duty){
-			   m, d->clock, d->text, d->started, d->due, d->done });
-	}
-	for (i = 0; !s->closed && i < s->n; i++) {
-		const struct tocsin_place *p = &s->place[i];
-
-		if (p->ackby > 0 && p->rung <= TOCSIN_RUNG_OPENED &&
-		    !p->recalled)
-			add(l, &(struct duty){ m, "answer", p->member, p->asked,
-				   p->ackby, 0 });
-	}
+			   m, "answer", p->member, p->asked, p->ackby, 0 });
 }
 
 static int
@@ -133,33 +142,57 @@ print_duties(const struct duties *l)
 }
 
 static int
-list(struct duties *l, const char *id)
+print_all(struct duties *l)
 {
-	struct tocsin_list *tickets = NULL;
-	enum tocsin_err err = id != NULL ? tocsin_thread(l->t, id, &tickets)
-					 : tocsin_tickets(l->t, &tickets);
-	size_t i, n;
-
-	if (err != TOCSIN_OK)
-		return cli_error(l->t, err);
-	n = id != NULL && tickets->n > 0 ? 1 : tickets->n;
-	l->status = calloc(n + 1, sizeof(struct tocsin_status *));
-	for (i = 0; l->status != NULL && i < n; i++) {
-		struct tocsin_message *m = tickets->message[i];
-
-		if (tocsin_status_of(l->t, m, cli_now(),
-			&l->status[l->nstatus]) == TOCSIN_OK)
-			add_ticket(l, m, l->status[l->nstatus++]);
-	}
 	if (l->n > 0)
 		qsort(l->duty, l->n, sizeof(*l->duty), by_due);
 	print_duties(l);
-	for (i = 0; i < l->nstatus; i++)
-		tocsin_status_free(l->status[i]);
-	tocsin_list_free(tickets);
-	return l->status == NULL || l->short_of_memory
-		   ? cli_fail(TOCSIN_EINTERNAL, "no memory")
-		   : 0;
+	return l->short_of_memory ? cli_fail(TOCSIN_EINTERNAL, "no memory") : 0;
+}
+
+/* Those of one ticket, which is opened for it. */
+static int
+list_one(struct duties *l, const char *id)
+{
+	struct tocsin_list *thread = NULL;
+	struct tocsin_status *s = NULL;
+	enum tocsin_err err = tocsin_thread(l->t, id, &thread);
+	size_t i;
+	int status;
+
+	if (err != TOCSIN_OK)
+		return cli_error(l->t, err);
+	if (thread->n > 0 && tocsin_status_of(l->t, thread->message[0],
+				 cli_now(), &s) == TOCSIN_OK) {
+		add_deadlines(l, thread->message[0], s->deadline, s->ndeadline);
+		for (i = 0; !s->closed && i < s->n; i++)
+			add_answer(l, thread->message[0], &s->place[i]);
+	}
+	status = print_all(l);
+	tocsin_status_free(s);
+	tocsin_list_free(thread);
+	return status;
+}
+
+/* Of all tickets, from what is remembered of them (glance.h). */
+static int
+list_all(struct duties *l)
+{
+	struct glances all;
+	enum tocsin_err err = glances_load(l->t, &all);
+	size_t i, k;
+	int status;
+
+	for (i = 0; err == TOCSIN_OK && i < all.n; i++) {
+		const struct glance *g = &all.glance[i];
+
+		add_deadlines(l, g->m, g->deadline, g->ndeadline);
+		for (k = 0; !g->closed && k < g->nplace; k++)
+			add_answer(l, g->m, &g->place[k].p);
+	}
+	status = err == TOCSIN_OK ? print_all(l) : cli_error(l->t, err);
+	glances_release(&all);
+	return status;
 }
 
 /* ---- words about a clock ---- */
@@ -247,10 +280,10 @@ cmd_due(struct cli *c, int argc, char **argv)
 		status = say(c, l.t, &w);
 	} else {
 		(void)cli_sync(c, l.t, 0);
-		status = list(&l, c->words[0]);
+		status =
+		    c->nword > 0 ? list_one(&l, c->words[0]) : list_all(&l);
 	}
 	free(l.duty);
-	free(l.status);
 	tocsin_close(l.t);
 	return status;
 }
