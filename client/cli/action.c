@@ -2,6 +2,7 @@
 #include "client/cli/action.h"
 
 #include "client/cli/view.h"
+#include "client/json.h"
 
 #include <jansson.h>
 #include <stddef.h>
@@ -9,83 +10,126 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum form { WORD, LIST, WHEN, FILES, OBJECT };
+enum form { WORD, LIST, WORDS, WHEN, PAST, FILES, OBJECT, FLAG, NUMBER, TAG };
 
-#define AT(member) offsetof(struct tocsin_draft, member)
-#define IN(action) (1u << (action))
-
-enum { ACK, NOTE, ESCALATE, CLOSE, POST, REQUEST, QUERY, RESULT, ACTIONS };
+#define AT(member) offsetof(struct action, member)
+#define IN(word) (1u << (ACTION_##word))
 
 static const struct {
 	const char *name;
-	const char *kind;
-} actions[ACTIONS] = {
-	[ACK] = { "ack", "ack" },
-	[NOTE] = { "note", "update" },
-	[ESCALATE] = { "escalate", "escalate" },
-	[CLOSE] = { "close", "close" },
-	[POST] = { "post", "report" },
-	[REQUEST] = { "request", "request" },
-	[QUERY] = { "query", "query" },
-	[RESULT] = { "result", "result" },
+	const char *kind; /* NULL: it asks */
+} words[ACTIONS] = {
+	[ACTION_ACK] = { "ack", "ack" },
+	[ACTION_NOTE] = { "note", "update" },
+	[ACTION_REQUEST] = { "request", "request" },
+	[ACTION_QUERY] = { "query", "query" },
+	[ACTION_RESULT] = { "result", "result" },
+	[ACTION_ESCALATE] = { "escalate", "escalate" },
+	[ACTION_SHARE] = { "share", "share" },
+	[ACTION_CLOSE] = { "close", "close" },
+	[ACTION_REOPEN] = { "reopen", "reopen" },
+	[ACTION_RECALL] = { "recall", "recall" },
+	[ACTION_POST] = { "post", "report" },
+	[ACTION_STATUS] = { "status", NULL },
+	[ACTION_SHOW] = { "show", NULL },
+	[ACTION_GET] = { "get", NULL },
+	[ACTION_INBOX] = { "inbox", NULL },
+	[ACTION_SAVE] = { "save", NULL },
+	[ACTION_WHY] = { "why", NULL },
+	[ACTION_MEMBERS] = { "members", NULL },
+	[ACTION_SYNC] = { "sync", NULL },
 };
 
 #define ASK (IN(REQUEST) | IN(QUERY))
-#define REPLY (IN(ACK) | IN(NOTE) | IN(ESCALATE) | IN(CLOSE) | IN(RESULT) | ASK)
+#define SHOWS (IN(ESCALATE) | IN(SHARE))
+#define REPLY                                                        \
+	(IN(ACK) | IN(NOTE) | ASK | IN(RESULT) | SHOWS | IN(CLOSE) | \
+	    IN(REOPEN) | IN(RECALL))
+#define SAYS (REPLY | IN(POST))
+#define OF_ONE (IN(STATUS) | IN(SHOW) | IN(GET) | IN(SAVE)) /* needs an id */
+#define ALL ((1u << ACTIONS) - 1)
 
 /* The members of an action, and in which it may stand. */
-static const struct {
+static const struct member {
 	const char *name;
 	enum form form;
 	size_t at;
 	unsigned in;
 } members[] = {
-	{ "id", WORD, AT(thread), REPLY },
-	{ "once", WORD, AT(once), REPLY | IN(POST) },
-	{ "text", WORD, AT(text), REPLY | IN(POST) },
-	{ "answer", WORD, AT(answer), IN(ACK) },
-	{ "reason", WORD, AT(reason), IN(ACK) },
-	{ "resolution", WORD, AT(resolution), IN(CLOSE) },
-	{ "to", LIST, AT(to), IN(ESCALATE) | IN(POST) | ASK },
-	{ "ackby", WHEN, AT(ackby), IN(ESCALATE) | IN(POST) | ASK },
-	{ "attach", FILES, AT(attachments),
+	{ "tag", TAG, AT(tag), ALL },
+	{ "id", WORD, AT(draft.thread), REPLY | OF_ONE | IN(WHY) },
+	{ "once", WORD, AT(draft.once), SAYS },
+	{ "text", WORD, AT(draft.text), SAYS },
+	{ "answer", WORD, AT(draft.answer), IN(ACK) },
+	{ "reason", WORD, AT(draft.reason), IN(ACK) },
+	{ "resolution", WORD, AT(draft.resolution), IN(CLOSE) },
+	{ "to", LIST, AT(draft.to), SHOWS | IN(POST) | IN(NOTE) | ASK },
+	{ "clients", LIST, AT(draft.clients), SHOWS },
+	{ "ackby", WHEN, AT(draft.ackby), SHOWS | IN(REOPEN) | IN(POST) | ASK },
+	{ "attach", FILES, AT(draft.attachments),
 	    IN(NOTE) | IN(POST) | IN(RESULT) | ASK },
-	{ "tlp", WORD, AT(tlp), IN(POST) },
-	{ "subject", WORD, AT(subject), IN(POST) },
-	{ "kind", WORD, AT(kind), IN(POST) },
-	{ "precedence", WORD, AT(precedence), IN(POST) },
-	{ "severity", WORD, AT(severity), IN(POST) },
-	{ "importance", WORD, AT(importance), IN(POST) },
-	{ "loss", WORD, AT(loss), IN(POST) },
-	{ "class", WORD, AT(classification), IN(POST) },
-	{ "outlook", WORD, AT(outlook), IN(POST) },
-	{ "pap", WORD, AT(pap), IN(POST) },
-	{ "sectors", LIST, AT(sectors), IN(POST) },
-	{ "exercise", WORD, AT(exercise), IN(POST) },
-	{ "labels", LIST, AT(labels), IN(POST) },
-	{ "content", OBJECT, AT(json), IN(POST) },
+	{ "attachments", LIST, AT(draft.recall), IN(RECALL) },
+	{ "tlp", WORD, AT(draft.tlp), IN(POST) | IN(SHARE) },
+	{ "subject", WORD, AT(draft.subject), IN(POST) },
+	{ "kind", WORD, AT(draft.kind), IN(POST) },
+	{ "precedence", WORD, AT(draft.precedence), IN(POST) },
+	{ "severity", WORD, AT(draft.severity), IN(POST) },
+	{ "importance", WORD, AT(draft.importance), IN(POST) },
+	{ "loss", WORD, AT(draft.loss), IN(POST) },
+	{ "class", WORD, AT(draft.classification), IN(POST) },
+	{ "outlook", WORD, AT(draft.outlook), IN(POST) },
+	{ "pap", WORD, AT(draft.pap), IN(POST) },
+	{ "sectors", LIST, AT(draft.sectors), IN(POST) },
+	{ "exercise", WORD, AT(draft.exercise), IN(POST) },
+	{ "labels", LIST, AT(draft.labels), IN(POST) },
+	{ "occurred", PAST, AT(draft.occurred), IN(POST) },
+	{ "detected", PAST, AT(draft.detected), IN(POST) },
+	{ "reported", PAST, AT(draft.reported), IN(POST) },
+	{ "content", OBJECT, AT(draft.json), IN(POST) },
+	{ "unacked", FLAG, AT(filter.unacked), IN(INBOX) },
+	{ "overdue", FLAG, AT(filter.overdue), IN(INBOX) },
+	{ "mine", FLAG, AT(filter.mine), IN(INBOX) },
+	{ "state", WORDS, AT(filter.states), IN(INBOX) },
+	{ "from", WORDS, AT(filter.senders), IN(INBOX) },
+	{ "tlp", WORD, AT(filter.tlp), IN(INBOX) },
+	{ "since", WORD, AT(filter.typed), IN(INBOX) },
+	{ "limit", NUMBER, AT(limit), IN(INBOX) },
+	{ "name", WORD, AT(name), IN(SAVE) },
+	{ "folder", WORD, AT(folder), IN(SAVE) },
+	{ "code", WORD, AT(code), IN(WHY) },
+	{ "wait", NUMBER, AT(wait), IN(SYNC) },
 };
 
 struct reading {
-	struct actions *a;
+	struct action *a;
 	char *why; /* 512 */
-	unsigned line;
-	const char *ticket;
+	bool tagged;
 };
 
 static bool
 wrong(const struct reading *r, const char *what, const char *name)
 {
-	snprintf(r->why, 512, "line %u of its output: %s%s", r->line,
-	    name != NULL ? name : "", what);
+	snprintf(r->why, 512, "%.64s%s", name != NULL ? name : "", what);
 	return false;
+}
+
+const char *
+action_name(enum action_word word)
+{
+	return (unsigned)word < ACTIONS ? words[word].name : NULL;
+}
+
+bool
+action_says(const struct action *a)
+{
+	return a->word < ACTIONS && words[a->word].kind != NULL;
 }
 
 /* Takes the block over, also when it fails. */
 static void *
 own(struct reading *r, void *p)
 {
-	struct actions *a = r->a;
+	struct action *a = r->a;
 	void **grown = realloc(a->owned, (a->nowned + 1) * sizeof(*grown));
 
 	if (grown != NULL)
@@ -108,21 +152,20 @@ word(struct reading *r, const json_t *v, const char *name, const char **out)
 }
 
 static bool
-list(struct reading *r, const json_t *v, const char *name,
-    const char *const **out)
+list(struct reading *r, const json_t *v, const char *name, struct list *out)
 {
 	size_t i, n = json_array_size(v);
-	const char **words;
+	const char **all;
 
 	if (!json_is_array(v) || n > ACTION_LIST_MAX)
 		return wrong(r, " is no array, or a long one", name);
-	words = own(r, calloc(n + 1, sizeof(*words)));
-	if (words == NULL)
+	all = own(r, calloc(n + 1, sizeof(*all)));
+	if (all == NULL)
 		return wrong(r, "no memory", NULL);
 	for (i = 0; i < n; i++)
-		if (!word(r, json_array_get(v, i), name, &words[i]))
+		if (!word(r, json_array_get(v, i), name, &all[i]))
 			return false;
-	*out = words;
+	*out = (struct list){ all, n };
 	return true;
 }
 
@@ -130,20 +173,19 @@ static bool
 files(struct reading *r, const json_t *v, const char *name,
     struct tocsin_draft *d)
 {
-	const char *const *paths;
 	struct tocsin_attachment *a;
-	size_t i, n;
+	struct list paths;
+	size_t i;
 
 	if (!list(r, v, name, &paths))
 		return false;
-	n = json_array_size(v);
-	a = own(r, calloc(n + 1, sizeof(*a)));
+	a = own(r, calloc(paths.n + 1, sizeof(*a)));
 	if (a == NULL)
 		return wrong(r, "no memory", NULL);
-	for (i = 0; i < n; i++)
-		a[i].path = paths[i];
+	for (i = 0; i < paths.n; i++)
+		a[i].path = paths.word[i];
 	d->attachments = a;
-	d->nattachments = n;
+	d->nattachments = paths.n;
 	return true;
 }
 
@@ -161,99 +203,242 @@ when(struct reading *r, const json_t *v, const char *name, int64_t *out)
 }
 
 static bool
-member(struct reading *r, struct tocsin_draft *d, size_t i, const json_t *v)
+past(struct reading *r, const json_t *v, const char *name, int64_t *out)
 {
-	const char *name = members[i].name;
-	void *at = (char *)d + members[i].at;
-	char *text;
+	const char *typed;
 
-	switch (members[i].form) {
-	case WORD:
-		return word(r, v, name, at);
-	case LIST:
-		return list(r, v, name, at);
-	case WHEN:
-		return when(r, v, name, at);
-	case FILES:
-		return files(r, v, name, d);
-	case OBJECT:
-		text = own(r, json_dumps(v, JSON_COMPACT));
-		d->json = text;
-		return text != NULL || wrong(r, " is no object", name);
-	}
-	return false;
+	return word(r, v, name, &typed) &&
+	       ((view_past(NULL, typed, out) && *out <= cli_now()) ||
+		   wrong(r,
+		       " is no time that was: write 30m, 2h, 3d or "
+		       "2026-11-21T03:14:15Z",
+		       name));
 }
 
 static bool
-find_action(struct reading *r, const json_t *o, unsigned *out)
+number(struct reading *r, const json_t *v, const char *name, uint64_t *out)
 {
-	const char *name = json_string_value(json_object_get(o, "do"));
-	unsigned i;
-
-	for (i = 0; name != NULL && i < ACTIONS; i++)
-		if (strcmp(actions[i].name, name) == 0) {
-			*out = i;
-			return true;
-		}
-	return wrong(r,
-	    "\"do\" is none of ack, note, request, query, result, escalate, "
-	    "close and post",
-	    NULL);
-}
-
-static bool
-fill(struct reading *r, struct tocsin_draft *d, json_t *o)
-{
-	const size_t n = sizeof(members) / sizeof(members[0]);
-	const char *name;
-	unsigned action;
-	json_t *v;
-	size_t i;
-
-	if (!find_action(r, o, &action))
-		return false;
-	d->kind = actions[action].kind;
-	if (IN(action) & REPLY)
-		d->thread = r->ticket;
-	json_object_foreach(o, name, v)
-	{
-		for (i = 0; i < n; i++)
-			if ((members[i].in & IN(action)) &&
-			    strcmp(members[i].name, name) == 0)
-				break;
-		if (strcmp(name, "do") == 0 || json_is_null(v))
-			continue;
-		if (i == n)
-			return wrong(r, " is no member of that action", name);
-		if (!member(r, d, i, v))
-			return false;
-	}
+	if (!json_is_integer(v) || json_integer_value(v) < 0)
+		return wrong(r, " is no whole number from 0 on", name);
+	*out = (uint64_t)json_integer_value(v);
 	return true;
 }
 
 static bool
-parse_line(struct reading *r, struct span line)
+flag(struct reading *r, const json_t *v, const char *name, bool *out)
 {
-	struct actions *a = r->a;
-	json_t *o;
+	if (!json_is_boolean(v))
+		return wrong(r, " is neither true nor false", name);
+	*out = json_is_true(v);
+	return true;
+}
 
-	if (a->n == ACTIONS_MAX)
-		return wrong(r, "too many actions", NULL);
-	o = json_loadb(
-	    (const char *)line.p, line.n, JSON_REJECT_DUPLICATES, NULL);
-	if (!json_is_object(o)) {
-		json_decref(o);
-		return wrong(r, "it is no JSON object", NULL);
+static bool
+object(struct reading *r, const json_t *v, const char *name, const char **out)
+{
+	char *text;
+
+	if (!json_is_object(v))
+		return wrong(r, " is no object", name);
+	text = own(r, json_dumps(v, JSON_COMPACT));
+	*out = text;
+	return text != NULL || wrong(r, "no memory", NULL);
+}
+
+static bool
+scalar(struct reading *r, const json_t *v, const json_t **out)
+{
+	if (json_is_object(v) || json_is_array(v))
+		return wrong(
+		    r, "tag is no string, number, true or false", NULL);
+	*out = v;
+	return true;
+}
+
+static bool
+member(struct reading *r, const struct member *m, const json_t *v)
+{
+	void *at = (char *)r->a + m->at;
+	struct list words_of;
+
+	switch (m->form) {
+	case WORD:
+		return word(r, v, m->name, at);
+	case LIST:
+		if (!list(r, v, m->name, &words_of))
+			return false;
+		*(const char *const **)at = words_of.word;
+		return true;
+	case WORDS:
+		return list(r, v, m->name, at);
+	case WHEN:
+		return when(r, v, m->name, at);
+	case PAST:
+		return past(r, v, m->name, at);
+	case FILES:
+		return files(r, v, m->name, &r->a->draft);
+	case OBJECT:
+		return object(r, v, m->name, at);
+	case FLAG:
+		return flag(r, v, m->name, at);
+	case NUMBER:
+		return number(r, v, m->name, at);
+	case TAG:
+		return scalar(r, v, at);
 	}
-	a->root[a->n] = o;
-	return fill(r, &a->draft[a->n++], o);
+	return false;
+}
+
+/* What may be done here, as a sentence. */
+static bool
+no_such_word(struct reading *r)
+{
+	size_t n = (size_t)snprintf(r->why, 512, "\"do\" is none of ");
+	unsigned i;
+
+	for (i = 0; i < ACTIONS && n < 512; i++)
+		if (r->tagged || words[i].kind != NULL)
+			n += (size_t)snprintf(r->why + n, 512 - n, "%s%s",
+			    i > 0 ? ", " : "", words[i].name);
+	return false;
+}
+
+static bool
+find_word(struct reading *r)
+{
+	const char *name = json_string_value(json_object_get(r->a->root, "do"));
+	unsigned i;
+
+	for (i = 0; name != NULL && i < ACTIONS; i++)
+		if (strcmp(words[i].name, name) == 0 &&
+		    (r->tagged || words[i].kind != NULL)) {
+			r->a->word = (enum action_word)i;
+			return true;
+		}
+	return no_such_word(r);
+}
+
+static const struct member *
+find_member(const struct reading *r, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+		if ((members[i].in >> r->a->word & 1) &&
+		    strcmp(members[i].name, name) == 0 &&
+		    (r->tagged || members[i].form != TAG))
+			return &members[i];
+	return NULL;
+}
+
+/* What only a line that stands alone must say. */
+static bool
+complete(struct reading *r)
+{
+	const struct action *a = r->a;
+	const unsigned bit = 1u << a->word;
+
+	if ((bit & (REPLY | OF_ONE)) && a->draft.thread == NULL)
+		return wrong(r, "say of which ticket or message: id", NULL);
+	if (a->word == ACTION_WHY &&
+	    (a->draft.thread == NULL) == (a->code == NULL))
+		return wrong(r, "say one of id and code", NULL);
+	if (a->word == ACTION_SAVE && a->name == NULL)
+		return wrong(r, "say of which attachment: name", NULL);
+	return a->word != ACTION_INBOX ||
+	       rows_filter_judge(&r->a->filter, r->why);
+}
+
+/* First, so that a line that is refused has its tag in the answer. */
+static bool
+take_tag(struct reading *r)
+{
+	json_t *v = json_object_get(r->a->root, "tag");
+
+	return !r->tagged || v == NULL || json_is_null(v) ||
+	       scalar(r, v, &r->a->tag);
+}
+
+static bool
+fill(struct reading *r)
+{
+	const struct member *m;
+	const char *name;
+	json_t *v;
+
+	if (!take_tag(r) || !find_word(r))
+		return false;
+	r->a->draft.kind = words[r->a->word].kind;
+	json_object_foreach(r->a->root, name, v)
+	{
+		if (strcmp(name, "do") == 0 || json_is_null(v))
+			continue;
+		m = find_member(r, name);
+		if (m == NULL)
+			return wrong(r, " is no member of that action", name);
+		if (!member(r, m, v))
+			return false;
+	}
+	return !r->tagged || complete(r);
+}
+
+enum tocsin_err
+action_parse(struct action *out, struct span line, bool tagged, char why[512])
+{
+	struct reading r = { .a = out, .why = why, .tagged = tagged };
+	json_error_t said = { 0 };
+
+	*out = (struct action){ .word = ACTIONS };
+	if (line.n > ACTION_LINE_MAX || !json_shallow(line, ACTION_DEPTH)) {
+		(void)wrong(&r, "it is too long, or too deep", NULL);
+		return TOCSIN_ETOOLARGE;
+	}
+	out->root = json_loadb(
+	    (const char *)line.p, line.n, JSON_REJECT_DUPLICATES, &said);
+	if (!json_is_object(out->root)) {
+		(void)wrong(
+		    &r, "it is no JSON object, or has a member twice", NULL);
+		return TOCSIN_EMALFORMED;
+	}
+	return fill(&r) ? TOCSIN_OK : TOCSIN_EUSAGE;
+}
+
+void
+action_release(struct action *a)
+{
+	while (a->nowned > 0)
+		free(a->owned[--a->nowned]);
+	free(a->owned);
+	json_decref(a->root);
+	*a = (struct action){ .word = ACTIONS };
+}
+
+/* ---- of a handler ---- */
+
+static bool
+add_line(struct actions *a, struct span line, const char *ticket, char why[512])
+{
+	struct action *one = &a->action[a->n];
+
+	if (a->n == ACTIONS_MAX) {
+		snprintf(why, 512, "too many actions");
+		return false;
+	}
+	a->n++;
+	if (action_parse(one, line, false, why) != TOCSIN_OK)
+		return false;
+	if (one->draft.thread == NULL && one->word != ACTION_POST)
+		one->draft.thread = ticket;
+	a->draft[a->n - 1] = one->draft;
+	return true;
 }
 
 bool
 actions_parse(
     struct actions *out, struct span lines, const char *ticket, char why[512])
 {
-	struct reading r = { .a = out, .why = why, .ticket = ticket };
+	char said[512];
+	unsigned number_of = 0;
 	struct span line;
 	size_t n;
 
@@ -264,9 +449,12 @@ actions_parse(
 		n = lf != NULL ? (size_t)(lf - lines.p) : lines.n;
 		line = span_cut(lines, 0, n);
 		lines = span_cut(lines, n + (lf != NULL), lines.n);
-		r.line++;
-		if (line.n > 0 && !parse_line(&r, line))
+		number_of++;
+		if (line.n > 0 && !add_line(out, line, ticket, said)) {
+			snprintf(why, 512, "line %u of its output: %.450s",
+			    number_of, said);
 			return false;
+		}
 	}
 	return true;
 }
@@ -275,9 +463,5 @@ void
 actions_release(struct actions *a)
 {
 	while (a->n > 0)
-		json_decref(a->root[--a->n]);
-	while (a->nowned > 0)
-		free(a->owned[--a->nowned]);
-	free(a->owned);
-	a->owned = NULL;
+		action_release(&a->action[--a->n]);
 }

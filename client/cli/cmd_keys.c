@@ -492,8 +492,8 @@ may_json(const struct keys_device *d)
 	return words;
 }
 
-static json_t *
-announcement_json(const struct keys *k)
+json_t *
+keys_json(const struct keys *k)
 {
 	json_t *devices = json_array(), *epochs = json_array();
 	char from[TIME_TEXT + 1], until[TIME_TEXT + 1];
@@ -533,7 +533,7 @@ send_it(struct publishing *p)
 
 	time_print(until, p->next->expires);
 	if (p->c->json) {
-		o = announcement_json(p->next);
+		o = keys_json(p->next);
 		json_object_set_new(o, "sent", json_boolean(!pending));
 		print_json(o);
 	} else {
@@ -659,7 +659,7 @@ print_keys(const struct cli *c, const struct keys *k)
 	size_t i;
 
 	if (c->json) {
-		print_json(announcement_json(k));
+		print_json(keys_json(k));
 		return;
 	}
 	printf("%s: announcement %llu, until ", k->member,

@@ -2,11 +2,9 @@
 #include "client/cli/cmds.h"
 #include "client/cli/print.h"
 #include "client/cli/progress.h"
+#include "client/cli/saving.h"
 
 #include <jansson.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 struct saving {
 	struct cli *c;
@@ -24,42 +22,6 @@ progress(void *arg, uint64_t done, uint64_t total)
 	return true;
 }
 
-static bool
-has_part(const struct tocsin_message *m, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < m->nparts; i++)
-		if (strcmp(m->parts[i].name, name) == 0)
-			return true;
-	return false;
-}
-
-/*
- * The id may be of the ticket, and the attachment came with a later message:
- * the newest of that name is meant, unless the id is of one that has it.
- */
-static enum tocsin_err
-find_message(struct saving *s, const char *typed, char id[TOCSIN_ID_TEXT])
-{
-	struct tocsin_message *m = NULL;
-	struct tocsin_list *l = NULL;
-	enum tocsin_err err = tocsin_get(s->t, typed, &m);
-	size_t i;
-
-	if (err != TOCSIN_OK)
-		return err;
-	memcpy(id, m->id, TOCSIN_ID_TEXT);
-	if (!has_part(m, s->name))
-		err = tocsin_thread(s->t, id, &l);
-	for (i = 0; l != NULL && i < l->n; i++)
-		if (has_part(l->message[i], s->name))
-			memcpy(id, l->message[i]->id, TOCSIN_ID_TEXT);
-	tocsin_list_free(l);
-	tocsin_message_free(m);
-	return err;
-}
-
 static int
 save(struct saving *s)
 {
@@ -69,7 +31,7 @@ save(struct saving *s)
 	progress_begin(&s->progress);
 	/* A link takes a moment; without one what is here will do. */
 	(void)cli_sync(s->c, s->t, 0);
-	err = find_message(s, s->c->words[0], id);
+	err = saving_find(s->t, s->c->words[0], s->name, id);
 	if (err == TOCSIN_OK)
 		err = tocsin_save(s->t, id, s->name, s->dir, NULL, progress, s);
 	progress_wipe(&s->progress);
@@ -85,7 +47,6 @@ int
 cmd_save(struct cli *c, int argc, char **argv)
 {
 	struct saving s = { .c = c };
-	struct stat st;
 	const struct opt opts[] = {
 		{ "-o", OPT_WORD, &s.dir },
 		{ NULL, OPT_FLAG, NULL },
@@ -97,7 +58,7 @@ cmd_save(struct cli *c, int argc, char **argv)
 	s.name = c->words[1];
 	if (s.dir == NULL)
 		s.dir = ".";
-	if (stat(s.dir, &st) != 0 || !S_ISDIR(st.st_mode))
+	if (!saving_folder(s.dir))
 		return cli_fail(TOCSIN_ENOTFOUND, "%s: no such folder", s.dir);
 	status = cli_open(c, &s.t);
 	if (status == 0)

@@ -19,16 +19,16 @@ struct why {
 	int64_t since, tried, next;
 };
 
-static void
-print_why_json(const struct why *w)
+static json_t *
+why_json(const struct why *w)
 {
-	print_json(json_pack(
-	    "{s:o, s:s, s:s, s:i, s:i, s:o, s:o, s:o, s:o, s:o}", "member",
-	    view_string(w->member), "reason", tocsin_err_name(w->reason),
-	    "text", tocsin_err_text(w->reason), "code", (int)w->reason, "exit",
-	    tocsin_err_exit(w->reason), "id", view_string(w->id), "state",
-	    view_string(w->state), "since", view_time(w->since), "tried",
-	    view_time(w->tried), "next", view_time(w->next)));
+	return json_pack("{s:o, s:s, s:s, s:i, s:i, s:o, s:o, s:o, s:o, s:o}",
+	    "member", view_string(w->member), "reason",
+	    tocsin_err_name(w->reason), "text", tocsin_err_text(w->reason),
+	    "code", (int)w->reason, "exit", tocsin_err_exit(w->reason), "id",
+	    view_string(w->id), "state", view_string(w->state), "since",
+	    view_time(w->since), "tried", view_time(w->tried), "next",
+	    view_time(w->next));
 }
 
 static void
@@ -48,7 +48,17 @@ struct asked {
 	struct desk_message row;
 	bool queued;
 	struct attempt last;
+	json_t *list; /* what is said goes there; NULL: it is printed */
 };
+
+static void
+tell(const struct asked *a, const struct why *w)
+{
+	if (a->list != NULL)
+		json_array_append_new(a->list, why_json(w));
+	else
+		print_json(why_json(w));
+}
 
 /* The rows behind it; of what is coming there are none. */
 static enum tocsin_err
@@ -171,7 +181,7 @@ print_place(const struct asked *a, const struct tocsin_place *p)
 	if (turned_away)
 		w.reason = view_reason(p->reason);
 	if (a->c->json)
-		print_why_json(&w);
+		tell(a, &w);
 	else if (turned_away)
 		printf("  %s [%s]\n", text, p->reason);
 	else
@@ -192,7 +202,7 @@ print_left(const struct asked *a, const struct tocsin_place *p,
 	if (w.reason == TOCSIN_ERR_COUNT) /* newer than we are */
 		w.reason = TOCSIN_EINTERNAL;
 	if (a->c->json)
-		print_why_json(&w);
+		tell(a, &w);
 }
 
 static void
@@ -249,7 +259,7 @@ explain_message(const struct asked *a)
 		explain_open(a, &w);
 	w.id = a->m->id;
 	if (a->c->json)
-		print_why_json(&w);
+		tell(a, &w);
 	else if (a->m->coming)
 		print_coming(a);
 	else if (a->m->refused != TOCSIN_OK)
@@ -283,6 +293,23 @@ ask_message(struct cli *c, const char *id)
 	return status;
 }
 
+enum tocsin_err
+why_message(struct tocsin *t, const char *id, json_t *list)
+{
+	struct cli json = { .json = true };
+	struct asked a = { .c = &json, .t = t, .list = list };
+	enum tocsin_err err;
+
+	a.synced = tocsin_sync(t, 0);
+	err = tocsin_get(t, id, &a.m);
+	if (err == TOCSIN_OK)
+		err = look(&a);
+	if (err == TOCSIN_OK)
+		explain_message(&a);
+	tocsin_message_free(a.m);
+	return err;
+}
+
 /* ---- a code ---- */
 
 /* A code by its name or number; the table's size for what is none. */
@@ -295,6 +322,14 @@ code_of(const char *typed)
 		return n < TOCSIN_ERR_COUNT ? (enum tocsin_err)n
 					    : TOCSIN_ERR_COUNT;
 	return view_reason(typed);
+}
+
+json_t *
+why_code(const char *typed)
+{
+	const struct why w = { .reason = code_of(typed) };
+
+	return w.reason < TOCSIN_ERR_COUNT ? why_json(&w) : NULL;
 }
 
 /* A word of letters and '-' without a digit is meant as a code. */
@@ -334,7 +369,7 @@ cmd_why(struct cli *c, int argc, char **argv)
 		const struct why w = { .reason = err };
 
 		if (c->json)
-			print_why_json(&w);
+			print_json(why_json(&w));
 		else
 			print_reason("", err);
 		return 0;

@@ -19,6 +19,7 @@ int cmd_completion(struct cli *c, int argc, char **argv);
 int cmd_export(struct cli *c, int argc, char **argv);
 int cmd_import(struct cli *c, int argc, char **argv);
 int cmd_desk(struct cli *c, int argc, char **argv);
+int cmd_do(struct cli *c, int argc, char **argv);
 int cmd_due(struct cli *c, int argc, char **argv);
 int cmd_find(struct cli *c, int argc, char **argv);
 int cmd_inbox(struct cli *c, int argc, char **argv);
@@ -38,6 +39,21 @@ int cmd_verify(struct cli *c, int argc, char **argv);
 int cmd_watch(struct cli *c, int argc, char **argv);
 int cmd_why(struct cli *c, int argc, char **argv);
 int cmd_words(struct cli *c, int argc, char **argv);
+
+/* ---- what `do` has of them ---- */
+
+struct json_t;
+struct keys;
+
+/* An announcement, as tocsin(1) lists it for keys. */
+struct json_t *keys_json(const struct keys *k);
+
+/* What is known of a reason code; NULL: it is none. */
+struct json_t *why_code(const char *typed);
+
+/* And of a message and its recipients: added to an array. */
+enum tocsin_err why_message(
+    struct tocsin *t, const char *id, struct json_t *list) TOCSIN_MUST_USE;
 
 /* There is no such format: says so, and which is the nearest. */
 int cli_no_form(const char *typed);

@@ -62,6 +62,8 @@ const struct cmd cmds[] = {
 	    "RULES --dry-run [--since 30d|TIME]\n"
 	    "RULES --explain ID",
 	    "remind, escalate and run programs by rules" },
+	{ "do", cmd_do, "",
+	    "do what a program asks, a JSON object a line" },
 	{ "save", cmd_save, "ID NAME [-o DIR]",
 	    "save an attachment" },
 	{ "ack", cmd_ack,

@@ -37,6 +37,20 @@ sent_json(struct tocsin *t, struct tocsin_message *m)
 	return o;
 }
 
+size_t
+sent_queued(struct tocsin *t)
+{
+	struct desk_tx *tx = NULL;
+	uint64_t number = 0;
+	size_t n = 0;
+
+	if (desk_read(t->parts.desk, &tx) == TOCSIN_OK)
+		while (desk_outbox_next(tx, number, &number) == TOCSIN_OK)
+			n++;
+	desk_end(tx);
+	return n;
+}
+
 /* Whether what the broker says now is about us, and not about the moment. */
 static bool
 unwelcome(enum tocsin_err err)

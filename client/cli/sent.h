@@ -30,6 +30,9 @@ void say_circles(struct tocsin *t, const char *const *names);
 struct json_t;
 struct json_t *sent_json(struct tocsin *t, struct tocsin_message *m);
 
+/* How many messages are in the outbox. */
+size_t sent_queued(struct tocsin *t);
+
 /* Waits, prints the ticket's short id or the JSON, gives the exit status. */
 int sent(struct cli *c, struct tocsin *t, const char *id, unsigned busy);
 

@@ -118,6 +118,91 @@ test_wrong(void)
 	refused(many, "too many", "there is an end to it");
 }
 
+/* ---- requests ---- */
+
+static enum tocsin_err
+request(struct action *a, const char *line)
+{
+	size_t n = strlen(line);
+	uint8_t *copy = xcopy(line, n);
+	enum tocsin_err err;
+
+	why[0] = '\0';
+	err = action_parse(a, (struct span){ copy, n }, true, why);
+	free(copy);
+	return err;
+}
+
+static void
+is_refused(const char *line, enum tocsin_err want, const char *words,
+    const char *sentence)
+{
+	struct action a;
+	enum tocsin_err err = request(&a, line);
+
+	if (!ok(err == want && strstr(why, words) != NULL, "%s", sentence))
+		diag("got: %s, %s", tocsin_err_name(err), why);
+	action_release(&a);
+}
+
+static void
+test_requests(void)
+{
+	struct action a;
+
+	ok(request(&a, "{\"tag\":7,\"do\":\"status\",\"id\":\"7k2m\"}") ==
+		    TOCSIN_OK &&
+		a.word == ACTION_STATUS && !action_says(&a) && a.tag != NULL &&
+		strcmp(a.draft.thread, "7k2m") == 0,
+	    "a request asks about something");
+	action_release(&a);
+	ok(request(&a, "{\"do\":\"share\",\"id\":\"7k2m\",\"to\":[\"a@b\"],"
+		       "\"clients\":[\"a@b\"],\"tlp\":\"RED\"}") == TOCSIN_OK &&
+		action_says(&a) && a.tag == NULL &&
+		strcmp(a.draft.kind, "share") == 0 &&
+		strcmp(a.draft.clients[0], "a@b") == 0,
+	    "or says something");
+	action_release(&a);
+	ok(request(&a, "{\"do\":\"inbox\",\"mine\":true,\"state\":[\"closed\"],"
+		       "\"tlp\":\"amber\",\"since\":\"2h\",\"limit\":3}") ==
+		    TOCSIN_OK &&
+		a.filter.mine && a.filter.states.n == 1 && a.limit == 3 &&
+		strcmp(a.filter.tlp, "AMBER") == 0 &&
+		a.filter.since <= time(NULL) - 7199,
+	    "or for a list, of some");
+	action_release(&a);
+	ok(request(&a, "{\"do\":\"post\",\"detected\":\"2h\",\"tag\":null}") ==
+		    TOCSIN_OK &&
+		a.draft.detected <= time(NULL) - 7199 && a.tag == NULL,
+	    "a time that was is so long ago");
+	action_release(&a);
+	is_refused("nonsense", TOCSIN_EMALFORMED, "JSON", "words are none");
+	is_refused("[[[[[[[[[[[[[[[[[[[[[[[[", TOCSIN_ETOOLARGE, "deep",
+	    "nor what is deep");
+	is_refused("{\"do\":\"status\"}", TOCSIN_EUSAGE, "id",
+	    "who asks says of what");
+	is_refused("{\"do\":\"note\",\"text\":\"T\"}", TOCSIN_EUSAGE, "id",
+	    "who says something, too");
+	is_refused("{\"do\":\"save\",\"id\":\"7k2m\"}", TOCSIN_EUSAGE, "name",
+	    "and which attachment");
+	is_refused("{\"do\":\"why\"}", TOCSIN_EUSAGE, "one of id and code",
+	    "and why of what");
+	is_refused("{\"do\":\"status\",\"id\":\"7k2m\",\"tag\":[1]}",
+	    TOCSIN_EUSAGE, "tag", "a tag is a scalar");
+	is_refused("{\"do\":\"post\",\"content\":[1]}", TOCSIN_EUSAGE,
+	    "content is no object", "a content an object");
+	is_refused("{\"do\":\"post\",\"detected\":\"2036-01-01T00:00:00Z\"}",
+	    TOCSIN_EUSAGE, "detected", "what was, was");
+	ok(request(&a, "{\"tag\":\"x\",\"do\":\"delete\"}") == TOCSIN_EUSAGE &&
+		a.tag != NULL && strstr(why, "status") != NULL,
+	    "who is refused has his tag, and is told what there is");
+	action_release(&a);
+	refused("{\"do\":\"status\",\"id\":\"7k2m\"}", "\"do\"",
+	    "a handler says, and asks nothing");
+	refused("{\"do\":\"ack\",\"tag\":1}", "tag is no member",
+	    "and has no tags");
+}
+
 /* No prefix but those that end with a line has a meaning. */
 static void
 test_truncated(void)
@@ -141,5 +226,6 @@ main(void)
 	test_all();
 	test_wrong();
 	test_truncated();
+	test_requests();
 	return tap_done();
 }

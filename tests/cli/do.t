@@ -1,0 +1,236 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+#
+# tocsin do: a program asks, a JSON object on each line, and is answered, a JSON
+# object on each line. Read from the top, this is a tutorial.
+set -u
+
+# shellcheck source=tests/lib/federation.sh
+. "${TOP:=$(pwd)}/tests/lib/federation.sh"
+
+command -v jq >/dev/null || skip_all 'no jq on this machine'
+
+# singcert of Singapore and mycert of Malaysia, each with a broker. The program
+# is mycert's.
+fed_two
+us=mycert-night them=singcert-desk1
+cd "$fed" || exit 1
+
+# ---- one request, one answer ----
+
+echo '{"do":"post","to":["singcert@sg"],"tlp":"AMBER","subject":"Beacons"}' |
+	at $us 'do' --json >answer
+is $? 0 'a request is a line of standard input'
+is "$(wc -l <answer)" 1 'its answer is a line of standard output'
+is "$(jq -r '.ok, .do, .kind, .subject' <answer)" "true
+post
+report
+Beacons" 'which says that it was done, and what'
+id=$(jq -r .id <answer)
+is "$(at $us status "$id" --json | jq -r .rung | grep -vc queued)" 1 \
+	'and when it ends, what was said has left'
+
+# ---- a program that stays ----
+
+mkfifo in out
+TOCSIN_HOME=$fed/homes/$us
+export TOCSIN_HOME
+spawn sh -c "exec tocsin 'do' --json <in >out 2>err"
+exec 3>in 4<out
+
+# The answer is in the file `answer`.
+ask() # REQUEST
+{
+	printf '%s\n' "$1" >&3
+	read -r ask_line <&4 || return 1
+	printf '%s\n' "$ask_line" >answer
+}
+says() # FILTER WANT SENTENCE
+{
+	is "$(jq -r "$1" <answer)" "$2" "$3"
+}
+
+# A tag of one's own comes back: any string, number, true or false.
+ask '{"do":"status","id":"'"$id"'","tag":17}'
+says '.tag, .ok' '17
+true' 'a tag comes back with the answer'
+says '.places[0].member' singcert@sg 'status has a place for each recipient'
+ask '{"tag":"a b","do":"show","id":"'"$id"'"}'
+says '.tag' 'a b' 'of any kind'
+says '.messages[0] | .tlp, .exercise, .own' 'AMBER
+null
+true' 'show has all messages of a ticket, as watch prints them'
+ask '{"do":"get","id":"'"$id"'"}'
+says '.tag, .message.subject' 'null
+Beacons' 'get has one; without a tag, the tag is null'
+
+# What is to be said is said with the words of the commands.
+ask '{"do":"note","id":"'"$id"'","text":"Two hosts."}'
+says '.kind, .short_id' "update
+$(at $us show "$id" --json | head -n 1 | jq -r .short_id)" 'a note'
+ask '{"do":"request","id":"'"$id"'","text":"Yours?","ackby":"30m"}'
+says '.kind, (.ackby | type)' 'request
+string' 'a request, with when an answer is expected'
+ask '{"do":"close","id":"'"$id"'","resolution":"resolved"}'
+says .kind close 'a close'
+ask '{"do":"reopen","id":"'"$id"'","text":"Again."}'
+says .kind reopen 'a reopen'
+echo sample >sample.bin
+ask '{"do":"post","to":["singcert@sg"],"tlp":"GREEN","pap":"AMBER",
+"subject":"All of it","text":"T","severity":"II","labels":["personal-data"],
+"precedence":"flash","attach":["sample.bin"],"detected":"2h",
+"content":{"x":1}}' # three line feeds too many
+says '.ok, .reason' 'false
+malformed' 'a request is one line'
+read -r line <&4
+read -r line <&4
+read -r line <&4
+ask '{"do":"post","to":["singcert@sg"],"tlp":"GREEN","pap":"AMBER","subject":"All of it","text":"T","severity":"II","labels":["personal-data"],"precedence":"flash","attach":["sample.bin"],"detected":"2h","content":{"x":1}}'
+says '.ok, .tlp, .pap, .labels[0]' 'true
+GREEN
+AMBER
+personal-data' 'which may have all that a ticket has'
+all=$(jq -r .id <answer)
+ask '{"do":"recall","id":"'"$all"'","attachments":["sample.bin"]}'
+says .kind recall 'a recall, of an attachment'
+ask '{"do":"inbox","mine":true}'
+says '.tickets | length' 2 'inbox lists the tickets'
+says '.left_out' 0 'all of them'
+ask '{"do":"inbox","limit":1}'
+says '.left_out, .tickets[0].id' "1
+$all" 'or the newest'
+ask '{"do":"inbox","tlp":"AMBER","state":["closed"],"since":"1h"}'
+says '.tickets | length' 0 'those that are wanted'
+ask '{"do":"members"}'
+says '.members | map(.member) | sort | join(" ")' 'mycert@my singcert@sg' \
+	'members are those of the roster'
+says '.members[0].keys.devices[0].name' night 'with what they have announced'
+ask '{"do":"why","code":"quota"}'
+says '.why[0].reason' quota 'why explains a code'
+ask '{"do":"sync","wait":20}'
+says '.linked, .queued, .trouble' 'true
+0
+null' 'sync waits until all is sent and fetched'
+ask '{"do":"why","id":"'"$id"'"}'
+says '.why[0].state' posted 'why says where a message is'
+
+# The other side answers, with the same words.
+printf '%s\n' '{"do":"ack","id":"'"$id"'","answer":"accepted","text":"Ours."}' \
+	'{"do":"save","id":"'"$id"'","name":"nothing"}' |
+	at $them 'do' >theirs
+is $? 1 'the exit status says that something was refused'
+is "$(jq -r '.ok' <theirs | tr '\n' ' ')" 'true false ' 'the answers say what'
+accepted()
+{
+	ask '{"do":"status","id":"'"$id"'"}'
+	[ "$(jq -r '.places[0].rung' <answer)" = accepted ]
+}
+ok 'an answer comes by itself while the program runs' wait_until 20 accepted
+
+# ---- once ----
+
+# Who was killed before it read the answer does not know whether it was done.
+# It gives what it says a key, and says it again.
+ask '{"do":"note","id":"'"$id"'","text":"Reminder.","once":"reminder 1"}'
+says .repeated false 'said under a key'
+said=$(jq -r .id <answer)
+ask '{"do":"note","id":"'"$id"'","text":"Reminder.","once":"reminder 1"}'
+says '.ok, .repeated, .id' "true
+true
+$said" 'said again: it is the same message'
+ask '{"do":"note","id":"'"$all"'","text":"Reminder.","once":"reminder 1"}'
+says '.ok, .reason, .exit' 'false
+usage
+2' 'a key belongs to one ticket'
+
+# ---- what is wrong is answered, and the next one is read ----
+
+wrong() # REASON REQUEST SENTENCE
+{
+	ask "$2"
+	says '.ok, .reason, (.text | length > 0)' "false
+$1
+true" "$3"
+}
+wrong malformed hello 'words are refused'
+wrong malformed '[1]' 'an array'
+wrong malformed '{"do":"status"' 'half of an object'
+wrong malformed '{"do":"status","do":"show"}' 'a member twice'
+wrong malformed "$(printf '{"do":"\377"}')" 'what is no UTF-8'
+wrong usage '{}' 'it says what to do'
+wrong usage '{"do":"delete"}' 'which there is'
+wrong usage '{"do":"status"}' 'and of which ticket'
+wrong usage '{"do":"status","id":7}' 'as text'
+wrong usage '{"do":"status","id":"'"$id"'","tlp":"RED"}' 'and no more'
+wrong usage '{"do":"inbox","mine":1}' 'true is true'
+wrong usage '{"do":"inbox","limit":-1}' 'a number is one'
+wrong usage '{"do":"inbox","since":"soon"}' 'a time is one'
+wrong usage '{"do":"inbox","state":["open"]}' 'a state is one'
+wrong usage '{"do":"why"}' 'something is asked'
+wrong not-found '{"do":"show","id":"zzzz-zzzz-zzzz"}' 'what is not here'
+wrong usage '{"do":"post","to":["singcert@sg"],"tlp":"PURPLE","subject":"S"}' \
+	'a label'
+wrong not-enrolled '{"do":"post","to":["nocert@xx"],"tlp":"RED","subject":"S"}' \
+	'a member'
+ask '{"do":"delete","tag":"t1"}'
+says '.tag, .do' 't1
+null' 'a tag comes back with a refusal, too'
+ask '{"do":"status","tag":{"a":1}}'
+says '.tag, .reason' 'null
+usage' 'what is no scalar is no tag'
+deep=$(printf '%040d' 0 | sed 's/0/[/g')
+wrong too-large '{"do":"post","content":'"$deep" 'what is too deep'
+{
+	head -c 1100000 /dev/zero | tr '\0' x
+	echo
+} >&3
+read -r line <&4
+is "$(echo "$line" | jq -r .reason)" too-large 'a line of more than 1 MiB'
+ask '{"do":"sync"}'
+says .ok true 'and all the time it goes on'
+echo >&3
+ask '{"do":"sync","tag":2}'
+says .tag 2 'an empty line is no request'
+ask '{"do":"note","id":"'"$id"'","text":"\u001b[31mred\u0007"}'
+says .ok true 'hostile words are words'
+is "$(tr -d '[:print:]\n' <answer | wc -c)" 0 'and escaped in an answer'
+
+# ---- the end ----
+
+exec 3>&-
+wait "$pid"
+is $? 1 'at the end of its input it ends; something was refused'
+is "$(cat <&4)" '' 'with nothing more to say'
+exec 4<&-
+printf '{"do":"sync","tag":"last"}' | at $us 'do' >answer
+says .tag last 'a last line needs no line feed'
+at $us 'do' </dev/null >answer
+is "$? $(wc -c <answer)" '0 0' 'nothing asked, nothing said'
+called_wrongly 'do' 'it takes no words' at $us 'do' status
+printf '%s\n' '{"do":"sync"}' | at $us 'do' >/dev/full 2>err
+is $? 1 'who cannot answer stops'
+mkfifo in2
+spawn sh -c "exec tocsin 'do' <in2 >answer"
+exec 5>in2
+printf '{"do":"sync"}\n' >&5
+ok 'it answers' wait_until 20 test -s answer
+kill -TERM "$pid"
+wait "$pid"
+is $? 0 'SIGTERM ends it as the end of its input does'
+exec 5>&-
+
+# ---- offline ----
+
+fed_kill my
+echo '{"do":"note","id":"'"$id"'","text":"While it is away.","once":"away"}' |
+	at $us 'do' --wait 1 >answer 2>err
+is $? 0 'without a broker what is said is queued'
+says '.ok, .state' 'true
+queued' 'which the answer says'
+ok 'and the end of it' grep -q 'in the outbox.*\[unavailable\]' err
+echo '{"do":"sync","wait":0}' | at $us 'do' --wait 0 >answer
+says '.linked, .queued > 0, .trouble' 'false
+true
+unavailable' 'and sync'
+
+done_testing
