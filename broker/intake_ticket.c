@@ -456,10 +456,15 @@ peers_of(struct names *peers, struct batch *batch, uint64_t seq)
 	return err;
 }
 
-/* For the peers of one ticket, but for those that another brought here. */
+/*
+ * For the peers of one ticket, but one that has it. Also for those that another
+ * ticket goes to which names the part, too: that one may be recalled before it
+ * is sent, or refused there, and then the part is not sent for it. What comes
+ * twice is taken once, after its first piece.
+ */
 static enum tocsin_err
-queue_part(struct batch *batch, const uint8_t hash[32], uint64_t seq,
-    struct names *done)
+queue_part(
+    struct batch *batch, const uint8_t hash[32], uint64_t seq, struct span but)
 {
 	struct store_out out = { .ticket = seq };
 	struct names peers = { 0 };
@@ -469,11 +474,10 @@ queue_part(struct batch *batch, const uint8_t hash[32], uint64_t seq,
 
 	memcpy(out.part, hash, 32);
 	while (!err && names_next(&peers, &at, &name)) {
-		if (!names_has(done, name))
+		if (!span_eq(name, but))
 			err = intake_queue(batch, name, LANE_BULK, out);
-		names_add(done, name);
 	}
-	if (peers.all || done->all)
+	if (peers.all)
 		err = TOCSIN_EINTERNAL; /* memory was short */
 	names_release(&peers);
 	return err;
@@ -484,16 +488,14 @@ intake_part_complete(struct batch *batch, const uint8_t hash[32])
 {
 	char name[6 + 64 + 1];
 	struct buf list = { 0 };
-	struct names done = { 0 };
 	enum tocsin_err err = wants_load(&list, batch->view, hash);
 	struct rd r = rd_init(buf_span(&list));
 
 	wants_name(name, hash);
 	while (!err && r.rest.n >= 8)
-		err = queue_part(batch, hash, rd_u64(&r), &done);
+		err = queue_part(batch, hash, rd_u64(&r), (struct span){ 0 });
 	if (!err && list.n > 0)
 		err = store_value_drop(batch->tx, span_of(name));
-	names_release(&done);
 	buf_release(&list);
 	return intake_written(err);
 }
@@ -528,15 +530,12 @@ part_again(
     struct batch *batch, const uint8_t hash[32], uint64_t seq, struct span but)
 {
 	struct store_part part;
-	struct names done = { 0 };
 	enum tocsin_err err = store_part_stat(batch->view, hash, &part);
 
-	names_add(&done, but);
 	if (!err && part.complete)
-		err = queue_part(batch, hash, seq, &done);
+		err = queue_part(batch, hash, seq, but);
 	else if (!err && !wants_has(batch, hash, seq))
 		err = wants_add(batch, hash, seq);
-	names_release(&done);
 	return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
 }
 

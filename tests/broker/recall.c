@@ -6,6 +6,7 @@
 #include "broker/recall.h"
 #include "broker/intake.h"
 #include "crypto/receipt.h"
+#include "crypto/relay_frame.h"
 #include "tests/lib/rig.h"
 #include "tests/lib/tap.h"
 
@@ -509,6 +510,55 @@ test_anothers(void)
 	fx_ticket_release(&own);
 }
 
+/* In which of our tickets that part waits to be sent to Singapore. */
+static bool
+is_queued(unsigned part, const struct fx_ticket *t)
+{
+	struct store_out out = { 0 };
+	struct store_rx *rx;
+	bool found = false;
+	uint64_t seq;
+
+	if (store_read(my->store, &rx) != TOCSIN_OK ||
+	    store_find(rx, t->id, &seq) != TOCSIN_OK)
+		abort();
+	while (!found && store_out_next(rx, span_of("sg"), LANE_BULK, out.n,
+			     &out) == TOCSIN_OK)
+		found =
+		    out.ticket == seq && memcmp(out.part, hash[part], 32) == 0;
+	store_read_end(rx);
+	return found;
+}
+
+/* One ticket's part is another's, too: neither is sent for both. */
+static void
+test_shared(void)
+{
+	const struct draft d = {
+		.kind = TICKET_REPORT, .part = { 7 }, .npart = 1
+	};
+	struct fx_ticket t[2], r;
+	unsigned i;
+
+	for (i = 0; i < 2; i++) {
+		chain++;
+		fixture_ticket(&t[i], &fed, "mycert@my/desk1",
+		    "mycert@my singcert@sg", chain, last, fill_draft,
+		    (void *)(uintptr_t)&d);
+		memcpy(last, t[i].id, ID_LEN);
+		is_int(post(&t[i]), TOCSIN_OK, "a ticket goes abroad");
+	}
+	is_int(put(7), TOCSIN_OK, "then the attachment of both is put");
+	ok(is_queued(7, &t[0]) && is_queued(7, &t[1]),
+	    "it is to be sent for each of them");
+	write_recall(&r, t[0].id, NULL);
+	ok(post(&r) == TOCSIN_OK && part_here(7) && is_queued(7, &t[1]),
+	    "and still is for the second when the first is recalled");
+	fx_ticket_release(&t[0]);
+	fx_ticket_release(&t[1]);
+	fx_ticket_release(&r);
+}
+
 static void
 test_of_recall(void)
 {
@@ -794,6 +844,7 @@ main(void)
 	test_part();
 	test_late_part();
 	test_together();
+	test_shared();
 	test_of_recall();
 	test_restart();
 	test_anothers();
