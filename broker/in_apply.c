@@ -4,6 +4,7 @@
 #include "broker/clock.h"
 #include "broker/cursor.h"
 #include "broker/in_judge.h"
+#include "broker/in_lane.h"
 #include "broker/in_unwanted.h"
 #include "broker/item.h"
 #include "broker/quota.h"
@@ -211,7 +212,8 @@ apply_range(struct in_item *it, struct batch *batch, struct cursor *c)
 		return err;
 	if (err == TOCSIN_ENOTFOUND && !it->pass &&
 	    !in_unwanted_has(it->peer, c->hash) &&
-	    in_holds(it, in_hold_ms(it), clock_ms()))
+	    (in_holds(it, in_hold_ms(it), clock_ms()) ||
+		in_lanes_lack(it->peer)))
 		return err; /* the ticket that names it may come yet */
 	return pass_over(it, batch, err);
 }

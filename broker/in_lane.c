@@ -382,6 +382,19 @@ in_lanes_retry(struct in_peer *p)
 				it->retry_at = 0;
 }
 
+bool
+in_lanes_lack(struct in_peer *p)
+{
+	bool lack = false;
+	unsigned i;
+
+	pthread_mutex_lock(&p->lock);
+	for (i = 0; i < LANE_BULK && !lack; i++)
+		lack = p->lane[i].first || lane_rx_lacks(&p->rx, i);
+	pthread_mutex_unlock(&p->lock);
+	return lack;
+}
+
 /* ---- life ---- */
 
 void

@@ -35,6 +35,9 @@ int64_t in_lane_due(struct in_peer *p, unsigned lane);
 /* Under the lock: trust has changed, so all that waits is due. */
 void in_lanes_retry(struct in_peer *p);
 
+/* Entries of this peer may be about to be here: held, incomplete, or missed. */
+bool in_lanes_lack(struct in_peer *p);
+
 /* Under the lock: the beginning of an entry to be written now, or NULL. */
 struct in_keep *in_keep_make(struct in_peer *p, unsigned lane);
 void in_keep_send(struct in_peer *p, struct in_keep *k); /* k may be NULL */

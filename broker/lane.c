@@ -28,8 +28,10 @@ flights_clear(struct lane_tx *tx)
 {
 	unsigned i;
 
-	for (i = 0; i < LANE_COUNT; i++)
+	for (i = 0; i < LANE_COUNT; i++) {
 		tx->lane[i].first = tx->lane[i].last = NONE;
+		tx->lane[i].bytes = 0;
+	}
 	for (i = 0; i < LANE_FLIGHTS; i++)
 		tx->flight[i].next = (uint16_t)(i + 1);
 	tx->spare = 0;
@@ -50,6 +52,7 @@ flight_add(struct lane_tx *tx, struct lane_tx_lane *l, struct lane_flight f)
 	else
 		tx->flight[l->last].next = i;
 	l->last = i;
+	l->bytes += f.bytes;
 	tx->bytes += f.bytes;
 	tx->pieces++;
 }
@@ -65,6 +68,7 @@ flight_drop(struct lane_tx *tx, struct lane_tx_lane *l)
 		l->last = NONE;
 	f->next = tx->spare;
 	tx->spare = i;
+	l->bytes -= f->bytes;
 	tx->bytes -= f->bytes;
 	tx->pieces--;
 }
@@ -94,14 +98,32 @@ lane_tx_open(struct lane_tx *tx, const struct msg_cursors *at,
 	flights_clear(tx);
 }
 
-/* Of what the peer grants, a lower lane leaves something to the higher ones. */
+/* Is nothing of this lane or a more urgent one on the way? */
+static bool
+is_alone(const struct lane_tx *tx, unsigned lane)
+{
+	unsigned i = 0;
+
+	while (i <= lane && tx->lane[i].bytes == 0)
+		i++;
+	return i > lane;
+}
+
+/*
+ * Of what the peer grants, a lower lane leaves something to the higher ones. So
+ * it does of the window; but that may become smaller than what a lower lane has
+ * on the way already, which must not keep a higher one from going on.
+ */
 static uint64_t
-share(const struct lane_tx *tx, unsigned lane)
+room_for(const struct lane_tx *tx, unsigned lane, uint32_t piece)
 {
 	uint64_t most = (uint64_t)tx->pace.most * (8 - lane) / 8;
 	uint64_t n = (uint64_t)tx->pace.window * (12 - lane) / 8;
 
-	return n < most ? n : most;
+	if (n < tx->bytes + piece && is_alone(tx, lane))
+		n = tx->bytes + piece;
+	n = n < most ? n : most;
+	return n > tx->bytes ? n - tx->bytes : 0;
 }
 
 bool
@@ -117,8 +139,7 @@ lane_tx_pick(const struct lane_tx *tx, struct lane_want *want)
 	if (i == LANE_COUNT)
 		return false;
 	/* What a lane may not fill, no lower one may: looking on is no use. */
-	room = share(tx, i);
-	room = room > tx->bytes ? room - tx->bytes : 0;
+	room = room_for(tx, i, piece);
 	if (room == 0 || tx->pieces >= LANE_FLIGHTS * (8 - i) / 8)
 		return false;
 	/* Rather wait for room than cut what is left into crumbs. */
@@ -256,6 +277,7 @@ flights_cut(struct lane_tx *tx, struct lane_tx_lane *l, struct lane_pos from)
 			l->last = i;
 			continue;
 		}
+		l->bytes -= f->bytes;
 		tx->bytes -= f->bytes;
 		tx->pieces--;
 		f->next = tx->spare;
@@ -678,6 +700,14 @@ int64_t
 lane_rx_due(const struct lane_rx *rx)
 {
 	return untold(rx) ? rx->told_at + LANE_DELAY : INT64_MAX;
+}
+
+bool
+lane_rx_lacks(const struct lane_rx *rx, unsigned lane)
+{
+	const struct lane_rx_lane *l = &rx->lane[lane];
+
+	return l->gap != LANE_GAP_NONE || l->head.offset > 0;
 }
 
 bool

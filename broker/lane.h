@@ -71,6 +71,7 @@ struct lane_tx_lane {
 	struct lane_pos most;  /* as far as was sent on this link, ever */
 	uint32_t round;	       /* how often we went back */
 	uint16_t first, last;  /* flights; LANE_FLIGHTS: none */
+	uint64_t bytes;	       /* on the way */
 	bool idle;	       /* nothing there at `next` when we last looked */
 };
 
@@ -105,7 +106,10 @@ void lane_tx_open(struct lane_tx *tx, const struct msg_cursors *at,
 
 /*
  * The most urgent lane that may send now; false: none. A higher lane may fill
- * more than the window, so that it need not wait for what bulk has on the way.
+ * more than the window, so that it need not wait for what bulk has on the way;
+ * and as long as nothing of it or of a higher one is on the way, it has room for
+ * a piece. What stands below may be held at the peer until this lane's next item
+ * is there, so to wait for it might be to wait for oneself.
  */
 bool lane_tx_pick(const struct lane_tx *tx, struct lane_want *want);
 
@@ -250,6 +254,9 @@ void lane_rx_reset(struct lane_rx *rx, unsigned lane, uint64_t bytes);
  */
 bool lane_rx_news(const struct lane_rx *rx, uint32_t bytes, int64_t now);
 int64_t lane_rx_due(const struct lane_rx *rx);
+
+/* Something of this lane was sent, and is not here, or not all of it. */
+bool lane_rx_lacks(const struct lane_rx *rx, unsigned lane);
 
 /*
  * Of the entry that is coming in this lane so much more is here than on disk

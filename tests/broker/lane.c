@@ -594,6 +594,33 @@ test_sender(void)
 	    "with nothing on the way there is nothing to wait for");
 }
 
+/* What B holds of a lower lane is not acknowledged before the higher one is. */
+static void
+test_held(void)
+{
+	static struct lane_tx tx;
+	struct msg_cursors none = { 0 };
+	struct lane_want want;
+	unsigned lane;
+
+	lane_tx_open(&tx, &none, &none, LANE_WINDOW, 0);
+	for (lane = 0; lane < 4; lane++)
+		lane_tx_empty(&tx, lane);
+	while (lane_tx_pick(&tx, &want))
+		lane_tx_sent(&tx, want.lane, want.max, 1 << 20, 0);
+	tx.pace.window = PACE_LEAST;
+	ok(tx.bytes > tx.pace.window, "the window is less than bulk's share");
+	lane_tx_wake(&tx);
+	for (lane = 0; lane < 3; lane++)
+		lane_tx_empty(&tx, lane);
+	ok(lane_tx_pick(&tx, &want) && want.lane == 3 && want.max >= 1024,
+	    "a ticket of routine need not wait for a part that waits for it");
+	lane_tx_sent(&tx, 3, want.max, 1 << 20, 0);
+	ok(!lane_tx_pick(&tx, &want), "one frame of it");
+	lane_tx_wake(&tx);
+	ok(lane_tx_pick(&tx, &want) && want.lane == 0, "and so a flash");
+}
+
 static bool
 believed(const struct lane_tx *tx, unsigned lane, uint64_t item, uint64_t n)
 {
@@ -716,6 +743,7 @@ main(void)
 	test_telling();
 	test_receiver();
 	test_sender();
+	test_held();
 	test_believing();
 	test_asking();
 	test_many_small();

@@ -67,6 +67,8 @@ peer_open(struct peer *p, const char *name)
 	peer_link(p);
 	snprintf(url, sizeof(url), "ipc://%s/run/relay.ipc", rig_dir("my"));
 	MUST(nng_pub0_open(&p->pub) == 0);
+	/* Nothing is sent again here, so nothing may be dropped: not 16. */
+	MUST(nng_socket_set_int(p->pub, NNG_OPT_SENDBUF, 1024) == 0);
 	MUST(nng_dial(p->pub, url, NULL, 0) == 0);
 }
 
