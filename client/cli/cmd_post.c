@@ -2,18 +2,22 @@
 #include "client/bundle.h"
 #include "client/cli/cmds.h"
 #include "client/cli/print.h"
+#include "client/cli/progress.h"
 #include "client/cli/sent.h"
 #include "client/cli/view.h"
 #include "client/form/form.h"
 #include "client/incident.h"
 #include "client/vocab.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <jansson.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct posting {
@@ -26,6 +30,7 @@ struct posting {
 	struct buf text;
 
 	const char *file; /* to import; NULL: none */
+	uint8_t hash[32]; /* of what is in it */
 	const struct form *as;
 	struct form_in in;
 	char *json;
@@ -155,6 +160,7 @@ take_file(struct posting *p)
 	status = cli_read(p->file, FORM_FILE_MAX, &b);
 	if (status != 0)
 		return status;
+	crypto_hash_sha256(p->hash, b.p, b.n);
 	err = form_read(&p->in, p->as, buf_span(&b), &found);
 	buf_release(&b);
 	if (err != TOCSIN_OK)
@@ -264,6 +270,257 @@ post(struct posting *p)
 	return status;
 }
 
+static void
+posting_release(struct posting *p)
+{
+	size_t i;
+	int fd;
+
+	for (i = 0; i < p->in.nfile && i < FORM_FILES_MAX; i++)
+		if (sscanf(p->inside[i], "/proc/self/fd/%d", &fd) == 1)
+			close(fd);
+	free((void *)(uintptr_t)p->d.attachments);
+	free(p->json);
+	buf_release(&p->text);
+	form_in_release(&p->in);
+}
+
+/* ---- many files ---- */
+
+/* What becomes of each, in the order in which they were named. */
+struct bulk {
+	const struct posting *all; /* the options, which all have */
+	struct tocsin *t;
+	char **path;
+	size_t n, posted, known, failed;
+	bool parts;
+};
+
+static bool
+bulk_add(struct bulk *b, const char *folder, const char *name)
+{
+	char **grown = realloc(b->path, (b->n + 1) * sizeof(*grown));
+
+	if (grown == NULL)
+		return false;
+	b->path = grown;
+	if (folder == NULL)
+		b->path[b->n] = strdup(name);
+	else if (asprintf(&b->path[b->n], "%s/%s", folder, name) < 0)
+		b->path[b->n] = NULL;
+	b->n += b->path[b->n] != NULL;
+	return b->path[b->n - (b->n > 0)] != NULL;
+}
+
+static bool
+is_folder(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int
+not_hidden(const struct dirent *d)
+{
+	return d->d_name[0] != '.';
+}
+
+/* The files of a folder by their names, none of the folders in it. */
+static bool
+bulk_folder(struct bulk *b, const char *folder)
+{
+	struct dirent **found = NULL;
+	int n = scandir(folder, &found, not_hidden, alphasort), i;
+	bool good = n >= 0;
+	char path[4096];
+
+	for (i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "%s/%s", folder, found[i]->d_name);
+		if (good && !is_folder(path))
+			good = bulk_add(b, folder, found[i]->d_name);
+		free(found[i]);
+	}
+	free(found);
+	return good;
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The same file to the same members is the same ticket, whenever it is. */
+static void
+bulk_key(char key[80], const struct posting *p)
+{
+	const char **to = calloc(p->to.n + 1, sizeof(*to));
+	crypto_hash_sha256_state h;
+	char hex[65];
+	uint8_t sum[32];
+	size_t i;
+
+	crypto_hash_sha256_init(&h);
+	crypto_hash_sha256_update(&h, p->hash, sizeof(p->hash));
+	for (i = 0; to != NULL && i < p->to.n; i++)
+		to[i] = p->to.word[i];
+	if (to != NULL && p->to.n > 1)
+		qsort(to, p->to.n, sizeof(*to), by_name);
+	for (i = 0; to != NULL && i < p->to.n; i++)
+		crypto_hash_sha256_update(
+		    &h, (const uint8_t *)to[i], strlen(to[i]) + 1);
+	crypto_hash_sha256_final(&h, sum);
+	snprintf(key, 80, "import/%s",
+	    sodium_bin2hex(hex, sizeof(hex), sum, sizeof(sum)));
+	free(to);
+}
+
+/* What is wrong with the file; with anything else the next would be too. */
+static bool
+of_the_file(enum tocsin_err err)
+{
+	return err == TOCSIN_ETOOLARGE || err == TOCSIN_EMALFORMED ||
+	       err == TOCSIN_ENOTFOUND;
+}
+
+static void
+bulk_tell(const struct bulk *b, const char *path, const char *id, bool known)
+{
+	char brief[TOCSIN_SHORT_TEXT] = "";
+	const char *state = id == NULL ? "failed" : known ? "known" : "queued";
+
+	if (id != NULL)
+		view_short(brief, id);
+	if (b->all->c->json) {
+		print_json(json_pack("{s:s, s:o, s:o, s:s}", "file", path, "id",
+		    id != NULL ? json_string(id) : json_null(), "short_id",
+		    id != NULL ? json_string(brief) : json_null(), "state",
+		    state));
+	} else if (id != NULL) {
+		printf("%s  ", brief);
+		safe_print(stdout, path);
+		puts(known ? "  was posted before" : "");
+	}
+	fflush(stdout);
+}
+
+/* False: the others would fare no better. */
+static bool
+bulk_one(struct bulk *b, const char *path)
+{
+	struct posting p = *b->all;
+	char id[TOCSIN_ID_TEXT], key[80];
+	enum tocsin_err err = TOCSIN_OK;
+	bool known = false;
+	int status;
+
+	p.file = path;
+	status = fill(&p);
+	if (status == 0) {
+		bulk_key(key, &p);
+		p.d.once = key;
+		p.d.repeated = &known;
+		err = tocsin_post(b->t, &p.d, id);
+		if (!of_the_file(err) && ask_first(p.c, b->t, err))
+			err = tocsin_post(b->t, &p.d, id);
+		if (err != TOCSIN_OK)
+			status =
+			    cli_fail(err, "%s: %s", path, tocsin_error(b->t));
+	}
+	b->posted += status == 0 && !known;
+	b->known += status == 0 && known;
+	b->failed += status != 0;
+	b->parts |= p.d.nattachments > 0;
+	bulk_tell(b, path, status == 0 ? id : NULL, known);
+	posting_release(&p);
+	return err == TOCSIN_OK || of_the_file(err);
+}
+
+static bool
+bulk_files(struct bulk *b)
+{
+	const struct cli *c = b->all->c;
+	bool good = true;
+	size_t i;
+
+	for (i = 0; good && i < c->nword; i++)
+		good = is_folder(c->words[i]) ? bulk_folder(b, c->words[i])
+					      : bulk_add(b, NULL, c->words[i]);
+	return good;
+}
+
+static void
+bulk_all(struct bulk *b)
+{
+	struct progress shown;
+	size_t i;
+
+	progress_begin(&shown);
+	shown.things = true;
+	for (i = 0; i < b->n; i++) {
+		progress_wipe(&shown);
+		if (!bulk_one(b, b->path[i])) {
+			cli_note("stopped there; run the same again when that "
+				 "is mended: what was posted is not posted "
+				 "twice");
+			break;
+		}
+		if (b->n > 20)
+			progress_show(&shown, "reading files", i + 1, b->n);
+	}
+	progress_wipe(&shown);
+}
+
+/* What could not leave now is in the outbox, and that is said once. */
+static void
+bulk_end(struct bulk *b)
+{
+	enum tocsin_err err = b->posted > 0
+				  ? cli_sync(b->all->c, b->t,
+					b->parts ? SENT_BUSY_PARTS : SENT_BUSY)
+				  : TOCSIN_OK;
+
+	if (err != TOCSIN_OK)
+		cli_note("not all of it is at the broker yet; the rest waits "
+			 "in the outbox: %s [%s]",
+		    tocsin_err_text(err), tocsin_err_name(err));
+	cli_note("%zu posted, %zu posted before, %zu not, of %zu files",
+	    b->posted, b->known, b->failed, b->n);
+}
+
+static int
+import_many(const struct posting *p)
+{
+	struct bulk b = { .all = p };
+	int status = 0;
+
+	if (p->to.n == 0)
+		return cli_usage("say whom they are to: --to mycert@my");
+	if (p->d.subject != NULL ||
+	    (p->text_path != NULL && strcmp(p->text_path, "-") == 0))
+		return cli_usage("a subject, or a text from standard input, "
+				 "is for one file, and these are several");
+	if (!bulk_files(&b))
+		status = cli_fail(TOCSIN_EINTERNAL, "%s", strerror(errno));
+	else if (b.n == 0)
+		status = cli_fail(
+		    TOCSIN_ENOTFOUND, "there is no file in %s", p->c->words[0]);
+	else
+		status = cli_open(p->c, &b.t);
+	if (status == 0) {
+		say_circles(b.t, p->to.word);
+		bulk_all(&b);
+		bulk_end(&b);
+		status = b.posted + b.known < b.n;
+	}
+	while (b.n > 0)
+		free(b.path[--b.n]);
+	free(b.path);
+	tocsin_close(b.t);
+	return status;
+}
+
 static int
 post_with(struct cli *c, int argc, char **argv, bool import)
 {
@@ -295,7 +552,7 @@ post_with(struct cli *c, int argc, char **argv, bool import)
 	};
 	int status;
 
-	if (!cli_options(c, argc, argv, opts, import, import))
+	if (!cli_options(c, argc, argv, opts, import, import ? SIZE_MAX : 0))
 		return 2;
 	if (p.d.kind == NULL)
 		p.d.kind = "report";
@@ -303,11 +560,10 @@ post_with(struct cli *c, int argc, char **argv, bool import)
 		p.file = c->words[0];
 	if (as != NULL && (p.as = form_named(as)) == NULL)
 		return cli_no_form(as);
+	if (import && (c->nword > 1 || is_folder(p.file)))
+		return import_many(&p);
 	status = post(&p);
-	free((void *)(uintptr_t)p.d.attachments);
-	free(p.json);
-	buf_release(&p.text);
-	form_in_release(&p.in);
+	posting_release(&p);
 	return status;
 }
 

@@ -29,7 +29,7 @@ const struct cmd cmds[] = {
 	    "send a ticket" },
 	{ "import", cmd_import,
 	    "FILE\n"
-	    "FILE --to M... [--as FORMAT] [--tlp T] [--subject S] "
+	    "FILE|FOLDER... --to M... [--as FORMAT] [--tlp T] [--subject S] "
 	    "[--text FILE|-] " POST_OPTIONS,
 	    "send a ticket made of another tool's report" },
 	{ "export", cmd_export,

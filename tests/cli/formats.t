@@ -137,4 +137,42 @@ is "$(there inbox --offline 2>/dev/null | grep -c 'connection ddos')" 1 \
 called_wrongly 'is for a bundle' 'another format has no attachments' \
 	tocsin export "$id" --as stix --attachments
 
+# ---- many at once ----
+
+mkdir -p pile/deeper
+cp "$samples/misp-event.json" pile/a.json
+cp "$samples/xarf-ddos.json" pile/b.json
+cp "$samples/idea-scan.json" "$samples/xarf-ddos.json" pile/deeper
+echo '{"nothing": "known"}' >pile/c.json
+cp pile/a.json pile/d.json
+tickets() { tocsin inbox --offline --json | jq -s length; }
+before=$(tickets)
+tocsin import pile --to singcert@sg --tlp GREEN --wait 0 --json >out 2>said
+is $? 1 'a folder with a file that is nothing is not all well'
+is "$(jq -r '.file + " " + .state' out | tr '\n' ' ')" \
+	'pile/a.json queued pile/b.json queued pile/c.json failed pile/d.json known ' \
+	'each file is told; one that is there twice is one ticket'
+ok 'which one is no report is said' has said 'pile/c.json is in no format'
+ok 'and how many' has said '2 posted, 1 posted before, 1 not, of 4 files'
+is "$(($(tickets) - before))" 2 'two tickets are there'
+rm pile/c.json
+cp "$samples/idea-scan.json" pile/e.json
+tocsin import pile --to singcert@sg --tlp GREEN --wait 0 --json >again 2>said
+is $? 0 'once more'
+is "$(jq -r .state again | tr '\n' ' ')" 'known known known queued ' \
+	'posts what is new, and nothing twice'
+is "$(jq -r '.id // empty' out | head -n 1)" "$(jq -r .id again | head -n 1)" \
+	'and tells the ticket that it was'
+tocsin import pile/a.json pile/b.json --to singcert@sg --tlp GREEN --wait 0 \
+	>out 2>said
+is "$(grep -c 'was posted before' out)" 2 'under whatever names'
+is "$(($(tickets) - before))" 3 'three in all'
+called_wrongly 'for one file' 'a subject is for one file' \
+	tocsin import pile --to singcert@sg --tlp GREEN --subject x
+refuses 'no file in' 'an empty folder is told' \
+	sh -c 'mkdir empty && tocsin import empty --to singcert@sg --tlp GREEN'
+tocsin import pile --to nocert@sg --tlp GREEN --wait 0 >out 2>said
+is "$?$(grep -c 'nocert@sg is not in' said)" 11 \
+	'what would be wrong with each file is said once'
+
 done_testing
