@@ -60,7 +60,7 @@ static const struct cond_field event_field = { "", FIELD_EVENT, AGO, false,
 static const char *
 typed(const struct lex *l, char out[80])
 {
-	snprintf(out, 80, "%.*s", l->t.s.n > 79 ? 79 : (int)l->t.s.n,
+	snprintf(out, 80, "%.*s", l->t.s.n > 48 ? 48 : (int)l->t.s.n,
 	    l->t.s.n > 0 ? (const char *)l->t.s.p : "");
 	return out;
 }
@@ -140,38 +140,38 @@ count_read(struct lex *l, int64_t most, const char *what, int64_t *out)
 	return true;
 }
 
+static const char *
+calendar_name(const void *arg, size_t i)
+{
+	const struct rules *r = arg;
+
+	return i < r->ncalendar ? r->calendar[i].name : NULL;
+}
+
 const struct calendar *
 calendar_read(struct cond_reader *r)
 {
-	struct lex *l = r->lex;
-	char word[80];
-	struct guess g = guess_of(typed(l, word));
-	size_t i;
+	int i = lex_choose(
+	    r->lex, calendar_name, r->rules, "a [calendar ...] of this file");
 
-	for (i = 0; i < r->rules->ncalendar; i++) {
-		guess_at(&g, r->rules->calendar[i].name);
-		if (lex_take(l, r->rules->calendar[i].name))
-			return &r->rules->calendar[i];
-	}
-	lex_unknown(l, &l->t, "a [calendar ...] of this file", g.best);
-	return NULL;
+	return i >= 0 ? &r->rules->calendar[i] : NULL;
+}
+
+static const char *
+duty_name(const void *arg, size_t i)
+{
+	const struct rules *r = arg;
+
+	return i < r->nduty ? r->duty[i].name : NULL;
 }
 
 const struct duty *
 duty_read(struct cond_reader *r)
 {
-	struct lex *l = r->lex;
-	char word[80];
-	struct guess g = guess_of(typed(l, word));
-	size_t i;
+	int i = lex_choose(
+	    r->lex, duty_name, r->rules, "a [duty ...] of this file");
 
-	for (i = 0; i < r->rules->nduty; i++) {
-		guess_at(&g, r->rules->duty[i].name);
-		if (lex_take(l, r->rules->duty[i].name))
-			return &r->rules->duty[i];
-	}
-	lex_unknown(l, &l->t, "a [duty ...] of this file", g.best);
-	return NULL;
+	return i >= 0 ? &r->rules->duty[i] : NULL;
 }
 
 static bool
@@ -212,28 +212,30 @@ of_place(struct cond_reader *r, const struct lex_token *t)
 		r->needs_place = *t;
 }
 
+static const char *
+name_of_event(const void *arg, size_t i)
+{
+	(void)arg;
+	return i < EVENT_CLOCK ? event_name((enum fact_event)i) : NULL;
+}
+
 bool
 since_read(struct cond_reader *r, struct rule_since *out)
 {
 	struct lex *l = r->lex;
 	struct lex_token t = l->t;
-	char word[80];
-	struct guess g = guess_of(typed(l, word));
-	unsigned e;
+	int e;
 
 	*out = (struct rule_since){ .event = EVENT_ASKED };
 	if (t.kind == LEX_WORD && clock_name(t.s))
 		return clock_read(r, out);
-	for (e = 0; e < EVENT_CLOCK; e++) {
-		guess_at(&g, event_name((enum fact_event)e));
-		if (!lex_take(l, event_name((enum fact_event)e)))
-			continue;
-		out->event = (enum fact_event)e;
-		if (event_of_place(out->event))
-			of_place(r, &t);
-		return true;
-	}
-	return lex_unknown(l, &t, "an event or a clock", g.best);
+	e = lex_choose(l, name_of_event, NULL, "an event or a clock");
+	if (e < 0)
+		return false;
+	out->event = (enum fact_event)e;
+	if (event_of_place(out->event))
+		of_place(r, &t);
+	return true;
 }
 
 /* ---- values ---- */
@@ -275,23 +277,20 @@ member_or_nation(struct span s, bool device)
 }
 
 static const char *
+name_of_rung(const void *arg, size_t i)
+{
+	(void)arg;
+	return i <= TOCSIN_RUNG_CLOSED ? tocsin_rung_name((enum tocsin_rung)i)
+				       : NULL;
+}
+
+static const char *
 rung_read(struct lex *l, int64_t *rung)
 {
-	char word[80];
-	struct guess g = guess_of(typed(l, word));
-	int i;
+	int i = lex_choose(l, name_of_rung, NULL, "a state of a recipient");
 
-	for (i = 0; i <= TOCSIN_RUNG_CLOSED; i++) {
-		const char *name = tocsin_rung_name((enum tocsin_rung)i);
-
-		guess_at(&g, name);
-		if (lex_is(l, name)) {
-			*rung = i;
-			return name;
-		}
-	}
-	lex_unknown(l, &l->t, "a state of a recipient", g.best);
-	return NULL;
+	*rung = i;
+	return i >= 0 ? tocsin_rung_name((enum tocsin_rung)i) : NULL;
 }
 
 static const char *
@@ -354,10 +353,10 @@ value_read(struct cond_reader *r, const struct cond_field *f, int64_t *number)
 
 	if (f->what == FIELD_ESCALATED)
 		return count_read(l, 1000, "a number", number) ? "" : NULL;
+	if (f->what == FIELD_STATE)
+		return rung_read(l, number);
 	if (f->what == FIELD_SEVERITY)
 		v = severity_read(l);
-	else if (f->what == FIELD_STATE)
-		v = rung_read(l, number);
 	else if (f->what == FIELD_REASON && l->t.kind == LEX_WORD &&
 		 name_token(l->t.s))
 		v = lex_text(l, &l->t);
@@ -596,31 +595,33 @@ node(struct cond_reader *r, enum cond_kind kind)
 	return c;
 }
 
+static const char *
+name_of_field(const void *arg, size_t i)
+{
+	(void)arg;
+	return i < sizeof(fields) / sizeof(fields[0]) ? fields[i].name : NULL;
+}
+
 static const struct cond *
 one_test(struct cond_reader *r)
 {
 	struct lex *l = r->lex;
 	struct lex_token t = l->t;
 	struct cond *c = node(r, COND_TEST);
-	char word[80];
-	struct guess g = guess_of(typed(l, word));
-	size_t i;
+	int i;
 
-	for (i = 0; c != NULL && i < sizeof(fields) / sizeof(fields[0]); i++) {
-		guess_at(&g, fields[i].name);
-		if (!lex_take(l, fields[i].name))
-			continue;
-		c->field = &fields[i];
-		if (fields[i].of_place)
-			of_place(r, &t);
-		if (!test_read(r, c))
-			return NULL;
-		c->text = lex_since(l, &t);
-		return c;
-	}
-	if (c != NULL)
-		lex_unknown(l, &t, "a condition", g.best);
-	return NULL;
+	if (c == NULL)
+		return NULL;
+	i = lex_choose(l, name_of_field, NULL, "a condition");
+	if (i < 0)
+		return NULL;
+	c->field = &fields[i];
+	if (c->field->of_place)
+		of_place(r, &t);
+	if (!test_read(r, c))
+		return NULL;
+	c->text = lex_since(l, &t);
+	return c;
 }
 
 static const struct cond *any_of(struct cond_reader *r);

@@ -22,10 +22,10 @@
 
 #include "client/bot/calendar.h"
 
-#define ICAL_LINE 4096	  /* bytes of a property that is of interest */
-#define ICAL_EVENTS 4096  /* of a file */
-#define ICAL_DATES 512	  /* EXDATE and RDATE of an event */
-#define ICAL_DAYS 2000000 /* looked at, of all events together */
+#define ICAL_LINE 4096	 /* bytes of a property that is of interest */
+#define ICAL_EVENTS 4096 /* of a file */
+#define ICAL_DATES 512	 /* EXDATE and RDATE of an event */
+#define ICAL_DAYS 200000 /* looked at, of all events together */
 
 /* One time that an event runs. */
 struct ical_run {

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/bot/lex.h"
 
+#include "client/vocab.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#define GUESSED 40 /* bytes of a word that are compared */
 
 /* ---- faults ---- */
 
@@ -67,7 +71,7 @@ lex_unknown(struct lex *l, const struct lex_token *t, const char *what,
 {
 	char instead[160];
 
-	snprintf(instead, sizeof(instead), best != NULL ? "%s" : "", best);
+	snprintf(instead, sizeof(instead), "%s", best != NULL ? best : "");
 	if (t->kind == LEX_LINE || t->kind == LEX_END)
 		return lex_fault_at(
 		    l, t, instead, "the line ends where %s should be", what);
@@ -309,6 +313,27 @@ lex_take_kind(struct lex *l, enum lex_kind kind)
 		return false;
 	lex_next(l);
 	return true;
+}
+
+int
+lex_choose(struct lex *l, const char *(*name)(const void *arg, size_t i),
+    const void *arg, const char *what)
+{
+	char word[GUESSED + 1];
+	struct guess g;
+	size_t i;
+
+	for (i = 0; name(arg, i) != NULL; i++)
+		if (lex_take(l, name(arg, i)))
+			return (int)i;
+	snprintf(word, sizeof(word), "%.*s",
+	    l->t.s.n > GUESSED ? GUESSED : (int)l->t.s.n,
+	    l->t.s.n > 0 ? (const char *)l->t.s.p : "");
+	g = guess_of(word);
+	for (i = 0; name(arg, i) != NULL; i++)
+		guess_at(&g, name(arg, i));
+	lex_unknown(l, &l->t, what, g.best);
+	return -1;
 }
 
 /* ---- strings ---- */

@@ -76,6 +76,13 @@ bool lex_fault_at(struct lex *l, const struct lex_token *t, const char *instead,
 bool lex_unknown(struct lex *l, const struct lex_token *t, const char *what,
     const char *best);
 
+/*
+ * Which of the words name(arg, 0), name(arg, 1) ... up to NULL the token is; it
+ * is taken. -1: none, which is said, with the nearest of them.
+ */
+int lex_choose(struct lex *l, const char *(*name)(const void *arg, size_t i),
+    const void *arg, const char *what);
+
 /* Of anybody: adds one fault, as long as there is room. */
 void faults_add(struct rules_faults *faults, const char *file, unsigned line,
     unsigned column, const char *instead, const char *fmt, ...)

@@ -10,13 +10,14 @@
 /* ---- templates ---- */
 
 static const char *const default_texts[ACTIONS] = {
-	[ACTION_REMIND] = "{member}: {short_id} waits for you since {since}.",
+	[ACTION_REMIND] =
+	    "{member}: {short_id} has waited for you for {since}.",
 	[ACTION_NOTIFY] = "{short_id}: rule {rule}, {member}",
 	[ACTION_ACK] = "{short_id} has reached us.",
-	[ACTION_ESCALATE] = "{short_id} waits since {since} for {member}, "
-			    "state {state}.",
+	[ACTION_ESCALATE] = "{short_id} has waited for {member} for {since}.",
 	[ACTION_POST] = "{short_id}",
-	[ACTION_RAISE] = "{short_id} waits since {since}: it is more urgent.",
+	[ACTION_RAISE] =
+	    "{short_id} has waited for {since}: it is more urgent.",
 };
 
 /* Of a rule for the ticket there is nobody to name. */
@@ -24,9 +25,10 @@ static const char *const ticket_texts[ACTIONS] = {
 	[ACTION_REMIND] = "{short_id}",
 	[ACTION_NOTIFY] = "{short_id}: rule {rule}",
 	[ACTION_ACK] = "{short_id} has reached us.",
-	[ACTION_ESCALATE] = "{short_id} waits since {since}.",
+	[ACTION_ESCALATE] = "{short_id} has waited for {since}.",
 	[ACTION_POST] = "{short_id}",
-	[ACTION_RAISE] = "{short_id} waits since {since}: it is more urgent.",
+	[ACTION_RAISE] =
+	    "{short_id} has waited for {since}: it is more urgent.",
 };
 
 struct saying {

@@ -27,7 +27,7 @@ static const struct {
 	bool (*other)(struct reader *r);
 	bool (*end)(struct reader *r);
 } sections[SECTIONS] = {
-	[SECTION_RULE] = { "rule", rule_statements, rule_other, rule_end },
+	[SECTION_RULE] = { "rule", rule_statements, rule_before, rule_end },
 	[SECTION_HOOK] = { "hook", hook_statements, NULL, hook_end },
 	[SECTION_CHAIN] = { "chain", chain_statements, chain_other, chain_end },
 	[SECTION_CALENDAR] = { "calendar", calendar_statements, NULL,
@@ -413,21 +413,25 @@ open_section(struct reader *r, size_t seen[SECTIONS])
 
 /* ---- statements ---- */
 
-static bool
-unknown_statement(struct reader *r, const struct statement *table)
+static const char *
+statement_word(const void *arg, size_t i)
 {
-	struct lex *l = &r->lex;
-	char typed[40];
-	struct guess g;
+	const struct statement *table = arg;
 
-	snprintf(typed, sizeof(typed), "%.*s",
-	    (int)(l->t.s.n > 39 ? 39 : l->t.s.n),
-	    l->t.s.n > 0 ? (const char *)l->t.s.p : "");
-	g = guess_of(typed);
-	for (; table->word != NULL; table++)
-		guess_at(&g, table->word);
-	return lex_unknown(l, &l->t, "a word that such a line begins with",
-	    g.best != NULL ? g.best : "mycert@my -> backup@my");
+	return table[i].word;
+}
+
+/* A line that begins with none of the words of its section. */
+static bool
+is_other(const struct reader *r, enum section s)
+{
+	const struct statement *table = sections[s].statements;
+	int64_t seconds;
+
+	if (s == SECTION_RULE)
+		return r->lex.t.kind == LEX_WORD &&
+		       duration_parse(r->lex.t.s, &seconds);
+	return table[0].word == NULL;
 }
 
 static bool
@@ -435,32 +439,20 @@ read_statement(struct reader *r, enum section s)
 {
 	const struct statement *table = sections[s].statements;
 	struct lex *l = &r->lex;
-	size_t i;
 	bool good;
+	int i;
 
-	for (i = 0; table[i].word != NULL; i++)
-		if (lex_take(l, table[i].word))
-			break;
-	if (table[i].word != NULL)
-		good = table[i].read(r);
-	else if (sections[s].other != NULL && l->t.kind == LEX_WORD)
+	if (is_other(r, s)) {
 		good = sections[s].other(r);
-	else
-		good = unknown_statement(r, table);
+	} else {
+		i = lex_choose(l, statement_word, table,
+		    "a word that such a line begins with");
+		good = i >= 0 && table[i].read(r);
+	}
 	if (good && l->t.kind != LEX_LINE)
 		good = lex_unknown(
 		    l, &l->t, "part of this line", "a new line, or a # before");
 	return good;
-}
-
-bool
-rule_other(struct reader *r)
-{
-	int64_t seconds;
-
-	if (duration_parse(r->lex.t.s, &seconds))
-		return rule_before(r);
-	return unknown_statement(r, rule_statements);
 }
 
 static void
@@ -471,7 +463,8 @@ read_sections(struct reader *r)
 	struct lex *l = &r->lex;
 	bool told = false;
 
-	while (l->t.kind != LEX_END && !l->no_memory) {
+	while (l->t.kind != LEX_END && !l->no_memory &&
+	       l->faults->n < RULES_FAULTS) {
 		if (l->t.kind == LEX_SECTION) {
 			if (s != SECTION_NONE)
 				sections[s].end(r);
@@ -551,6 +544,7 @@ rules_parse(struct rules *out, struct span text, const struct rules_io *io,
 		err = TOCSIN_EMALFORMED;
 	else if (!r->lex.no_memory)
 		err = TOCSIN_OK;
+	free(r->shift);
 	free(r);
 	if (err != TOCSIN_OK)
 		rules_release(out);

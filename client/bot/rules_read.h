@@ -39,7 +39,7 @@ struct reader {
 	size_t nfile;
 	int32_t holiday[CALENDAR_HOLIDAYS];
 	size_t nholiday;
-	struct shift shift[DUTY_SHIFTS];
+	struct shift *shift; /* DUTY_SHIFTS; NULL before the first roster */
 	size_t nshift;
 };
 
@@ -51,10 +51,9 @@ struct statement {
 extern const struct statement rule_statements[], hook_statements[],
     chain_statements[], calendar_statements[], duty_statements[];
 
-/* A line of the section that begins with none of its words. */
-bool rule_other(struct reader *r);
+/* A line of the section that begins with no word of its own. */
 bool rule_before(struct reader *r); /* "4h before ackby: ..." */
-bool chain_other(struct reader *r);
+bool chain_other(struct reader *r); /* "mycert@my -> ..." */
 
 /* What must be there at the end of a section, and what was put off. */
 bool rule_end(struct reader *r);

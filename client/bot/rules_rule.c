@@ -126,48 +126,40 @@ text_read(struct reader *r, struct rule_action *a)
 	       template_check(r, &t, a->text, r->rule->scope != SCOPE_TICKET);
 }
 
+static const char *
+hook_name(const void *arg, size_t i)
+{
+	const struct rules *r = arg;
+
+	return i < r->nhook ? r->hook[i].name : NULL;
+}
+
 static bool
 hook_find(struct reader *r, struct rule_action *a)
 {
-	struct lex *l = &r->lex;
-	char word[40];
-	struct guess g;
-	size_t i;
+	int i = lex_choose(
+	    &r->lex, hook_name, r->rules, "a [hook ...] of this file");
 
-	snprintf(word, sizeof(word), "%.*s",
-	    (int)(l->t.s.n > 39 ? 39 : l->t.s.n),
-	    l->t.s.n > 0 ? (const char *)l->t.s.p : "");
-	g = guess_of(word);
-	for (i = 0; i < r->rules->nhook; i++) {
-		guess_at(&g, r->rules->hook[i].name);
-		if (lex_take(l, r->rules->hook[i].name)) {
-			a->hook = &r->rules->hook[i];
-			return true;
-		}
-	}
-	return lex_unknown(l, &l->t, "a [hook ...] of this file", g.best);
+	a->hook = i >= 0 ? &r->rules->hook[i] : NULL;
+	return i >= 0;
+}
+
+static const char *
+chain_name(const void *arg, size_t i)
+{
+	const struct rules *r = arg;
+
+	return i < r->nchain ? r->chain[i].name : NULL;
 }
 
 static bool
 chain_find(struct reader *r, struct rule_action *a)
 {
-	struct lex *l = &r->lex;
-	char word[40];
-	struct guess g;
-	size_t i;
+	int i = lex_choose(
+	    &r->lex, chain_name, r->rules, "a [chain ...] of this file");
 
-	snprintf(word, sizeof(word), "%.*s",
-	    (int)(l->t.s.n > 39 ? 39 : l->t.s.n),
-	    l->t.s.n > 0 ? (const char *)l->t.s.p : "");
-	g = guess_of(word);
-	for (i = 0; i < r->rules->nchain; i++) {
-		guess_at(&g, r->rules->chain[i].name);
-		if (lex_take(l, r->rules->chain[i].name)) {
-			a->chain = &r->rules->chain[i];
-			return true;
-		}
-	}
-	return lex_unknown(l, &l->t, "a [chain ...] of this file", g.best);
+	a->chain = i >= 0 ? &r->rules->chain[i] : NULL;
+	return i >= 0;
 }
 
 /* What only makes sense with somebody to whom it happens. */
@@ -212,21 +204,23 @@ post_read(struct reader *r, struct rule_action *a)
 	return text_read(r, a);
 }
 
+static const char *
+precedence_name(const void *arg, size_t i)
+{
+	(void)arg;
+	return vocab_word(VOCAB_PRECEDENCE, i);
+}
+
 static bool
 raise_read(struct reader *r, struct rule_action *a)
 {
-	struct lex *l = &r->lex;
-	char word[40];
+	int i;
 
-	lex_take(l, "to");
-	snprintf(word, sizeof(word), "%.*s",
-	    (int)(l->t.s.n > 39 ? 39 : l->t.s.n),
-	    l->t.s.n > 0 ? (const char *)l->t.s.p : "");
-	a->precedence = vocab_find(VOCAB_PRECEDENCE, word);
-	if (a->precedence == NULL)
-		return lex_unknown(l, &l->t, "a precedence",
-		    vocab_nearest(VOCAB_PRECEDENCE, word));
-	lex_next(l);
+	lex_take(&r->lex, "to");
+	i = lex_choose(&r->lex, precedence_name, NULL, "a precedence");
+	if (i < 0)
+		return false;
+	a->precedence = vocab_word(VOCAB_PRECEDENCE, (size_t)i);
 	return text_read(r, a);
 }
 
@@ -262,29 +256,26 @@ action_word(enum action_kind kind)
 	return actions[kind].word;
 }
 
+static const char *
+name_of_action(const void *arg, size_t i)
+{
+	(void)arg;
+	return i < ACTIONS ? actions[i].word : NULL;
+}
+
 static bool
 action_read(struct reader *r, struct rule_action *a)
 {
-	struct lex *l = &r->lex;
-	struct lex_token t = l->t;
-	char word[40];
-	struct guess g;
-	unsigned i;
+	struct lex_token t = r->lex.t;
+	int i = lex_choose(&r->lex, name_of_action, NULL, "an action");
 
-	snprintf(word, sizeof(word), "%.*s", (int)(t.s.n > 39 ? 39 : t.s.n),
-	    t.s.n > 0 ? (const char *)t.s.p : "");
-	g = guess_of(word);
-	for (i = 0; i < ACTIONS; i++) {
-		guess_at(&g, actions[i].word);
-		if (!lex_take(l, actions[i].word))
-			continue;
-		a->kind = (enum action_kind)i;
-		a->line = t.line;
-		if (i == ACTION_REMIND && !needs_recipient(r, &t))
-			return false;
-		return actions[i].read(r, a);
-	}
-	return lex_unknown(l, &t, "an action", g.best);
+	if (i < 0)
+		return false;
+	a->kind = (enum action_kind)i;
+	a->line = t.line;
+	if (a->kind == ACTION_REMIND && !needs_recipient(r, &t))
+		return false;
+	return actions[i].read(r, a);
 }
 
 /* ---- steps ---- */

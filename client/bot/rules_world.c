@@ -596,6 +596,12 @@ duty_end(struct reader *r)
 		    r, "a duty without a time zone", "zone Asia/Kuala_Lumpur");
 	if (r->nfile == 0)
 		return missing(r, "a duty without a roster", "roster duty.txt");
+	if (r->shift == NULL)
+		r->shift = calloc(DUTY_SHIFTS, sizeof(*r->shift));
+	if (r->shift == NULL) {
+		r->lex.no_memory = true;
+		return false;
+	}
 	for (i = 0; i < r->nfile; i++)
 		if (!roster_load(r, &r->file[i]))
 			return false;

@@ -64,7 +64,7 @@ world_zone(void *arg, const char *name, struct zone *out)
 						  : TOCSIN_ENOTFOUND;
 }
 
-static struct rules_io *
+static inline struct rules_io *
 world_io(struct world *w, int64_t now)
 {
 	w->io = (struct rules_io){
