@@ -21,6 +21,8 @@ check 'make install' env -u B -u MODE -u MAKEFLAGS -u MAKELEVEL \
 for file in bin/tocsin sbin/tocsind lib/libtocsin.a lib/libtocsin.so \
 	include/tocsin.h include/tocsin_err.h share/man/man1/tocsin.1 \
 	share/man/man8/tocsind.8 share/man/man5/tocsind.conf.5 \
+	share/man/man5/tocsin-rules.5 \
+	share/doc/tocsin/examples/escalation.rules \
 	share/man/man3/libtocsin.3 \
 	share/doc/tocsin/examples/tocsind.service; do
 	check "$file is there" [ -e "$dir/usr/$file" ]

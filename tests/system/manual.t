@@ -44,6 +44,18 @@ awk '/^\.It Cm / { key = $3 } /^\.Ql .* \.$/ && was { print key, $2 }
 check 'tocsind.conf(5) has their defaults' [ -s "$dir/defaults" ]
 check 'the same' diff "$dir/defaults" "$dir/told"
 
+# Each word of a rules file is in tocsin-rules(5): what can be asked, what a line
+# begins with, actions, fields of a text.
+for word in $(sed -n 's/^	{ "\([a-z-]*\)", [FHr].*/\1/p' \
+	client/bot/cond_read.c client/bot/rules_*.c) \
+	$(sed -n 's/^	\[ACTION_[A-Z]*\] = { "\([a-z]*\)".*/\1/p' \
+	client/bot/rules_rule.c) \
+	$(sed -n 's/^	\[TEXT_[A-Z_]*\] = "\(.*\)",/{\1[:}]/p' client/bot/rules.c)
+do
+	check "tocsin-rules(5) has $word" grep -q "^\.It .*$word" \
+		docs/tocsin-rules.5
+done
+
 # Each command in tocsind's help is in tocsind(8), and the other way round.
 commands=$("$B/tocsind" help | sed -n 's/^  \([a-z][a-z ]*[a-z]\)  .*/\1/p' | sort)
 check 'tocsind(8) has the commands that help lists' [ "$commands" = \
@@ -52,7 +64,8 @@ check 'tocsind(8) has the commands that help lists' [ "$commands" = \
 # ARCHITECTURE.md says where each part stands; X_impl.h belongs to X.
 parts_missing()
 {
-	for header in crypto/*.h client/*.h client/cli/*.h broker/*.h; do
+	for header in crypto/*.h client/*.h client/cli/*.h client/bot/*.h \
+	    broker/*.h; do
 		part=$(basename "$header" .h)
 		grep -q "\`${part%_impl}\`" docs/ARCHITECTURE.md || echo "$part"
 	done
