@@ -520,3 +520,31 @@ belief_keys_at(struct belief *b, struct desk_tx *tx, struct span device,
 		return newest;
 	return b->old;
 }
+
+enum tocsin_err
+belief_device_at(struct keys_device *out, struct desk_tx *tx,
+    const struct ticket *t, const struct note *note, int64_t at)
+{
+	const struct signing s = { t->from, t->device, t->time, note };
+	char prefix[sizeof(KEYS) + MEMBER_MAX + 1];
+	struct span name = { 0 }, bytes;
+	bool found = false;
+	enum tocsin_err err;
+
+	snprintf(prefix, sizeof(prefix), KEYS "%.*s/", (int)t->from.n,
+	    (const char *)t->from.p);
+	while (
+	    (err = desk_value_next(tx, prefix, &name, &bytes)) == TOCSIN_OK) {
+		struct keys *k = NULL;
+
+		err = keys_parse(&k, bytes);
+		if (err != TOCSIN_OK)
+			return err;
+		if (speaks_for(k, &s) && (!found || k->issued <= at)) {
+			*out = *keys_device(k, t->device);
+			found = true;
+		}
+		keys_free(k);
+	}
+	return err == TOCSIN_ENOTFOUND && found ? TOCSIN_OK : err;
+}

@@ -101,6 +101,15 @@ enum tocsin_err MUST_USE belief_trust(struct ticket_trust *out,
     const struct note *note, int64_t now, int64_t logged);
 
 /*
+ * The device of a ticket as it was announced at a time: by the newest
+ * announcement that was issued by then, or the oldest of all, of those that
+ * list it with the key that signed. ENOTFOUND: none does.
+ */
+enum tocsin_err MUST_USE belief_device_at(struct keys_device *out,
+    struct desk_tx *tx, const struct ticket *t, const struct note *note,
+    int64_t at);
+
+/*
  * The same for what a device has signed besides, at a time that it says: the
  * newest announcement of its member that lists the device with this key and was
  * not over then; else the newest of all, or NULL. Good until b changes or this

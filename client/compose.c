@@ -1126,6 +1126,30 @@ may_kind(const struct composing *c)
 	    kind, k->label, kind);
 }
 
+/*
+ * That somebody has read a ticket, or deals with it, a program says for nobody.
+ * What it can say is that it has it; what more, its team lets it.
+ */
+static enum tocsin_err
+may_answer(struct composing *c)
+{
+	const struct keystore *k = c->t->parts.keys;
+	const struct keys_device us = ourselves(c);
+	enum keys_word word;
+
+	if (us.role != KEYS_BOT || c->answer == NULL || c->confirms)
+		return TOCSIN_OK;
+	if (strcmp(c->answer, "opened") == 0)
+		c->answer = "received";
+	if (answer_allowed(us.may, c->answer, &word))
+		return TOCSIN_OK;
+	return fail(TOCSIN_EKINDNOTALLOWED,
+	    "a bot may not answer %s for its team unless that lets it: an "
+	    "officer's device, or `tocsin keys publish --allow %s %s`; it may "
+	    "say received",
+	    c->answer, k->label, keys_word_name(word));
+}
+
 /* Whether we may send at all, and this kind. */
 static enum tocsin_err
 may_send(struct composing *c)
@@ -1167,6 +1191,8 @@ prepare(struct composing *c, struct desk_tx *tx)
 		err = choose_words(c);
 	if (err == TOCSIN_OK)
 		err = may_send(c);
+	if (err == TOCSIN_OK)
+		err = may_answer(c);
 	if (err == TOCSIN_OK)
 		err = choose_recall(c, tx);
 	if (err == TOCSIN_OK)
@@ -1504,7 +1530,7 @@ tocsin_ack(struct tocsin *t, const char *id, enum tocsin_answer answer,
 		.kind = "ack", .thread = id, .text = text, .reason = reason
 	};
 
-	if ((unsigned)answer > TOCSIN_IN_PROGRESS)
+	if ((unsigned)answer > TOCSIN_RECEIVED)
 		return fail(TOCSIN_EUSAGE, "no such answer");
 	d.answer = vocab_word(VOCAB_ANSWER, (size_t)answer);
 	return tocsin_post(t, &d, ack);

@@ -85,6 +85,17 @@ enum tocsin_err MUST_USE open_message(
     struct tocsin *t, struct desk_tx *tx, uint64_t number, struct opened *out);
 void opened_release(struct opened *o);
 
+/*
+ * May a bot that its announcement lets do `may` give this answer? If not, *word
+ * is what would have to be among it.
+ */
+bool answer_allowed(unsigned may, const char *answer, enum keys_word *word);
+
+/* What a bot that wrote the ack of this id may: a value of two bytes. */
+#define BOT_VALUE "bot/"
+#define BOT_NAME (sizeof(BOT_VALUE) + 2 * ID_LEN)
+void bot_value(char out[BOT_NAME], const uint8_t id[ID_LEN]);
+
 /* The key that opens the body of this one message, to be shown to others. */
 enum tocsin_err MUST_USE body_key_of(
     struct tocsin *t, const struct opened *o, uint8_t key[TICKET_BODY_KEY]);

@@ -2,6 +2,7 @@
 #include "client/intake.h"
 
 #include "client/coming.h"
+#include "client/handle.h"
 #include "client/recall.h"
 #include "crypto/receipt.h"
 #include "crypto/ticket.h"
@@ -26,6 +27,7 @@ struct work {
 	struct desk_tx *tx;
 	struct ticket ticket;
 	struct note note;
+	const struct keys_device *device; /* that signed it, if it is good */
 	struct receipt receipt;
 	bool fetched; /* a body, of this hash; in->done() is to be told */
 	uint8_t hash[32];
@@ -302,6 +304,7 @@ judge_header(struct work *w, int64_t posted)
 	struct ticket_trust trust;
 	enum tocsin_err err;
 
+	w->device = NULL;
 	/* No other's keys open it, and no screen of ours shows it as ours. */
 	if (!span_is(w->ticket.exercise, p->keys->exercise))
 		return TOCSIN_EEXERCISEMISMATCH;
@@ -309,10 +312,40 @@ judge_header(struct work *w, int64_t posted)
 	    &trust, p->belief, w->tx, &w->ticket, &w->note, w->in->now, posted);
 	if (err == TOCSIN_OK)
 		err = ticket_check(&w->ticket, &w->note, &trust);
+	if (err == TOCSIN_OK)
+		w->device = keys_device(trust.from_keys, w->ticket.device);
 	if (err == TOCSIN_OK &&
 	    ticket_to_find(&w->ticket, span_of(p->keys->member)) < 0)
 		err = TOCSIN_ENOTRECIPIENT;
 	return err;
+}
+
+/*
+ * A bot's answer is in the body: it is judged when that is opened (read.c).
+ * What it was let do is what stood in its announcement when our broker had the
+ * ack, whatever came to this desk first.
+ */
+static enum tocsin_err
+note_bot(struct work *w, int64_t posted)
+{
+	struct keys_device d;
+	enum tocsin_err err;
+	uint8_t may[2];
+	char name[BOT_NAME];
+
+	if (w->ticket.kind != TICKET_ACK || w->device == NULL ||
+	    w->device->role != KEYS_BOT)
+		return TOCSIN_OK;
+	err = belief_device_at(&d, w->tx, &w->ticket, &w->note,
+	    posted != 0 ? posted : w->ticket.time);
+	if (err == TOCSIN_ENOTFOUND)
+		d = *w->device;
+	else if (err != TOCSIN_OK)
+		return err;
+	may[0] = (uint8_t)(d.may >> 8);
+	may[1] = (uint8_t)d.may;
+	bot_value(name, w->ticket.id);
+	return desk_value_put(w->tx, name, SPAN(may));
 }
 
 /* `body` and `posted` are its message's. */
@@ -327,7 +360,7 @@ judge(struct work *w, struct span body, int64_t posted)
 		err = check_exercise(w);
 	if (err == TOCSIN_OK)
 		err = check_chain(w);
-	return err;
+	return err == TOCSIN_OK ? note_bot(w, posted) : err;
 }
 
 static bool

@@ -562,6 +562,30 @@ answered(struct fold *f, struct place *p, const struct ladder_message *m,
 	}
 }
 
+static bool
+is_received(const struct ladder_message *m)
+{
+	return is(m, "ack") && compare(m->answer, "received") == 0;
+}
+
+/* A program has it: as much as a broker's word that a device does, and no more.
+ */
+static void
+received(struct fold *f, struct place *p, const struct ladder_message *m)
+{
+	const struct tocsin_step s = { .rung = TOCSIN_RUNG_DELIVERED,
+		.time = m->time,
+		.by = m->device,
+		.message = m->id };
+
+	keep(f, p, &s);
+	if (p->floor.rung >= TOCSIN_RUNG_DELIVERED)
+		return;
+	p->floor = s;
+	if (!p->answered)
+		stand(p, &s);
+}
+
 /* What it said before is no answer to that. */
 static void
 asked_again(struct place *p, const struct ladder_message *m)
@@ -597,9 +621,11 @@ climb(struct fold *f, struct place *p)
 		const struct ladder_message *m = f->e[i].m;
 		bool own = strcmp(m->member, p->p.member) == 0;
 
-		if (own && compare(m->answer, "erased") != 0)
+		if (own && compare(m->answer, "erased") != 0 && !is_received(m))
 			p->p.heard = m->time;
-		if (own && rung_of(m, &rung))
+		if (own && is_received(m))
+			received(f, p, m);
+		else if (own && rung_of(m, &rung))
 			answered(f, p, m, rung);
 		else if (!own && is(m, "reopen") && is_to(m, p->p.member) &&
 			 asked(f, m->member))

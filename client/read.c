@@ -51,6 +51,67 @@ open_body(struct tocsin *t, struct opened *o)
 	    n, span_of(k->member));
 }
 
+/* ---- what bots answer ---- */
+
+bool
+answer_allowed(unsigned may, const char *answer, enum keys_word *word)
+{
+	static const struct {
+		const char *answer;
+		enum keys_word word;
+	} asks[] = {
+		{ "opened", KEYS_WORDS }, /* never */
+		{ "accepted", KEYS_ACCEPT },
+		{ "deferred", KEYS_DEFER },
+		{ "refused", KEYS_REFUSE },
+		{ "invalid", KEYS_INVALID },
+		{ "in-progress", KEYS_IN_PROGRESS },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(asks) / sizeof(*asks); i++)
+		if (strcmp(answer, asks[i].answer) == 0) {
+			*word = asks[i].word;
+			return (may >> asks[i].word & 1) != 0;
+		}
+	return true;
+}
+
+void
+bot_value(char out[BOT_NAME], const uint8_t id[ID_LEN])
+{
+	memcpy(out, BOT_VALUE, sizeof(BOT_VALUE));
+	sodium_bin2hex(out + sizeof(BOT_VALUE) - 1, 2 * ID_LEN + 1, id, ID_LEN);
+}
+
+/*
+ * Its header was judged when it came; what it answers shows now. What the bot
+ * was let do was kept then, so an answer stands or falls for good.
+ */
+static enum tocsin_err
+judge_answer(struct desk_tx *tx, const struct opened *o)
+{
+	struct incident in = { .root = NULL };
+	char name[BOT_NAME];
+	enum keys_word word;
+	struct span value;
+	enum tocsin_err err;
+
+	if (o->ticket.kind != TICKET_ACK)
+		return TOCSIN_OK;
+	bot_value(name, o->ticket.id);
+	err = desk_value_get(tx, name, &value);
+	if (err != TOCSIN_OK || value.n != 2) /* not a bot's */
+		return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
+	err = incident_parse(&in, o->contents.json);
+	if (err == TOCSIN_OK && in.answer != NULL &&
+	    !answer_allowed(
+		(unsigned)value.p[0] << 8 | value.p[1], in.answer, &word))
+		err = TOCSIN_EKINDNOTALLOWED;
+	incident_release(&in);
+	return err == TOCSIN_EMALFORMED ? TOCSIN_OK : err; /* said later */
+}
+
 enum tocsin_err
 body_key_of(
     struct tocsin *t, const struct opened *o, uint8_t key[TICKET_BODY_KEY])
@@ -61,6 +122,14 @@ body_key_of(
 
 	return ticket_body_key(
 	    key, &o->ticket, buf_span(&o->body), keys, n, span_of(k->member));
+}
+
+/* Nothing of it is used. */
+static void
+drop_contents(struct opened *o)
+{
+	ticket_contents_release(&o->contents);
+	memset(&o->contents, 0, sizeof(o->contents));
 }
 
 enum tocsin_err
@@ -92,6 +161,10 @@ open_message(
 	if (err == TOCSIN_OK &&
 	    (out->row.refused == TOCSIN_OK || out->row.own)) {
 		err = open_body(t, out);
+		if (err == TOCSIN_OK)
+			err = judge_answer(tx, out);
+		if (err == TOCSIN_EKINDNOTALLOWED)
+			drop_contents(out);
 		if (err == TOCSIN_EINTERNAL) /* of ours, not of the message */
 			return fail(err, "no memory");
 		if (err != TOCSIN_OK && out->row.refused == TOCSIN_OK)

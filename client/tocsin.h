@@ -108,7 +108,8 @@ struct tocsin_draft {
 	size_t nattachments;
 
 	const char *answer;	/* of an ack, and needed there: opened accepted
-				   deferred refused invalid in-progress */
+				   deferred refused invalid in-progress
+				   received */
 	const char *reason;	/* of one that refuses; needed there */
 	const char *resolution; /* of a close; NULL: none is given */
 	const char *const *clients; /* of a share or escalation: those of `to`
@@ -140,12 +141,13 @@ TOCSIN_API enum tocsin_err tocsin_post(struct tocsin *t,
     const struct tocsin_draft *draft, char id[TOCSIN_ID_TEXT]) TOCSIN_MUST_USE;
 
 enum tocsin_answer {
-	TOCSIN_OPENED,
+	TOCSIN_OPENED, /* by a bot's device it says TOCSIN_RECEIVED */
 	TOCSIN_ACCEPTED,
 	TOCSIN_DEFERRED,
 	TOCSIN_REFUSED, /* with a reason word of RID, or one of ours */
 	TOCSIN_INVALID,
 	TOCSIN_IN_PROGRESS,
+	TOCSIN_RECEIVED, /* a program has it, nobody has read it */
 };
 
 /* Answer a ticket: the draft of an ack, posted. */
@@ -367,7 +369,8 @@ struct tocsin_place {
 	const char *message; /* what asked it, first or anew; and when */
 	int64_t asked;
 	int64_t first_asked; /* `asked` of what asked it first */
-	int64_t heard; /* when a person or bot of it last wrote; 0: never */
+	int64_t heard; /* when a person or bot of it last wrote, not counting
+			  that it was received; 0: never */
 	size_t nstep;
 	const struct tocsin_step *step; /* brokers' words, then its own */
 };

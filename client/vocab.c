@@ -212,6 +212,7 @@ static const struct word answer[] = {
 	{ "refused", "we don't, for a reason" },
 	{ "invalid", "it is no incident" },
 	{ "in-progress", "we are at it" },
+	{ "received", "a program has it; nobody has read it yet" },
 	{ NULL, NULL },
 };
 

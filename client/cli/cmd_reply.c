@@ -160,7 +160,7 @@ cmd_say(struct cli *c, int argc, char **argv)
 /* ---- ack ---- */
 
 struct acking {
-	bool accept, defer, invalid, working;
+	bool accept, defer, invalid, working, received;
 	const char *refuse, *text;
 	enum tocsin_answer answer;
 };
@@ -168,17 +168,18 @@ struct acking {
 static bool
 one_answer(struct acking *a)
 {
-	int n = a->accept + a->defer + a->invalid + a->working +
+	int n = a->accept + a->defer + a->invalid + a->working + a->received +
 		(a->refuse != NULL);
 
-	a->answer = a->accept	 ? TOCSIN_ACCEPTED
-		    : a->defer	 ? TOCSIN_DEFERRED
-		    : a->invalid ? TOCSIN_INVALID
-		    : a->working ? TOCSIN_IN_PROGRESS
-				 : TOCSIN_REFUSED;
+	a->answer = a->accept	  ? TOCSIN_ACCEPTED
+		    : a->defer	  ? TOCSIN_DEFERRED
+		    : a->invalid  ? TOCSIN_INVALID
+		    : a->working  ? TOCSIN_IN_PROGRESS
+		    : a->received ? TOCSIN_RECEIVED
+				  : TOCSIN_REFUSED;
 	if (n != 1)
 		cli_usage("say one of --accept, --defer, --refuse REASON, "
-			  "--invalid and --in-progress");
+			  "--invalid, --in-progress and --received");
 	return n == 1;
 }
 
@@ -192,6 +193,7 @@ cmd_ack(struct cli *c, int argc, char **argv)
 		{ "--refuse", OPT_WORD, &a.refuse },
 		{ "--invalid", OPT_FLAG, &a.invalid },
 		{ "--in-progress", OPT_FLAG, &a.working },
+		{ "--received", OPT_FLAG, &a.received },
 		{ "-m", OPT_WORD, &a.text },
 		{ NULL, OPT_FLAG, NULL },
 	};

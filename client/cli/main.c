@@ -67,7 +67,8 @@ const struct cmd cmds[] = {
 	{ "save", cmd_save, "ID NAME [-o DIR]",
 	    "save an attachment" },
 	{ "ack", cmd_ack,
-	    "ID --accept|--defer|--refuse REASON|--invalid|--in-progress "
+	    "ID --accept|--defer|--refuse REASON|--invalid|--in-progress|"
+	    "--received "
 	    "[-m TEXT]",
 	    "answer a ticket" },
 	{ "note", cmd_say, "ID -m TEXT [--to M...] [--attach FILE]...",

@@ -2,6 +2,7 @@
 #include "client/cli/reading.h"
 
 #include "client/cli/view.h"
+#include "client/handle.h"
 
 #include <stdio.h>
 
@@ -43,6 +44,25 @@ reading_print(struct tocsin *t, const struct tocsin_list *l)
 		print_deadlines(t, l->message[0]);
 }
 
+static bool
+is_bot(const struct tocsin *t)
+{
+	return t->parts.keys->role == KEYS_BOT;
+}
+
+/* A program of ours has said that it has it: once is enough. */
+static bool
+was_received(const struct tocsin_place *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->nstep; i++)
+		if (p->step[i].rung == TOCSIN_RUNG_DELIVERED &&
+		    p->step[i].message != NULL)
+			return true;
+	return false;
+}
+
 /* Whether our member has yet to say that it has seen the ticket. */
 static bool
 unseen(struct tocsin *t, const struct tocsin_message *first)
@@ -57,7 +77,8 @@ unseen(struct tocsin *t, const struct tocsin_message *first)
 		return false;
 	for (i = 0; i < s->n; i++)
 		if (view_same_member(s->place[i].member, tocsin_device(t)))
-			yes = s->place[i].rung < TOCSIN_RUNG_OPENED;
+			yes = s->place[i].rung < TOCSIN_RUNG_OPENED &&
+			      !(is_bot(t) && was_received(&s->place[i]));
 	tocsin_status_free(s);
 	return yes;
 }

@@ -953,9 +953,13 @@ print_step(FILE *to, int64_t asked, const struct tocsin_step *s)
 {
 	const char *slash = s->by != NULL ? strrchr(s->by, '/') : NULL;
 
-	fprintf(to, ", %s ", tocsin_rung_name(s->rung));
+	bool program = s->rung == TOCSIN_RUNG_DELIVERED && s->message != NULL;
+
+	fprintf(to, ", %s ", program ? "received" : tocsin_rung_name(s->rung));
 	print_after(to, s->time - asked);
-	if (s->rung >= TOCSIN_RUNG_DELIVERED && slash != NULL)
+	if (program && slash != NULL)
+		fprintf(to, " by %s, a program", slash + 1);
+	else if (s->rung >= TOCSIN_RUNG_DELIVERED && slash != NULL)
 		fprintf(to, " %s", slash + 1);
 	else if (s->rung == TOCSIN_RUNG_DELIVERED && s->by != NULL &&
 		 strrchr(s->by, ' ') != NULL)

@@ -550,7 +550,7 @@ make_message(struct history *h, size_t i)
 		"escalate", "share", "update", "ack", "ack", "ack", "ack",
 		"result", "close", "reopen", "recall" };
 	static const char *const answers[] = { "opened", "accepted", "deferred",
-		"refused", "invalid", "in-progress", "erased" };
+		"refused", "invalid", "in-progress", "erased", "received" };
 	size_t who = below(h, NAMES), which = below(h, 2), k, n = 0;
 	struct ladder_message *m = &h->m[i];
 
@@ -575,7 +575,7 @@ make_message(struct history *h, size_t i)
 		if (below(h, 2)) /* also to what comes later: forged */
 			h->ref[i][n++] = h->id[below(h, MESSAGES)];
 	if (strcmp(m->kind, "ack") == 0)
-		m->answer = answers[below(h, 7)];
+		m->answer = answers[below(h, 8)];
 	if (strcmp(m->kind, "recall") == 0) {
 		h->recalls[i][0] = h->id[below(h, MESSAGES)];
 		if (below(h, 2))
@@ -814,6 +814,55 @@ test_actions(void)
 	ladder_release(&l);
 }
 
+/* A program's word that it has a ticket is no person's that he read it. */
+static void
+test_received(void)
+{
+	const struct ladder_message m[] = { thread[0],
+		{ .id = "id2",
+		    .member = "mycert@my",
+		    .device = "mycert@my/robot",
+		    .kind = "ack",
+		    .answer = "received",
+		    .time = 120,
+		    .to = to_my,
+		    .posted = true },
+		{ .id = "id3",
+		    .member = "mycert@my",
+		    .device = "mycert@my/night",
+		    .kind = "ack",
+		    .answer = "opened",
+		    .time = 130,
+		    .to = to_my,
+		    .posted = true },
+		{ .id = "id4",
+		    .member = "mycert@my",
+		    .device = "mycert@my/robot",
+		    .kind = "ack",
+		    .answer = "received",
+		    .time = 140,
+		    .to = to_my,
+		    .posted = true } };
+	struct ladder l;
+
+	if (ladder_fold(&l, m, 2, NULL, 0, 126) != TOCSIN_OK)
+		abort();
+	ok(l.n == 1 && l.place[0].rung == TOCSIN_RUNG_DELIVERED &&
+		strcmp(l.place[0].by, "mycert@my/robot") == 0,
+	    "what a program received is delivered");
+	ok(l.place[0].overdue && l.place[0].heard == 0,
+	    "and answered by nobody, so it is overdue and nobody was heard");
+	ok(l.place[0].nstep == 2 && l.place[0].step[1].message != NULL &&
+		l.place[0].step[1].receipt == NULL,
+	    "the step is a message, no broker's word");
+	ladder_release(&l);
+	if (ladder_fold(&l, m, 4, NULL, 0, 126) != TOCSIN_OK)
+		abort();
+	ok(l.place[0].rung == TOCSIN_RUNG_OPENED && l.place[0].since == 130,
+	    "who opened it stays there when a program says so again");
+	ladder_release(&l);
+}
+
 int
 main(void)
 {
@@ -832,5 +881,6 @@ main(void)
 	test_parts();
 	test_actions();
 	test_histories();
+	test_received();
 	return tap_done();
 }
