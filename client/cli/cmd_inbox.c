@@ -89,6 +89,8 @@ print_row(const struct row *r)
 		printf("\n    %s ", r->clock);
 		view_left(r->due, 0);
 	}
+	if (r->own != NULL)
+		printf("\n    ours: %s", r->own);
 	putchar('\n');
 	print_beside(r);
 }

@@ -6,6 +6,9 @@
 #include "client/cli/print.h"
 #include "client/cli/progress.h"
 #include "client/cli/view.h"
+#include "client/glance.h"
+#include "client/handle.h"
+#include "client/own.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -41,6 +44,8 @@ struct watching {
 	char (*told)[TOCSIN_ID_TEXT]; /* of what is coming */
 	size_t ntold;
 	struct progress progress;
+	bool only_own;
+	struct own own;
 };
 
 static volatile sig_atomic_t stopped;
@@ -337,9 +342,28 @@ tell_coming(struct watching *w)
 	return status;
 }
 
+/* What its ticket says is about us, or nobody can tell (own.h). */
+static bool
+concerns_us(struct watching *w, const struct tocsin_message *m)
+{
+	struct gists *g = NULL;
+	struct span gist;
+	bool ours = true;
+
+	if (!w->only_own || m->refused != TOCSIN_OK ||
+	    gists_begin(&g, w->t) != TOCSIN_OK)
+		return true;
+	if (gists_of(g, m->thread, &gist) == TOCSIN_OK)
+		ours = own_in_gist(&w->own, gist) != NULL;
+	gists_end(g);
+	return ours;
+}
+
 static int
 next_one(struct watching *w, int64_t end, bool *got)
 {
+	bool passed;
+
 	struct tocsin_message *m = NULL;
 	enum tocsin_err err;
 	int status = tell_coming(w);
@@ -350,10 +374,16 @@ next_one(struct watching *w, int64_t end, bool *got)
 	do {
 		err = tocsin_next(w->t, w->reader,
 		    w->c->wait_given && w->c->wait == 0 ? 0 : SLICE_MS, &m);
-		if (err == TOCSIN_ETIMEOUT)
+		passed = err == TOCSIN_OK && !concerns_us(w, m);
+		if (passed) {
+			status = committed(w, m);
+			tocsin_message_free(m);
+			err = TOCSIN_ETIMEOUT;
+		} else if (err == TOCSIN_ETIMEOUT) {
 			status = tell_coming(w);
+		}
 	} while (err == TOCSIN_ETIMEOUT && status == 0 && !stopped &&
-		 !(w->c->wait_given && cli_now() >= end));
+		 (passed || !(w->c->wait_given && cli_now() >= end)));
 	progress_wipe(&w->progress);
 	if (status != 0)
 		return status;
@@ -458,6 +488,7 @@ start(struct watching *w)
 {
 	enum tocsin_err err = TOCSIN_OK;
 	int status = cli_open(w->c, &w->t);
+	char why[1024];
 
 	if (status == 0 && w->retry.n > 0)
 		status = retry(w);
@@ -465,6 +496,10 @@ start(struct watching *w)
 		status = list_aside(w);
 	if (status != 0 || w->aside || (w->retry.n > 0 && w->command == NULL))
 		return status;
+	if (w->only_own)
+		err = own_load(&w->own, w->t->parts.keys->home, why);
+	if (err != TOCSIN_OK)
+		return cli_fail(err, "%s", why);
 	status = hold(w);
 	if (status != 0 || stopped)
 		return status;
@@ -542,6 +577,7 @@ cmd_watch(struct cli *c, int argc, char **argv)
 		{ "-n", OPT_WORD, &count },
 		{ "--reader", OPT_WORD, &w.reader },
 		{ "--from-start", OPT_FLAG, &w.from_start },
+		{ "--own", OPT_FLAG, &w.only_own },
 		{ "--headers", OPT_FLAG, &w.headers },
 		{ "--exec-timeout", OPT_WORD, &timeout },
 		{ "--attempts", OPT_WORD, &attempts },
@@ -564,6 +600,7 @@ cmd_watch(struct cli *c, int argc, char **argv)
 	status = start(&w);
 	tocsin_close(w.t);
 	free(w.told);
+	own_release(&w.own);
 	held_release(&w.held);
 	return status;
 }

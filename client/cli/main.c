@@ -38,11 +38,12 @@ const struct cmd cmds[] = {
 	    "ID --as bundle [--attachments] [-o FILE]",
 	    "write a ticket for another tool" },
 	{ "inbox", cmd_inbox, 
-	    "[--unacked] [--overdue] [--mine] [--state STATE]... "
+	    "[--unacked] [--overdue] [--mine] [--own] [--state STATE]... "
 	    "[--from M]... [--tlp T] [--since 3d|TIME] [--offline]",
 	    "list the tickets, newest last" },
 	{ "find", cmd_find,
-	    "WORD... [--unacked] [--overdue] [--mine] [--state STATE]... "
+	    "WORD... [--unacked] [--overdue] [--mine] [--own] "
+	    "[--state STATE]... "
 	    "[--from M]... [--tlp T] [--since 3d|TIME]",
 	    "search what was said in the tickets" },
 	{ "desk", cmd_desk, "[--plain]",
@@ -50,8 +51,8 @@ const struct cmd cmds[] = {
 	{ "show", cmd_show, "ID [--no-receipt] [--export DIR]",
 	    "show a ticket and what was said about it" },
 	{ "watch", cmd_watch,
-	    "[-n N] [--reader NAME] [--from-start] [--headers]\n"
-	    "[-n N] [--reader NAME] [--from-start] [--apply] "
+	    "[-n N] [--reader NAME] [--from-start] [--own] [--headers]\n"
+	    "[-n N] [--reader NAME] [--from-start] [--own] [--apply] "
 	    "[--exec-timeout SECONDS] [--attempts N] "
 	    "--exec COMMAND [ARGUMENT...]\n"
 	    "[--reader NAME] --aside|--retry ID",

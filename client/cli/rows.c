@@ -4,6 +4,7 @@
 #include "client/circle.h"
 #include "client/cli/view.h"
 #include "client/glance.h"
+#include "client/own.h"
 #include "client/vocab.h"
 
 #include <jansson.h>
@@ -25,6 +26,8 @@ struct load {
 	int64_t now;
 	struct held *out;
 	struct tocsin_list *coming;
+	struct own own;
+	struct gists *gists; /* NULL: nobody asked what is our own */
 	struct circles circles;
 	struct circle_names senders; /* members and nations */
 };
@@ -137,6 +140,7 @@ rows_options(struct opt *out, struct rows_filter *f)
 		{ "--mine", OPT_FLAG, &f->mine },
 		{ "--unacked", OPT_FLAG, &f->unacked },
 		{ "--overdue", OPT_FLAG, &f->overdue },
+		{ "--own", OPT_FLAG, &f->own },
 	};
 
 	memcpy(out, opts, sizeof(opts));
@@ -313,6 +317,29 @@ add_places(struct load *l, struct row *r, const struct glance *g)
 	return true;
 }
 
+/* What is not here yet may be: it is not left out. */
+static bool
+is_own(struct load *l, struct row *r)
+{
+	struct span gist;
+
+	if (l->gists == NULL || r->m->coming)
+		return true;
+	if (gists_of(l->gists, r->m->thread, &gist) == TOCSIN_OK)
+		r->own = own_in_gist(&l->own, gist);
+	return r->own != NULL && copy_text(&l->out->arena, &r->own);
+}
+
+static enum tocsin_err
+begin_own(struct load *l)
+{
+	char why[1024];
+	enum tocsin_err err = own_load(&l->own, l->t->parts.keys->home, why);
+
+	return err == TOCSIN_OK ? gists_begin(&l->gists, l->t)
+				: fail(err, "%s", why);
+}
+
 static bool
 add(struct load *l, const struct tocsin_message *m, const struct glance *g)
 {
@@ -333,7 +360,8 @@ add(struct load *l, const struct tocsin_message *m, const struct glance *g)
 	if ((g != NULL && !add_places(l, r, g)) || !add_coming(l, r))
 		return false;
 	judge(r, l->now);
-	l->out->rows.n += fits(l, r);
+	if (fits(l, r) && is_own(l, r))
+		l->out->rows.n++;
 	return true;
 }
 
@@ -451,8 +479,12 @@ rows_load(struct tocsin *t, const struct rows_filter *f, int64_t now,
 	l.out->rows.left = l.out->glances.left;
 	if (err == TOCSIN_OK && f != NULL)
 		err = find_senders(&l);
+	if (err == TOCSIN_OK && f != NULL && f->own)
+		err = begin_own(&l);
 	if (err == TOCSIN_OK && !add_all(&l))
 		err = fail(TOCSIN_EINTERNAL, "no memory");
+	gists_end(l.gists);
+	own_release(&l.own);
 	circle_names_release(&l.senders);
 	circles_release(&l.circles);
 	tocsin_list_free(l.coming);
@@ -520,6 +552,7 @@ rows_json(const struct row *r)
 	json_object_set_new(o, "overdue", members(r, true));
 	json_object_set_new(o, "closed", json_boolean(r->closed));
 	json_object_set_new(o, "next", next_json(r));
+	json_object_set_new(o, "ours", view_string(r->own));
 	json_object_set_new(
 	    o, "escalated", json_integer((json_int_t)r->escalated));
 	return o;

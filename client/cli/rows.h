@@ -51,6 +51,7 @@ struct row {
 	const struct row_place *place; /* of a nation together */
 	size_t ncoming;		       /* bodies that are still to come of it */
 	const struct tocsin_message *const *coming;
+	const char *own; /* what of ours it names, if that was asked; or NULL */
 	size_t messages; /* of the thread, that are here */
 	int64_t latest;	 /* when the last of them came here */
 	/* As its first message says; or NULL. */
@@ -74,6 +75,7 @@ struct rows_filter {
 	const char *tlp;     /* "AMBER"; or NULL */
 	int64_t since;	     /* of its first message; 0: ever */
 	bool mine, unacked, overdue;
+	bool own;	   /* networks or domains of ours are in it (own.h) */
 	size_t most;	   /* tickets that are opened anew; 0: all */
 	const char *typed; /* what --since was given */
 };
@@ -83,7 +85,7 @@ struct rows_filter {
  * end is the caller's. After it has read them, rows_filter_good() makes words
  * of what was typed; false with a sentence: the command returns 2.
  */
-#define ROWS_OPTIONS 7
+#define ROWS_OPTIONS 8
 void rows_options(struct opt *out, struct rows_filter *f);
 bool rows_filter_good(struct rows_filter *f);
 bool rows_filter_judge(struct rows_filter *f, char why[256]); /* silently */

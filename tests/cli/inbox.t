@@ -53,6 +53,47 @@ called_wrongly 'nearest is queued' 'a state has a nearest' \
 called_wrongly 'nearest is AMBER' 'so has a label' tocsin inbox --tlp ambr
 called_wrongly 'write 30m' 'a time is a time' tocsin inbox --since yesterday
 
+# ---- what is about us ----
+
+refuses 'own.conf, which would say' 'without a file it is said what would be in it' \
+	tocsin inbox --offline --own
+printf '# ministries\n192.0.2.0/24  finance\nmof.example.sg\n' \
+	>"$TOCSIN_HOME/own.conf"
+is "$(listed --own)" '' 'nothing is about us yet'
+echo 'It talks to 192[.]0[.]2[.]77 every hour.' >text
+must tocsin post --to singcert@sg --tlp GREEN --subject 'Beacons' --text text \
+	--wait 0 >/dev/null 2>&1
+must tocsin post --to singcert@sg --tlp CLEAR \
+	--subject 'Phishing at login.mof.example.sg' --wait 0 >/dev/null 2>&1
+is "$(listed --own)" 'GREEN CLEAR ' 'what names a network or a domain of ours'
+is "$(tocsin inbox --offline --own --json | jq -r .ours | tr '\n' ' ')" \
+	'192.0.2.0/24 mof.example.sg ' 'and which'
+ok 'it stands below the ticket' \
+	sh -c 'tocsin inbox --offline --own | grep -q "^    ours: 192.0.2.0/24"'
+tocsin find hour --own --json >found
+is "$(jq -s length <found)" 1 'find takes it, too'
+# Malaysia writes two, of which one is about us; they come by hand.
+must tocsin export "$(tocsin inbox --offline --json --tlp RED | jq -r .id)" \
+	--as bundle -o "$fed/keys.tocsin"
+must at mycert-desk1 import "$fed/keys.tocsin" >/dev/null 2>&1
+for host in 203.0.113.5 192.0.2.9; do
+	must at mycert-desk1 post --to singcert@sg --tlp GREEN --json \
+		--subject "Scan of $host" --wait 0 >"$fed/posted" 2>/dev/null
+	must at mycert-desk1 export "$(jq -r .id <"$fed/posted")" --as bundle \
+		-o "$fed/scan.tocsin"
+	must tocsin import "$fed/scan.tocsin" >/dev/null 2>&1
+	rm "$fed/scan.tocsin"
+done
+tocsin watch --reader ours --own -n 3 --wait 0 --json >watched 2>/dev/null
+is "$(jq -r '.subject // .refused' watched | tr '\n' ' ')" \
+	'not-recipient Scan of 192.0.2.9 ' \
+	'watch passes over what is not about us, not what it cannot read'
+echo 'mail.cc' >>"$TOCSIN_HOME/own.conf"
+echo 'not/one' >>"$TOCSIN_HOME/own.conf"
+refuses 'own.conf, line 5: not/one' 'a fault is told with its line' \
+	tocsin inbox --offline --own
+rm "$TOCSIN_HOME/own.conf"
+
 # As wide as there is room for.
 long='这是一封很长的钓鱼邮件标题 ເຊີບເວີຂອງກະຊວງ with more words than there is room for in eighty columns'
 must tocsin post --to singcert@sg --tlp GREEN --subject "$long" --wait 0 \
