@@ -127,32 +127,6 @@ due_of(const struct rule *rule, const struct rule_step *s, int64_t armed,
 	return armed + after;
 }
 
-/* Has a later step, or turn, of the rule come, too? */
-static bool
-newer_has_come(const struct folding *c, const struct applied *a,
-    const struct plan_timer *t)
-{
-	const struct rule *rule = a->rule;
-	size_t i;
-
-	for (i = 0; i < rule->nstep; i++) {
-		int64_t due = due_of(rule, &rule->step[i],
-		    event_time(&rule->step[i].since, c->f, a->place), 0);
-
-		if (due > t->due && due <= c->now)
-			return true;
-	}
-	if (rule->turns == 0 || t->turn == rule->turns)
-		return false;
-	i = rule->nstep - 1;
-	if (t->step == &rule->step[i]) {
-		int64_t due = due_of(rule, t->step, t->armed, t->turn + 1);
-
-		return due <= c->now;
-	}
-	return false;
-}
-
 /* ---- states ---- */
 
 static const struct fact_action *
@@ -194,6 +168,78 @@ is_idle(const struct facts *f, const struct rule_action *a)
 		asked |=
 		    f->place[i].ours && f->place[i].rung < TOCSIN_RUNG_OPENED;
 	return !asked;
+}
+
+static bool
+was_asked(const struct folding *c, const char *member)
+{
+	const struct facts *f = c->f;
+	size_t i;
+
+	if (strcmp(member, c->self->member) == 0 ||
+	    (f->member != NULL && strcmp(member, f->member) == 0))
+		return true;
+	for (i = 0; i < f->nplace; i++)
+		if (strcmp(f->place[i].member, member) == 0)
+			return true;
+	return false;
+}
+
+static bool
+asked_by_facts(void *arg, const char *member)
+{
+	return was_asked(arg, member);
+}
+
+/* Of a step that has come: did it do anything, or is there what it can do? */
+static bool
+means_something(const struct folding *c, const struct applied *a,
+    const struct rule_step *s, unsigned turn)
+{
+	struct plan_timer t = {
+		.rule = a->rule, .step = s, .place = a->place, .turn = turn
+	};
+	struct folding asking = *c;
+	size_t i;
+
+	for (i = 0; i < s->naction; i++) {
+		t.action = &s->action[i];
+		name_timer(&t, c->f);
+		if (record_of(c->f, t.id) != NULL)
+			return true;
+		if (t.action->chain != NULL
+			? chain_next(t.action->chain, a->place->member,
+			      asked_by_facts, &asking) != NULL
+			: !is_idle(c->f, t.action))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Has a later step, or turn, of the rule come, too? One that can do nothing any
+ * more takes no other's place: else nothing at all would be done.
+ */
+static bool
+newer_has_come(const struct folding *c, const struct applied *a,
+    const struct plan_timer *t)
+{
+	const struct rule *rule = a->rule;
+	const struct rule_step *last = &rule->step[rule->nstep - 1];
+	size_t i;
+
+	for (i = 0; i < rule->nstep; i++) {
+		const struct rule_step *s = &rule->step[i];
+		int64_t due =
+		    due_of(rule, s, event_time(&s->since, c->f, a->place), 0);
+
+		if (due > t->due && due <= c->now &&
+		    means_something(c, a, s, 0))
+			return true;
+	}
+	return t->step == last && t->turn < rule->turns &&
+	       due_of(rule, last, t->armed, t->turn + 1) <= c->now &&
+	       means_something(c, a, last, t->turn + 1);
 }
 
 static enum plan_state
@@ -384,19 +430,13 @@ struct asking {
 };
 
 static bool
-was_asked(void *arg, const char *member)
+asked_by_plan(void *arg, const char *member)
 {
 	const struct asking *a = arg;
-	const struct facts *f = a->c->f;
 	const struct plan_timer *t;
-	size_t i;
 
-	if (strcmp(member, a->c->self->member) == 0 ||
-	    (f->member != NULL && strcmp(member, f->member) == 0))
+	if (was_asked(a->c, member))
 		return true;
-	for (i = 0; i < f->nplace; i++)
-		if (strcmp(f->place[i].member, member) == 0)
-			return true;
 	for (t = a->c->p->timer; t < a->before; t++)
 		if (t->target != NULL && strcmp(t->target, member) == 0 &&
 		    (t->state == PLAN_DUE || t->state == PLAN_CLAIMED))
@@ -417,7 +457,7 @@ aim(struct folding *c)
 		if (t->action->chain == NULL || t->state > PLAN_CLAIMED)
 			continue;
 		t->target = chain_next(
-		    t->action->chain, t->place->member, was_asked, &a);
+		    t->action->chain, t->place->member, asked_by_plan, &a);
 		if (t->target == NULL &&
 		    (t->state == PLAN_DUE || t->state == PLAN_CLAIMED))
 			set(t, PLAN_SKIPPED, WHY_CHAIN_END);

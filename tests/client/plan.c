@@ -302,6 +302,29 @@ test_late(void)
 	is_int(work(NOW + 900 + 900), 1, "but what is not yet late");
 }
 
+/* What can do nothing doesn't keep others from it. */
+static void
+test_late_idle(void)
+{
+	begin(1);
+	use(no_answer);
+	facts.precedence = "flash";
+	is_int(work(NOW + DAYS(2)), 2,
+	    "where the newest step has nothing to do, it is the one before");
+	is_str(action_id[0], timer("30m-escalate-r", 0)->id,
+	    "of which both actions are done");
+	begin(1);
+	is_int(work(NOW + DAYS(2)), 1, "where it has, it is that");
+	facts.precedence = "flash";
+	is_int(work(NOW + DAYS(2)), 0,
+	    "and what it has done is no reason to do another's");
+	begin(4);
+	place[0].rung = place[1].rung = place[2].rung = TOCSIN_RUNG_ACCEPTED;
+	facts.precedence = "flash";
+	is_int(work(NOW + DAYS(2)), 1,
+	    "a chain without an end left is no reason either");
+}
+
 static void
 test_again(void)
 {
@@ -890,6 +913,7 @@ main(void)
 	test_restart();
 	test_clock();
 	test_late();
+	test_late_idle();
 	test_again();
 	test_silent();
 	test_asked_anew();
