@@ -20,6 +20,7 @@ int cmd_export(struct cli *c, int argc, char **argv);
 int cmd_import(struct cli *c, int argc, char **argv);
 int cmd_desk(struct cli *c, int argc, char **argv);
 int cmd_do(struct cli *c, int argc, char **argv);
+int cmd_drill(struct cli *c, int argc, char **argv);
 int cmd_due(struct cli *c, int argc, char **argv);
 int cmd_find(struct cli *c, int argc, char **argv);
 int cmd_inbox(struct cli *c, int argc, char **argv);

@@ -113,6 +113,12 @@ const struct cmd cmds[] = {
 	    "[--metadata] [--offline] [-o FILE]\n"
 	    "[--metadata] [--offline] --serve [ADDRESS:PORT]",
 	    "draw the situation for a screen on the wall" },
+	{ "drill", cmd_drill,
+	    "check SCRIPT\n"
+	    "run SCRIPT [--speed N] [--from INJECT]\n"
+	    "pause|resume|status\n"
+	    "report [SCRIPT] [--proof DIR]",
+	    "hold an exercise, and report who answered" },
 	{ "why", cmd_why, "CODE|ID",
 	    "explain a reason code, or why a message is where it is" },
 	{ "words", cmd_words, "[LIST]",
