@@ -171,6 +171,31 @@ expire(struct parks *p, int64_t now_ms)
 	}
 }
 
+/*
+ * Ends the oldest one of an owner that has more than so many. Those of one
+ * owner wait for the same key.
+ */
+static void
+displace_owned(struct parks *p, const struct name *key,
+    const struct name *owner, unsigned most)
+{
+	struct park *x, *oldest = NULL;
+	unsigned n = 0;
+
+	for (x = *bucket_of(p, key); x; x = x->chain) {
+		if (!name_same(&x->owner, owner) ||
+		    (x->state == READY && x->why > PARK_WOKEN))
+			continue;
+		if (!oldest)
+			oldest = x;
+		n++;
+	}
+	if (n > most && oldest) {
+		make_ready(p, oldest, PARK_ENDED);
+		broker_count(p->b, BROKER_parks_displaced);
+	}
+}
+
 /* ---- the thread ---- */
 
 /* Looks at one request, which nobody else knows of meanwhile. */
@@ -192,6 +217,8 @@ look(struct parks *p)
 	if (done)
 		return; /* it may be serving another message by now */
 	insert(p, x);
+	/* Others of its owner may have come, and it was not among those. */
+	displace_owned(p, &x->key, &x->owner, p->lim.per_owner);
 	if (p->look_gone)
 		make_ready(p, x, PARK_GONE);
 	else if (p->stopping)
@@ -248,25 +275,11 @@ parks_seen(struct parks *p)
 	return seen;
 }
 
-/* Those of one owner wait for the same key. */
+/* Room for one more. */
 static void
 displace(struct parks *p, const struct name *key, const struct name *owner)
 {
-	struct park *x, *oldest = NULL;
-	unsigned n = 0;
-
-	for (x = *bucket_of(p, key); x; x = x->chain) {
-		if (!name_same(&x->owner, owner) ||
-		    (x->state == READY && x->why > PARK_WOKEN))
-			continue;
-		if (!oldest)
-			oldest = x;
-		n++;
-	}
-	if (n >= p->lim.per_owner && oldest) {
-		make_ready(p, oldest, PARK_ENDED);
-		broker_count(p->b, BROKER_parks_displaced);
-	}
+	displace_owned(p, key, owner, p->lim.per_owner - 1);
 	if (p->n >= p->lim.total && p->first) {
 		make_ready(p, p->first, PARK_ENDED);
 		broker_count(p->b, BROKER_parks_displaced);
