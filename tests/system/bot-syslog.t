@@ -50,4 +50,21 @@ done
 is "$missed" '' 'and has logged each'
 is "$(grep -c '^bad' logged)" 0 'in whole lines'
 
+
+# ---- an exercise ----
+
+fed_exercise singcert@sg play singcert-desk1 lantern
+fed_exercise mycert@my toy mycert-night lantern --role bot
+wait_until 20 knows singcert-play mycert@my || bail 'no keys of the exercise'
+: >logged
+game=$(post singcert-play mycert@my --tlp GREEN --subject 'A game')
+ok 'a bot of an exercise is the same one in another home' \
+	at mycert-toy watch -n 1 --wait 20 --reader syslog \
+	--exec "$bots/syslog.py" "$fed/log"
+ok 'and its lines say so' grep -q 'exercise="lantern".*EXERCISE lantern' logged
+real=$(post $them mycert@my --tlp GREEN --subject 'No game')
+: >logged
+handled 2 syslog --exec "$bots/syslog.py" "$fed/log" # the last, and this one
+ok 'the live one gets what is live' has logged "$real"
+is "$(grep -c "$game" logged)" 0 'and nothing of the exercise'
 done_testing "bot-syslog: seed $seed"
