@@ -321,36 +321,36 @@ new_timer(struct folding *c)
 	return &p->timer[p->n++];
 }
 
-/* The actions of a step, this time. Returns when they come. */
-static int64_t
+/* The actions of a step, this time; how many of them are not done. */
+static size_t
 add_step(struct folding *c, const struct applied *a, const struct rule_step *s,
     unsigned turn)
 {
 	int64_t armed = event_time(&s->since, c->f, a->place);
-	int64_t due = due_of(a->rule, s, armed, turn);
-	size_t i;
+	size_t i, left = 0;
 
 	for (i = 0; i < s->naction; i++) {
 		struct plan_timer *t = new_timer(c);
 
 		if (t == NULL)
-			return due;
+			break;
 		*t = (struct plan_timer){ .rule = a->rule,
 			.step = s,
 			.action = &s->action[i],
 			.place = a->place,
 			.turn = turn,
 			.armed = armed,
-			.due = due };
+			.due = due_of(a->rule, s, armed, turn) };
 		name_timer(t, c->f);
-		judge(c, a, t);
+		left += judge(c, a, t) != PLAN_DONE;
 	}
-	return due;
+	return left;
 }
 
 /*
  * The last step again: those that have come, and the next. Of many that have
- * come long ago only the last few can matter; the others are not made.
+ * come long ago only the last few can matter; the others are not made. One that
+ * is done before its time, by a clock that went back, is not the next.
  */
 static void
 add_turns(struct folding *c, const struct applied *a)
@@ -367,9 +367,7 @@ add_turns(struct folding *c, const struct applied *a)
 			       turn == rule->turns ||
 			       due_of(rule, last, armed, turn + 1) > c->now;
 
-		if (matters)
-			add_step(c, a, last, turn);
-		if (due > c->now)
+		if (matters && add_step(c, a, last, turn) > 0 && due > c->now)
 			break;
 	}
 }

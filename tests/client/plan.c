@@ -341,6 +341,10 @@ test_again(void)
 	}
 	is_int(n, 4, "the last step comes again as often as is written");
 	is_int(action[3].time, NOW + 7 * HOUR, "at its times");
+	facts.naction = 2; /* the first two are done */
+	make(NOW);
+	is_int(plan.look, NOW + 5 * HOUR,
+	    "a clock that goes back waits for what is not done");
 	begin(1);
 	is_int(work(NOW + 6 * HOUR), 1,
 	    "of those that a machine slept through, the newest is done");
@@ -844,6 +848,8 @@ live(struct broken *bad)
 		now = plan.look < event ? plan.look : event;
 		if (chance(20) == 0) /* the machine sleeps */
 			now += chance(100000);
+		if (chance(40) == 0) /* its clock is put back */
+			now -= chance(50000);
 		if (now < event)
 			continue;
 		random_event(now);
