@@ -945,7 +945,7 @@ first_period(const struct ical *c, const struct event *e)
 static bool
 run_rule(struct ical *c, const struct event *e)
 {
-	int64_t end = day_at(c->ask->to) + 2, k, from = 0, to;
+	int64_t end = day_at(c->ask->to) + 2, k, from = 0, to = 0;
 	int64_t left = e->rule->count;
 
 	for (k = first_period(c, e); c->err == TOCSIN_OK; k++) {

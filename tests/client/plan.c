@@ -899,16 +899,17 @@ test_many(void)
 	    "for each recipient\nafter 15m: remind\nafter 30m: remind\n"
 	    "after 1h: remind\nafter 2h: remind\nafter 1d: remind\n");
 	facts.id = id;
-	clock_gettime(CLOCK_MONOTONIC, &a);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
 	for (i = 0; i < 10000; i++) {
 		snprintf(id, sizeof(id), "ticket %zu", i);
 		make(NOW + 100);
 		n += plan.n;
 	}
-	clock_gettime(CLOCK_MONOTONIC, &b);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
 	is_int((long long)n, 50000, "10,000 tickets have 50,000 timers");
-	diag("planned in %.0f ms", (double)(b.tv_sec - a.tv_sec) * 1e3 +
-				       (double)(b.tv_nsec - a.tv_nsec) / 1e6);
+	diag("planned in %.0f ms of one core",
+	    (double)(b.tv_sec - a.tv_sec) * 1e3 +
+		(double)(b.tv_nsec - a.tv_nsec) / 1e6);
 }
 
 int
