@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /* Messages as they come: printed, or each handled by a command. */
+#include "client/backoff.h"
 #include "client/cli/action.h"
 #include "client/cli/cmds.h"
 #include "client/cli/exec.h"
+#include "client/cli/flight.h"
 #include "client/cli/print.h"
 #include "client/cli/progress.h"
+#include "client/cli/sent.h"
 #include "client/cli/view.h"
 #include "client/glance.h"
 #include "client/handle.h"
@@ -22,6 +25,8 @@
 #define ATTEMPTS_MAX 1000000
 #define EXEC_SECONDS 60
 #define BACKOFF_MAX 60 /* seconds */
+#define WINDOW 100     /* messages that are not committed */
+#define BEAT_MAX 86400 /* seconds */
 
 struct watching {
 	struct cli *c;
@@ -29,6 +34,17 @@ struct watching {
 	const char *reader;
 	unsigned count; /* 0: for ever */
 	bool from_start;
+	const char *typed_since;
+	int64_t since; /* of the reader; 0: where it is */
+
+	bool commits; /* what is printed counts when it is committed */
+	unsigned window;
+	struct flight *flight;
+	uint64_t passed;   /* beyond what is under way; 0: none */
+	unsigned beat;	   /* seconds between heartbeats; 0: none */
+	int64_t next_beat; /* in ms of the monotonic clock */
+	int64_t link_since;
+	bool linked;
 
 	char **command; /* NULL: print */
 	char home[512];
@@ -57,13 +73,93 @@ on_signal(int signal)
 	stopped = 1;
 }
 
-/* The reader moves on only when the line has left us. */
+/* ---- heartbeats ---- */
+
+/* Since when there is a link, or none, as far as this process knows. */
+static void
+look_at_link(struct watching *w)
+{
+	bool linked = w->t->sync != NULL && sync_link(w->t->sync) == TOCSIN_OK;
+
+	if (w->link_since == 0 || w->linked != linked)
+		w->link_since = cli_now();
+	w->linked = linked;
+}
+
+static uint64_t
+newest(struct tocsin *t)
+{
+	struct desk_tx *tx = NULL;
+	uint64_t n = 0;
+
+	if (begin_read(t, &tx) != TOCSIN_OK || desk_last(tx, &n) != TOCSIN_OK)
+		n = 0;
+	desk_end(tx);
+	return n;
+}
+
+static json_t *
+beat_json(struct watching *w)
+{
+	enum tocsin_err held = TOCSIN_EUNAVAILABLE;
+	uint64_t at = 0;
+
+	if (w->linked)
+		held = sync_trouble(w->t->sync);
+	if (tocsin_place_of(w->t, w->reader, &at) != TOCSIN_OK)
+		at = 0;
+	return json_pack("{s:o, s:I, s:I, s:i, s:i, s:b, s:o, s:o}",
+	    "heartbeat", view_time(cli_now()), "at", (json_int_t)at, "newest",
+	    (json_int_t)newest(w->t), "in_flight",
+	    w->flight != NULL ? (int)flight_count(w->flight) : 0, "queued",
+	    (int)sent_queued(w->t), "linked", w->linked, "since",
+	    view_time(w->link_since), "trouble",
+	    held != TOCSIN_OK ? json_string(tocsin_err_name(held))
+			      : json_null());
+}
+
+static int
+beat(struct watching *w)
+{
+	int64_t now = backoff_now();
+
+	if (w->beat == 0)
+		return 0;
+	look_at_link(w);
+	if (now < w->next_beat)
+		return 0;
+	w->next_beat = now + (int64_t)w->beat * 1000;
+	print_json(beat_json(w));
+	if (fflush(stdout) != 0 || ferror(stdout))
+		return cli_fail(
+		    TOCSIN_EINTERNAL, "stdout: %s", strerror(errno));
+	return 0;
+}
+
+/* For how long nothing else is to be done. */
+static int
+slice(const struct watching *w)
+{
+	int64_t left = w->next_beat - backoff_now();
+
+	if (w->c->wait_given && w->c->wait == 0)
+		return 0;
+	if (w->beat == 0 || left >= SLICE_MS)
+		return SLICE_MS;
+	return left > 0 ? (int)left : 0;
+}
+
+/* ---- printing ---- */
+
+/* The reader moves on only when the line has left us, or is committed. */
 static int
 print_one(struct watching *w, struct tocsin_message *m)
 {
 	struct tocsin_status *s = NULL;
 	enum tocsin_err err;
 
+	if (w->flight != NULL)
+		flight_give(w->flight, m->number);
 	if (w->c->json) {
 		print_json(view_event_json(w->t, m));
 	} else {
@@ -76,6 +172,8 @@ print_one(struct watching *w, struct tocsin_message *m)
 	if (fflush(stdout) != 0 || ferror(stdout))
 		return cli_fail(
 		    TOCSIN_EINTERNAL, "stdout: %s", strerror(errno));
+	if (w->flight != NULL)
+		return 0;
 	err = tocsin_commit(w->t, w->reader, m->number);
 	return err == TOCSIN_OK ? 0 : cli_error(w->t, err);
 }
@@ -359,39 +457,111 @@ concerns_us(struct watching *w, const struct tocsin_message *m)
 	return ours;
 }
 
-static int
-next_one(struct watching *w, int64_t end, bool *got)
+/* A signal, or the program that commits has no more to say. */
+static bool
+ended(struct watching *w, int *status)
 {
-	bool passed;
+	enum tocsin_err err = TOCSIN_OK;
+	char why[512];
 
-	struct tocsin_message *m = NULL;
+	if (w->flight == NULL || !flight_over(w->flight, &err, why))
+		return stopped;
+	if (err != TOCSIN_OK)
+		*status = err == TOCSIN_EUSAGE ? cli_usage("%s", why)
+					       : cli_fail(err, "%s", why);
+	return true;
+}
+
+/* The next one, if there is room for it. */
+static enum tocsin_err
+take(struct watching *w, int64_t *end, struct tocsin_message **m)
+{
+	uint64_t after = w->passed;
+
+	if (w->flight != NULL && !flight_room(w->flight)) {
+		flight_wait(w->flight, slice(w));
+		*end = cli_now() + (int64_t)w->c->wait;
+		return TOCSIN_ETIMEOUT;
+	}
+	if (w->flight != NULL && flight_last(w->flight) > after)
+		after = flight_last(w->flight);
+	return tocsin_next_after(w->t, w->reader, after, slice(w), m);
+}
+
+/*
+ * Not for this reader. A commit is of all before it, so while some of these are
+ * under way it is only remembered.
+ */
+static int
+pass_by(struct watching *w, const struct tocsin_message *m)
+{
+	if (w->flight == NULL || flight_count(w->flight) == 0)
+		return committed(w, m);
+	w->passed = m->number;
+	return 0;
+}
+
+/* They are not under way any more. */
+static int
+pass_all(struct watching *w)
+{
 	enum tocsin_err err;
+
+	if (w->passed == 0 || flight_count(w->flight) > 0)
+		return 0;
+	err = tocsin_commit(w->t, w->reader, w->passed);
+	w->passed = 0;
+	return err == TOCSIN_OK ? 0 : cli_error(w->t, err);
+}
+
+static int
+next_one(struct watching *w, bool *got)
+{
+	int64_t end = cli_now() + (int64_t)w->c->wait;
+	struct tocsin_message *m = NULL;
+	enum tocsin_err err = TOCSIN_ETIMEOUT;
 	int status = tell_coming(w);
 
 	*got = false;
-	if (status != 0)
-		return status;
-	do {
-		err = tocsin_next(w->t, w->reader,
-		    w->c->wait_given && w->c->wait == 0 ? 0 : SLICE_MS, &m);
-		passed = err == TOCSIN_OK && !concerns_us(w, m);
-		if (passed) {
-			status = committed(w, m);
+	while (status == 0 && err == TOCSIN_ETIMEOUT && !ended(w, &status)) {
+		status = beat(w);
+		if (status == 0)
+			status = pass_all(w);
+		if (status == 0)
+			err = take(w, &end, &m);
+		if (err == TOCSIN_OK && !concerns_us(w, m)) {
+			status = pass_by(w, m);
 			tocsin_message_free(m);
+			m = NULL;
 			err = TOCSIN_ETIMEOUT;
-		} else if (err == TOCSIN_ETIMEOUT) {
-			status = tell_coming(w);
+			continue;
 		}
-	} while (err == TOCSIN_ETIMEOUT && status == 0 && !stopped &&
-		 (passed || !(w->c->wait_given && cli_now() >= end)));
+		if (err != TOCSIN_ETIMEOUT || status != 0)
+			break;
+		if (w->c->wait_given && cli_now() >= end)
+			break;
+		status = tell_coming(w);
+	}
 	progress_wipe(&w->progress);
-	if (status != 0)
-		return status;
-	if (err == TOCSIN_OK) {
+	if (status == 0 && err == TOCSIN_OK)
 		status = one(w, m, got);
-		tocsin_message_free(m);
-	} else if (err != TOCSIN_ETIMEOUT) {
+	else if (status == 0 && err != TOCSIN_ETIMEOUT)
 		status = cli_error(w->t, err);
+	tocsin_message_free(m);
+	return status;
+}
+
+/* All that was asked for is printed; now it is committed. */
+static int
+land(struct watching *w)
+{
+	int status = 0;
+
+	while (status == 0 && w->flight != NULL &&
+	       flight_count(w->flight) > 0 && !ended(w, &status)) {
+		if (status == 0)
+			status = beat(w);
+		flight_wait(w->flight, SLICE_MS);
 	}
 	return status;
 }
@@ -402,17 +572,20 @@ watch(struct watching *w)
 {
 	unsigned seen = 0;
 	int status = 0;
-	bool got = true;
+	bool got = true, over = false;
 
 	while (status == 0 && got && (w->count == 0 || seen < w->count)) {
-		status = next_one(w, cli_now() + (int64_t)w->c->wait, &got);
+		status = next_one(w, &got);
 		seen += got;
 	}
+	if (status == 0)
+		status = land(w);
 	/* What was answered may not wait for the next one to run. */
 	if (status == 0 && w->apply && cli_sync(w->c, w->t, 0) != TOCSIN_OK)
 		cli_note("not all answers are at the broker yet; they wait in "
 			 "the outbox");
-	if (status == 0 && !stopped && w->count > 0 && seen < w->count)
+	over = ended(w, &status);
+	if (status == 0 && !over && w->count > 0 && seen < w->count)
 		status = cli_fail(TOCSIN_ETIMEOUT,
 		    "%u of %u messages came in time", seen, w->count);
 	return status;
@@ -503,14 +676,22 @@ start(struct watching *w)
 	status = hold(w);
 	if (status != 0 || stopped)
 		return status;
-	if (w->from_start)
-		err = tocsin_rewind(w->t, w->reader);
+	if (w->from_start || w->since > 0)
+		err = tocsin_seek(w->t, w->reader, w->since);
 	if (err != TOCSIN_OK)
 		return cli_error(w->t, err);
 	err = tocsin_sync(w->t, 0);
 	if (err == TOCSIN_EROSTERUNKNOWN)
 		return cli_error(w->t, err);
-	return watch(w);
+	if (w->commits) {
+		w->flight = flight_start(w->t, w->reader, w->window);
+		if (w->flight == NULL)
+			return cli_fail(
+			    TOCSIN_EINTERNAL, "no memory, or too many threads");
+	}
+	status = watch(w);
+	flight_stop(w->flight);
+	return status;
 }
 
 /* All that follows --exec is the command's, options too. */
@@ -527,41 +708,92 @@ split_exec(struct watching *w, int argc, char **argv)
 	return argc;
 }
 
+/* What was typed, to be judged. */
+struct typed {
+	const char *count, *timeout, *attempts, *reader, *cursor, *window,
+	    *beat;
+};
+
 static bool
-good_options(struct watching *w, const char *count, const char *timeout,
-    const char *attempts)
+good_reader(struct watching *w, const struct typed *o)
 {
+	w->reader = o->reader != NULL ? o->reader : o->cursor;
 	if (w->reader == NULL)
 		w->reader = "watch";
+	if (o->reader != NULL && o->cursor != NULL) {
+		cli_usage("--cursor is another word for --reader");
+		return false;
+	}
 	if (!name_token(span_of(w->reader))) {
 		cli_usage("--reader: %s is no word of lower case, digits and "
 			  "'-'",
 		    w->reader);
 		return false;
 	}
-	if (w->command != NULL && w->command[0] == NULL) {
-		cli_usage("--exec needs a command, and ends the options");
+	if (w->from_start && w->typed_since != NULL) {
+		cli_usage("--from-start and --since exclude each other");
 		return false;
 	}
-	if (w->command == NULL &&
-	    (w->apply || timeout != NULL || attempts != NULL)) {
-		cli_usage("%s is for --exec", w->apply ? "--apply"
-					      : timeout != NULL
-						  ? "--exec-timeout"
-						  : "--attempts");
+	return w->typed_since == NULL ||
+	       view_been("--since", w->typed_since, &w->since);
+}
+
+/* Options that are of no use in the form that was chosen. */
+static bool
+good_form(struct watching *w, const struct typed *o)
+{
+	const bool prints = w->command == NULL;
+	const struct {
+		bool given, may;
+		const char *why;
+	} rules[] = {
+		{ w->command != NULL, !prints && w->command[0] != NULL,
+		    "--exec needs a command, and ends the options" },
+		{ w->apply, !prints, "--apply is for --exec" },
+		{ o->timeout != NULL, !prints, "--exec-timeout is for --exec" },
+		{ o->attempts != NULL, !prints, "--attempts is for --exec" },
+		{ w->headers, prints,
+		    "--headers is not for --exec: a command gets a message "
+		    "once, when all of it is here" },
+		{ w->commits, prints && w->c->json,
+		    "--commit is for --json, and not for --exec" },
+		{ o->beat != NULL, prints && w->c->json,
+		    "--heartbeat is for --json, and not for --exec" },
+		{ o->window != NULL, w->commits, "--window is for --commit" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		if (rules[i].given && !rules[i].may) {
+			cli_usage("%s", rules[i].why);
+			return false;
+		}
+	return true;
+}
+
+static bool
+good_options(struct watching *w, const struct typed *o)
+{
+	const struct {
+		const char *name, *typed;
+		unsigned most, *out;
+	} numbers[] = {
+		{ "-n", o->count, 1000000000, &w->count },
+		{ "--exec-timeout", o->timeout, 86400, &w->seconds },
+		{ "--attempts", o->attempts, ATTEMPTS_MAX, &w->attempts },
+		{ "--window", o->window, FLIGHT_MAX, &w->window },
+		{ "--heartbeat", o->beat, BEAT_MAX, &w->beat },
+	};
+	size_t i;
+
+	if (!good_reader(w, o) || !good_form(w, o))
 		return false;
-	}
-	if (w->command != NULL && w->headers) {
-		cli_usage("--headers is not for --exec: a command gets a "
-			  "message once, when all of it is here");
-		return false;
-	}
-	return (count == NULL ||
-		   cli_number("-n", count, 1, 1000000000, &w->count)) &&
-	       (timeout == NULL || cli_number("--exec-timeout", timeout, 1,
-				       86400, &w->seconds)) &&
-	       (attempts == NULL || cli_number("--attempts", attempts, 1,
-					ATTEMPTS_MAX, &w->attempts));
+	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		if (numbers[i].typed != NULL &&
+		    !cli_number(numbers[i].name, numbers[i].typed, 1,
+			numbers[i].most, numbers[i].out))
+			return false;
+	return true;
 }
 
 int
@@ -570,17 +802,23 @@ cmd_watch(struct cli *c, int argc, char **argv)
 	struct watching w = { .c = c,
 		.seconds = EXEC_SECONDS,
 		.attempts = ATTEMPTS,
+		.window = WINDOW,
 		.held = held_none };
 	struct sigaction act = { .sa_handler = on_signal };
-	const char *count = NULL, *timeout = NULL, *attempts = NULL;
+	struct typed o = { 0 };
 	const struct opt opts[] = {
-		{ "-n", OPT_WORD, &count },
-		{ "--reader", OPT_WORD, &w.reader },
+		{ "-n", OPT_WORD, &o.count },
+		{ "--reader", OPT_WORD, &o.reader },
+		{ "--cursor", OPT_WORD, &o.cursor },
 		{ "--from-start", OPT_FLAG, &w.from_start },
 		{ "--own", OPT_FLAG, &w.only_own },
+		{ "--since", OPT_WORD, &w.typed_since },
+		{ "--commit", OPT_FLAG, &w.commits },
+		{ "--window", OPT_WORD, &o.window },
+		{ "--heartbeat", OPT_WORD, &o.beat },
 		{ "--headers", OPT_FLAG, &w.headers },
-		{ "--exec-timeout", OPT_WORD, &timeout },
-		{ "--attempts", OPT_WORD, &attempts },
+		{ "--exec-timeout", OPT_WORD, &o.timeout },
+		{ "--attempts", OPT_WORD, &o.attempts },
 		{ "--apply", OPT_FLAG, &w.apply },
 		{ "--aside", OPT_FLAG, &w.aside },
 		{ "--retry", OPT_LIST, &w.retry },
@@ -589,8 +827,7 @@ cmd_watch(struct cli *c, int argc, char **argv)
 	int status;
 
 	argc = split_exec(&w, argc, argv);
-	if (!cli_options(c, argc, argv, opts, 0, 0) ||
-	    !good_options(&w, count, timeout, attempts))
+	if (!cli_options(c, argc, argv, opts, 0, 0) || !good_options(&w, &o))
 		return 2;
 	if (w.command != NULL && !cli_home(c, w.home))
 		return 2;

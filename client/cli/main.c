@@ -51,8 +51,11 @@ const struct cmd cmds[] = {
 	{ "show", cmd_show, "ID [--no-receipt] [--export DIR]",
 	    "show a ticket and what was said about it" },
 	{ "watch", cmd_watch,
-	    "[-n N] [--reader NAME] [--from-start] [--own] [--headers]\n"
-	    "[-n N] [--reader NAME] [--from-start] [--own] [--apply] "
+	    "[-n N] [--reader|--cursor NAME] [--from-start|--since 3d|TIME] "
+	    "[--own] [--headers] [--commit] [--window N] "
+	    "[--heartbeat SECONDS]\n"
+	    "[-n N] [--reader|--cursor NAME] [--from-start|--since 3d|TIME] "
+	    "[--own] [--apply] "
 	    "[--exec-timeout SECONDS] [--attempts N] "
 	    "--exec COMMAND [ARGUMENT...]\n"
 	    "[--reader NAME] --aside|--retry ID",
