@@ -52,7 +52,7 @@ wrapped() # NAME COMMAND ARGUMENT...
 	shift
 	{
 		echo '#!/bin/sh'
-		echo "echo \$\$ >'$fed/pid.new'; mv '$fed/pid.new' '$fed/pid'"
+		echo "echo \$\$ >'$fed/pid.'\$\$; mv '$fed/pid.'\$\$ '$fed/pid'"
 		printf 'exec'
 		printf " '%s'" "$@"
 		echo

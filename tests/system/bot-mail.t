@@ -20,8 +20,8 @@ mkdir sent mails
 cat >sendmail <<-END
 	#!/bin/sh
 	echo "\$*" >>'$fed/mails/args'
-	cat >'$fed/mails/new'
-	mv '$fed/mails/new' '$fed/mails/'\$\$
+	cat >'$fed/mails/new.'\$\$
+	mv '$fed/mails/new.'\$\$ '$fed/mails/'\$\$
 	[ ! -p '$fed/go' ] || read -r line <'$fed/go'
 END
 chmod +x sendmail
