@@ -7,6 +7,7 @@
  * all is a duplicate there.
  */
 #include "broker/dispatch.h"
+#include "broker/intake_impl.h"
 #include "broker/log.h"
 #include "broker/relay_impl.h"
 #include "crypto/ticket.h"
@@ -147,6 +148,15 @@ finish(struct relay *r, struct relay_peer *p)
 	p->heal.missing = 0;
 }
 
+/* From the beginning, some time; what was queued already is a duplicate. */
+static void
+begin_anew(struct heal *h, int64_t now)
+{
+	h->at = 0;
+	h->missing = 0;
+	h->again = now + AGAIN_MS;
+}
+
 int64_t
 heal_step(struct relay *r, struct relay_peer *p, int64_t now)
 {
@@ -155,6 +165,8 @@ heal_step(struct relay *r, struct relay_peer *p, int64_t now)
 	if (!h->want || p->asked[PEER_HEAL].call != 0 ||
 	    atomic_load(&h->queueing))
 		return INT64_MAX;
+	if (atomic_exchange(&h->failed, false))
+		begin_anew(h, now); /* also if it was the last to be queued */
 	if (now < h->again)
 		return h->again;
 	if (h->at == 0 && !caught_up(p))
@@ -168,8 +180,7 @@ heal_step(struct relay *r, struct relay_peer *p, int64_t now)
 		return h->again;
 	}
 	if (h->n > 0 && ask(r, p) != TOCSIN_OK) {
-		h->at = 0;
-		h->again = now + AGAIN_MS;
+		begin_anew(h, now);
 		return h->again;
 	}
 	if (h->n > 0)
@@ -203,7 +214,7 @@ lane_of(struct store_rx *rx, uint64_t seq)
 	if (e.kind == STORE_RECEIPT ||
 	    ticket_parse(&t, &note, e.note) != TOCSIN_OK)
 		return LANE_IMMEDIATE;
-	return (unsigned)t.precedence;
+	return intake_lane(&t, false);
 }
 
 static enum tocsin_err
@@ -271,9 +282,8 @@ heal_answered(struct relay *r, struct relay_peer *p, enum tocsin_err err,
 		err = TOCSIN_EMALFORMED;
 	if (!err && !(q = calloc(1, sizeof(*q))))
 		err = TOCSIN_EBUSY;
-	if (err || atomic_exchange(&h->failed, false)) {
-		h->at = 0; /* from the beginning, some time */
-		h->again = now + AGAIN_MS;
+	if (err) {
+		begin_anew(h, now);
 		free(q);
 		return;
 	}
