@@ -534,7 +534,9 @@ rules_parse(struct rules *out, struct span text, const struct rules_io *io,
 	r->io = io;
 	r->lex = lex_init(text, "", faults, &out->arena);
 	r->cond = (struct cond_reader){ .lex = &r->lex, .rules = out };
-	if (is_text(text, faults) && declare(r, text)) {
+	if (is_text(text, faults) && !declare(r, text))
+		r->lex.no_memory = true;
+	if (faults->n == 0 && !r->lex.no_memory) {
 		lex_next(&r->lex);
 		read_sections(r);
 	}

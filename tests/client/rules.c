@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/bot/chain.h"
 #include "client/bot/cond.h"
+#include "tests/lib/nth.h"
 #include "tests/lib/tap.h"
 #include "tests/lib/world.h"
 
@@ -338,6 +339,40 @@ test_truncated(void)
 	is_int((long long)silent, 0, "no prefix is refused without a reason");
 }
 
+/* Rules of several chunks of memory, each of which is not there once. */
+static void
+test_no_memory(void)
+{
+	struct buf b = { 0 };
+	unsigned n, taken_all = 0, odd = 0;
+	bool met = true;
+	size_t i;
+
+	buf_addz(&b, "[duty a]\nzone UTC\nroster duty.ics\n"
+		     "[duty b]\nzone UTC\nroster duty.txt\n"
+		     "[calendar c]\nzone UTC\nhours mon 08:00-09:00\n"
+		     "holidays days.ics\n");
+	for (i = 0; i < 60; i++)
+		buf_addf(&b,
+		    "[rule r%zu]\nfor each recipient\nwhen subject has \"%zu\" "
+		    "and label in (aa, bb)\nafter 1h: remind \"{member}\"\n",
+		    i, i);
+	for (n = 1; met && n < 1000; n++) {
+		enum tocsin_err err;
+
+		nth_set(n);
+		err = rules_parse(
+		    &rules, buf_span(&b), world_io(&world, NOW), &faults);
+		met = nth_clear();
+		taken_all += met && err == TOCSIN_OK;
+		odd += err == TOCSIN_EMALFORMED && faults.n == 0;
+		rules_release(&rules);
+	}
+	ok(n > 8 && !met, "of %u allocations each fails once", n - 2);
+	is_int(taken_all + odd, 0, "and no half of the rules is taken then");
+	buf_release(&b);
+}
+
 /* ---- conditions ---- */
 
 static const struct fact_place places[] = {
@@ -612,6 +647,7 @@ main(void)
 	test_faults();
 	test_bounds();
 	test_truncated();
+	test_no_memory();
 	test_conditions();
 	test_why();
 	test_chain();

@@ -35,7 +35,7 @@ world_file(void *arg, const char *name, size_t max, struct buf *out)
 			if (strlen(w->text[i]) > max)
 				return TOCSIN_ETOOLARGE;
 			buf_addz(out, w->text[i]);
-			return TOCSIN_OK;
+			return buf_ok(out) ? TOCSIN_OK : TOCSIN_EINTERNAL;
 		}
 	return TOCSIN_ENOTFOUND;
 }
