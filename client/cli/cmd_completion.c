@@ -277,7 +277,8 @@ static const struct {
 	const char *shell;
 	const char *script;
 } scripts[] = {
-	/* bash ends a word at ':', so what stands before it isn't repeated. */
+	/* bash ends a word at ':', so what stands before it isn't repeated, and
+	   begins one at '@'. */
 	{ "bash", "# source it, or save it as\n"
 		  "# ~/.local/share/bash-completion/completions/tocsin\n"
 		  "_tocsin() {\n"
@@ -286,6 +287,8 @@ static const struct {
 		  "\t[[ $line != *[[:space:]] ]] || words+=('')\n"
 		  "\tword=${words[${#words[@]}-1]}\n"
 		  "\t[[ $word != *:* ]] || head=${word%\"${word##*:}\"}\n"
+		  "\t[[ $COMP_WORDBREAKS != *@* || $word != ?*@* ]] ||\n"
+		  "\t\thead=${word%%@*}\n"
 		  "\tmapfile -t COMPREPLY < <(\n"
 		  "\t\ttocsin completion for \"${words[@]:1}\" 2>/dev/null)\n"
 		  "\tCOMPREPLY=(\"${COMPREPLY[@]#\"$head\"}\")\n"

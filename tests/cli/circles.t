@@ -111,6 +111,26 @@ ok 'nor listed as good' sh -c 'tocsin circles @my | grep -q "not used: @my is a 
 
 # ---- completion, and a fault ----
 
+# In bash a word begins at '@': what stands before it must not come twice.
+tocsin completion bash >"$fed/completion"
+cat >"$fed/complete" <<'END'
+COMP_WORDBREAKS=$3
+. "$1"
+COMP_LINE=$2
+COMP_POINT=${#2}
+_tocsin
+printf '%s\n' "${COMPREPLY[@]}"
+END
+in_bash() # LINE BREAKS
+{
+	PATH=$B:$PATH bash "$fed/complete" "$fed/completion" "$1" "$2" | tr '\n' ' '
+}
+is "$(in_bash 'tocsin post --to mycert@m' '@:=')" '@my ' \
+	'bash completes a nation behind its @'
+is "$(in_bash 'tocsin post --to mycert@m' ':=')" 'mycert@my ' \
+	'the whole member where that is no break'
+is "$(in_bash 'tocsin post --to @neig' '@:=')" '@neighbours ' 'and a circle'
+
 is "$(tocsin completion for post --to @ne)" '@neighbours' 'the shell knows them'
 is "$(tocsin completion for circles @as)" '@asean' 'where they are listed, too'
 echo 'members mycert@my' >>"$TOCSIN_HOME/circles.conf"

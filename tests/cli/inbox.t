@@ -60,8 +60,8 @@ refuses 'own.conf, which would say' 'without a file it is said what would be in 
 printf '# ministries\n192.0.2.0/24  finance\nmof.example.sg\n' \
 	>"$TOCSIN_HOME/own.conf"
 is "$(listed --own)" '' 'nothing is about us yet'
-echo 'It talks to 192[.]0[.]2[.]77 every hour.' >text
-must tocsin post --to singcert@sg --tlp GREEN --subject 'Beacons' --text text \
+echo 'It talks to 192[.]0[.]2[.]77 every hour.' >"$fed/text"
+must tocsin post --to singcert@sg --tlp GREEN --subject 'Beacons' --text "$fed/text" \
 	--wait 0 >/dev/null 2>&1
 must tocsin post --to singcert@sg --tlp CLEAR \
 	--subject 'Phishing at login.mof.example.sg' --wait 0 >/dev/null 2>&1
@@ -70,8 +70,8 @@ is "$(tocsin inbox --offline --own --json | jq -r .ours | tr '\n' ' ')" \
 	'192.0.2.0/24 mof.example.sg ' 'and which'
 ok 'it stands below the ticket' \
 	sh -c 'tocsin inbox --offline --own | grep -q "^    ours: 192.0.2.0/24"'
-tocsin find hour --own --json >found
-is "$(jq -s length <found)" 1 'find takes it, too'
+tocsin find hour --own --json >"$fed/found"
+is "$(jq -s length <"$fed/found")" 1 'find takes it, too'
 # Malaysia writes two, of which one is about us; they come by hand.
 must tocsin export "$(tocsin inbox --offline --json --tlp RED | jq -r .id)" \
 	--as bundle -o "$fed/keys.tocsin"
@@ -84,8 +84,8 @@ for host in 203.0.113.5 192.0.2.9; do
 	must tocsin import "$fed/scan.tocsin" >/dev/null 2>&1
 	rm "$fed/scan.tocsin"
 done
-tocsin watch --reader ours --own -n 3 --wait 0 --json >watched 2>/dev/null
-is "$(jq -r '.subject // .refused' watched | tr '\n' ' ')" \
+tocsin watch --reader ours --own -n 3 --wait 0 --json >"$fed/watched" 2>/dev/null
+is "$(jq -r '.subject // .refused' "$fed/watched" | tr '\n' ' ')" \
 	'not-recipient Scan of 192.0.2.9 ' \
 	'watch passes over what is not about us, not what it cannot read'
 echo 'mail.cc' >>"$TOCSIN_HOME/own.conf"
