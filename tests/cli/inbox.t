@@ -4,6 +4,7 @@ set -u
 . "${TOP:=$(pwd)}/tests/lib/federation.sh"
 command -v jq >/dev/null || skip_all 'no jq on this machine'
 fed_begin
+cd "$fed" || exit 1
 fed_authorities aa bb cc
 fed_broker sg
 fed_broker my
