@@ -315,11 +315,27 @@ lex_take_kind(struct lex *l, enum lex_kind kind)
 	return true;
 }
 
+/* Where no word is near: all of them, if they are few. */
+static const char *
+listed(const char *(*name)(const void *arg, size_t i), const void *arg,
+    size_t n, char out[160])
+{
+	size_t i, at = 0;
+
+	if (n == 0)
+		return NULL;
+	out[0] = '\0';
+	for (i = 0; i < n && at + strlen(name(arg, i)) + 3 < 160; i++)
+		at += (size_t)snprintf(out + at, 160 - at, "%s%s",
+		    i > 0 ? ", " : "", name(arg, i));
+	return i == n ? out : "a word of tocsin-rules(5)";
+}
+
 int
 lex_choose(struct lex *l, const char *(*name)(const void *arg, size_t i),
     const void *arg, const char *what)
 {
-	char word[GUESSED + 1];
+	char word[GUESSED + 1], all[160];
 	struct guess g;
 	size_t i;
 
@@ -332,6 +348,8 @@ lex_choose(struct lex *l, const char *(*name)(const void *arg, size_t i),
 	g = guess_of(word);
 	for (i = 0; name(arg, i) != NULL; i++)
 		guess_at(&g, name(arg, i));
+	if (2 * g.least > strlen(word) + 1) /* nobody means that */
+		g.best = listed(name, arg, i, all);
 	lex_unknown(l, &l->t, what, g.best);
 	return -1;
 }

@@ -198,9 +198,14 @@ test_faults(void)
 		  "[chain region]\n* -> lead@id\n",
 		    "right would be: region" },
 		{ "[rule a]\nat once: raise urgent\n",
-		    "`urgent` is not a precedence" },
+		    "`urgent` is not a precedence; right would be: flash, "
+		    "immediate, priority, routine" },
 		{ "[rule a]\nat once: explode\n",
-		    "`explode` is not an action" },
+		    "`explode` is not an action; right would be: remind, "
+		    "notify, acknowledge, escalate, post, raise" },
+		{ "[rule a]\nwhen flsh\nat once: acknowledge\n",
+		    "`flsh` is not a condition; right would be: a word of "
+		    "tocsin-rules(5)" },
 		{ "[rule a]\nat once: post to @asean\n",
 		    "the line ends where the text of a post should be" },
 		{ "[rule a]\nat once: post to @asean \"{membr}\"\n",
