@@ -1,0 +1,40 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# A file of rules is read, or its faults are told; no home is needed for that.
+set -u
+. "${TOP:=$(pwd)}/tests/lib/federation.sh"
+fed_begin
+cd "$fed" || exit 1
+export TOCSIN_HOME="$fed/none"
+
+check()
+{
+	tocsin bot --check "$1" >out 2>err </dev/null
+	status=$?
+}
+
+if [ -e /usr/share/zoneinfo/Asia/Kuala_Lumpur ]; then
+	check "$TOP/docs/examples/escalation.rules"
+	is "$status $(cat err)" '0 ' 'the example is taken, with its roster'
+	ok 'and it is said what it has' \
+		grep -q '6 rules, 1 hook, 1 chain, 1 calendar, 1 duty' out
+	cp "$TOP/docs/examples/escalation.rules" .
+	check escalation.rules
+	ok 'without its roster, the line that names it is told' \
+		grep -q '^escalation.rules:[0-9]*:8: duty.txt: ' err
+	printf '2026-11-21 08:00 Ali\n2026-11-20 08:00 Siti\n' >duty.txt
+	check escalation.rules
+	ok 'a fault of the roster is told with its own line' \
+		grep -q '^duty.txt:2:1: a time that is not after' err
+fi
+
+printf '[rule a]\nwhen precedence is flsh\nat once: acknowlege\n' >wrong.rules
+check wrong.rules
+is "$status $(cat out)" '2 ' 'a file with faults is refused'
+ok 'each is told with its line and column, and what is right' \
+	grep -q '^wrong.rules:2:20: `flsh` is not .*; right would be: flash$' err
+ok 'all of them at once' \
+	grep -q '^wrong.rules:3:10: `acknowlege` is not .*: acknowledge$' err
+check none.rules
+is "$status" 2 'a file that is not there is none'
+done_testing
