@@ -566,6 +566,29 @@ open_home(struct cli *c, struct tocsin **out, const char *home)
 	return err == TOCSIN_OK ? 0 : cli_error(NULL, err);
 }
 
+/*
+ * In a home of an exercise nothing is real: each screen begins with that, and
+ * what is no screen, data for a file or a program, says it beside.
+ */
+static void
+say_exercise(struct cli *c, const char *exercise)
+{
+	static const char *const screens[] = { "inbox", "find", "desk", "show",
+		"watch", "status", "due", "why", "keys" };
+	size_t i, n = sizeof(screens) / sizeof(*screens);
+
+	if (exercise[0] == '\0' || c->marked || c->json)
+		return;
+	c->marked = true;
+	for (i = 0; i < n && strcmp(screens[i], c->command) != 0; i++)
+		;
+	if (i == n)
+		cli_note("EXERCISE %s: nothing in this home is real", exercise);
+	else
+		printf("%sEXERCISE EXERCISE EXERCISE%s %s\n", colour(AMBER),
+		    colour(PLAIN), exercise);
+}
+
 int
 cli_open(struct cli *c, struct tocsin **out)
 {
@@ -578,6 +601,7 @@ cli_open(struct cli *c, struct tocsin **out)
 	if (status == 0) {
 		say_conflicts(c, (*out)->parts.desk);
 		tell_of_opening(*out);
+		say_exercise(c, (*out)->parts.keys->exercise);
 	}
 	return status;
 }
@@ -626,6 +650,7 @@ cli_desk(struct cli *c, struct keystore *config, struct desk **desk,
 		return cli_fail(err, "%s: the desk does not open: %s", path,
 		    tocsin_err_text(err));
 	say_conflicts(c, *desk);
+	say_exercise(c, k.exercise);
 	return 0;
 }
 

@@ -21,6 +21,7 @@
 #define CLI_WAIT 5 /* seconds that a command waits for the broker */
 
 struct cli {
+	const char *command;	     /* of the table */
 	const char *home;	     /* as given; NULL: the default */
 	const char *passphrase_file; /* NULL: none given */
 	bool json;
@@ -30,6 +31,7 @@ struct cli {
 	size_t nword;
 
 	bool warned; /* of conflicts: once is enough */
+	bool marked; /* it was said that the home is of an exercise */
 	char passphrase[1024];
 	bool has_passphrase;
 

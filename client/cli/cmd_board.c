@@ -67,6 +67,7 @@ open_board(struct board *b)
 	b->about.headers = headers_alone(b);
 	b->about.federation = b->config.federation;
 	b->about.member = b->config.member;
+	b->about.exercise = b->config.exercise;
 	b->about.served = b->serve;
 	if (!b->about.headers)
 		return cli_open(b->c, &b->t);

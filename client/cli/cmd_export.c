@@ -98,6 +98,36 @@ may_leave(struct exporting *e)
 	return denied(e, wanted);
 }
 
+/* A word before the text of one member, and perhaps behind it. */
+static bool
+mark_member(
+    json_t *content, const char *member, const char *exercise, bool foot)
+{
+	const char *said = json_string_value(json_object_get(content, member));
+	json_t *marked;
+
+	if (said == NULL)
+		return true;
+	marked =
+	    json_sprintf("EXERCISE %s%s%s%s%s", exercise, foot ? "\n\n" : ": ",
+		said, foot ? "\n\nEXERCISE " : "", foot ? exercise : "");
+	return json_object_set_new(content, member, marked) == 0;
+}
+
+/*
+ * No other tool has homes of an exercise, and most have no field for it: it is
+ * said in the words that every one shows.
+ */
+static bool
+mark_exercise(struct form_message *to, const struct tocsin_message *m)
+{
+	json_t *content = (json_t *)(uintptr_t)to->content;
+
+	return m->exercise == NULL ||
+	       (mark_member(content, "subject", m->exercise, false) &&
+		   mark_member(content, "text", m->exercise, true));
+}
+
 /* What is not opened has no words to export. */
 static int
 take_messages(struct exporting *e, const struct tocsin_list *l)
@@ -123,7 +153,7 @@ take_messages(struct exporting *e, const struct tocsin_list *l)
 			.content =
 			    json_loads(m->json, JSON_REJECT_DUPLICATES, NULL) };
 		e->out.n++;
-		if (to->content == NULL)
+		if (to->content == NULL || !mark_exercise(to, m))
 			return cli_fail(TOCSIN_EINTERNAL, "no memory");
 		if (e->narrowest == NULL ||
 		    vocab_place(VOCAB_TLP, m->tlp) <

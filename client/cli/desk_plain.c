@@ -7,6 +7,7 @@
 #include "client/cli/desk_screen.h"
 #include "client/cli/desk_text.h"
 #include "client/cli/print.h"
+#include "client/handle.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -111,6 +112,8 @@ print_list(struct plain *p)
 		if (m->item[i].line == NULL)
 			memcpy(number[p->count++], m->item[i].row->m->thread,
 			    TOCSIN_ID_TEXT);
+	if (p->w->t->parts.keys->exercise[0] != '\0')
+		printf("EXERCISE %s: ", p->w->t->parts.keys->exercise);
 	printf("%zu of %zu tickets, %s", p->count, m->norder,
 	    model_shows[m->show]);
 	if (m->search.n > 0) {

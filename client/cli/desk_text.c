@@ -3,6 +3,7 @@
 
 #include "client/cli/print.h"
 #include "client/cli/view.h"
+#include "client/handle.h"
 
 #include <string.h>
 #include <time.h>
@@ -81,6 +82,7 @@ void
 desk_head(FILE *to, const struct work *w, size_t width)
 {
 	const char *device = tocsin_device(w->t);
+	const char *exercise = w->t->parts.keys->exercise;
 	struct buf b = { 0 };
 	char now[64];
 	size_t right;
@@ -88,6 +90,8 @@ desk_head(FILE *to, const struct work *w, size_t width)
 	clock_text(now, w->m.now, false);
 	right = strlen(now);
 	buf_addz(&b, " ");
+	if (exercise[0] != '\0')
+		buf_addf(&b, "EXERCISE %s  ", exercise);
 	head_words(&b, w);
 	if (width >= NARROW)
 		buf_addf(&b, "  %s", device);

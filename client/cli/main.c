@@ -281,7 +281,7 @@ cmd_help(struct cli *cli, int argc, char **argv)
 static int
 run(const struct cmd *cmd, int argc, char **argv)
 {
-	struct cli cli = { 0 };
+	struct cli cli = { .command = cmd->name };
 	int status = cmd->run(&cli, argc, argv);
 
 	cli_release(&cli);

@@ -737,6 +737,17 @@ add_head(struct buf *out, const struct picture *p, const struct page_about *a)
 	buf_drop(&style);
 }
 
+/* Of a desk on which nothing is real. */
+static void
+add_mark(struct buf *out, const struct page_about *a)
+{
+	if (a->exercise == NULL || a->exercise[0] == '\0')
+		return;
+	buf_addz(out, "<p class=\"trouble\">EXERCISE EXERCISE EXERCISE <bdi>");
+	page_text(out, a->exercise);
+	buf_addz(out, "</bdi>: nothing on this desk is real</p>\n");
+}
+
 static void
 add_bar(struct buf *out, const struct picture *p, const struct page_about *a)
 {
@@ -751,6 +762,7 @@ add_bar(struct buf *out, const struct picture *p, const struct page_about *a)
 	buf_addz(out, "</p>");
 	add_tlp(out, p->tlp);
 	buf_addz(out, "</header>\n");
+	add_mark(out, a);
 	if (a->trouble != NULL) {
 		buf_addz(out, "<p class=\"trouble\">\xe2\x9a\xa0 ");
 		page_text(out, a->trouble);
@@ -821,6 +833,7 @@ page_print(struct buf *out, const struct picture *p, const struct page_about *a)
 	buf_addz(out, "</section>\n");
 	add_exercise(out, &p->exercise, a);
 	buf_addz(out, "</main>\n<footer>");
+	add_mark(out, a);
 	add_notes(out, a);
 	add_tlp(out, p->tlp);
 	buf_addz(out, "</footer>\n</div>\n");

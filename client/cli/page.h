@@ -20,8 +20,9 @@
 
 struct page_about {
 	const char *federation;
-	const char *member; /* whose desk it is */
-	bool headers;	    /* nothing was opened; see survey.h */
+	const char *member;   /* whose desk it is */
+	const char *exercise; /* that the desk is of; NULL or empty: live */
+	bool headers;	      /* nothing was opened; see survey.h */
 	bool served;	   /* the script asks for it again; else it is a file */
 	int64_t newest;	   /* when the last message came here; 0: none */
 	unsigned queued;   /* messages that wait in the outbox */
