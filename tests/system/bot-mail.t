@@ -93,6 +93,25 @@ is "$(grep -h '^Message-ID' mails/[0-9]* | sort -u | grep -c .)" 1 \
 by_rules
 by_rules
 is "$(mails 'Once more')" 2 'and not once more'
+
+mkfifo go
+post $them mycert@my --tlp GREEN --subject 'The hook lives on' >out
+spawn_at $us bot mail.rules >out 2>err
+lives_on()
+{
+	[ "$(mails 'The hook lives on')" = 1 ]
+}
+ok 'another mail is handed over' wait_until 20 lives_on
+reap KILL "$pid"
+echo >go
+rm go
+remembered()
+{
+	[ "$(find sent -type f | grep -c .)" = 6 ]
+}
+ok 'the bot is killed, and its hook is not' wait_until 20 remembered
+ok 'the next one starts it again' by_rules
+is "$(mails 'The hook lives on')" 1 'and it sends nothing again'
 rm -f sent/* mails/[0-9]*
 by_rules
 is "$(mails Subject)" 0 'nor without its folder: the ticket says that it was done'

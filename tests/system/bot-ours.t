@@ -89,6 +89,22 @@ while read -r id; do
 done <all
 is "$wrong" '' 'and has noted each once'
 
+# ---- all of it once more ----
+
+reap TERM "$bot"
+noted "$one" && cp noted noted.before
+# Its children end with its pipes, and the name is free.
+rewound()
+{
+	at $us watch --reader ours --from-start --json --commit -n 1 </dev/null
+}
+ok 'the reader is set to the start' wait_until 20 rewound
+ours
+last=$(report 'Once more: 203.0.113.250')
+ok 'what comes again comes to the end again' wait_until 60 noted "$last"
+noted "$one"
+is "$(cat noted)" "$(cat noted.before)" 'and is noted no second time'
+
 # ---- what it can do nothing about ----
 
 reap TERM "$bot"
