@@ -3,12 +3,19 @@
 #
 # tocsin do: a program asks, a JSON object on each line, and is answered, a JSON
 # object on each line. Read from the top, this is a tutorial.
+#
+# At the end it is killed N times; SEED repeats the choice of moments.
 set -u
 
 # shellcheck source=tests/lib/federation.sh
 . "${TOP:=$(pwd)}/tests/lib/federation.sh"
 
+# shellcheck source=tests/lib/random.sh
+. "$TOP/tests/lib/random.sh"
+
 command -v jq >/dev/null || skip_all 'no jq on this machine'
+kills=${N:-8}
+seed_begin "do, N=$kills"
 
 # singcert of Singapore and mycert of Malaysia, each with a broker. The program
 # is mycert's.
@@ -233,4 +240,53 @@ says '.linked, .queued > 0, .trouble' 'false
 true
 unavailable' 'and sync'
 
-done_testing
+# ---- killed ----
+
+# A bot that says ten things, each under a key, and remembers nothing. It and
+# its tocsin are killed between request and answer, at any moment; started
+# again, it says all of it again.
+cat >bot <<EOT
+i=0
+while [ \$i -lt 10 ]; do
+	i=\$((i + 1))
+	printf '{"do":"note","id":"$id","text":"Step %d","once":"step %d"}\\n' \
+		\$i \$i >&5
+	read -r answer <&6 || exit 1
+	case \$answer in *'"ok":true'* | *'"ok": true'*) ;; *) exit 1 ;; esac
+done
+echo done >finished
+EOT
+mkfifo ask answers
+both() # $pid is a process group
+{
+	setsid sh -c 'exec 5<>ask 6<>answers
+		tocsin do --wait 0 <&5 >&6 5>&- 6>&- &
+		exec sh ./bot' 2>>killed.err &
+	pid=$!
+	pids="$pids $pid"
+}
+kill_both()
+{
+	# The group is there when setsid has made it.
+	wait_until 5 kill -s KILL -- "-$pid"
+	wait "$pid" 2>/dev/null
+	rm -f ask answers && mkfifo ask answers
+}
+n=0
+while [ $n -lt "$kills" ]; do
+	n=$((n + 1))
+	both
+	draw 700
+	sleep "0.$(printf %03d "$draw")"
+	kill_both
+done
+said=$(at $us show "$id" --no-receipt --json | grep -c 'Step ')
+both
+ok 'a bot that is killed all the time comes to its end' \
+	wait_until 60 test -s finished
+kill_both
+is "$(at $us show "$id" --no-receipt --json | jq -r '.text // empty' |
+	grep '^Step' | sort | uniq -c | awk '{ print $1 }' | sort -u |
+	tr '\n' ' ')" '1 ' "and has said each thing once (seed $seed)"
+
+done_testing "do: seed $seed, $kills kills, $said things said before the last"
