@@ -52,6 +52,28 @@ ok 'which was for it alone' eval '! has "$fed/out" "is ours"'
 
 blocks "$page" json >"$fed/json"
 ok 'all that it shows is JSON' jq -e . "$fed/json"
+jq -n 'reduce inputs as $i ({}; .[input_filename | sub(".*/"; "")] = $i)' \
+	"$TOP"/docs/schema/*.json >"$fed/schemas"
+schema_of() # LINE
+{
+	case $1 in
+	'{"do":'*) echo request.json ;;
+	'{"tag":'*) echo answer.json ;;
+	'{"commit":'*) echo commit.json ;;
+	'{"heartbeat":'*) echo heartbeat.json ;;
+	*) echo message.json ;;
+	esac
+}
+wrong=$(while read -r line; do
+	printf '%s\n' "$line" | jq -r -L "$TOP/tests/lib" \
+		--slurpfile s "$fed/schemas" --arg f "$(schema_of "$line")" \
+		'include "schema"; check($s[0]; $f)' 2>&1
+done <"$fed/json")
+is "$wrong" '' 'by the schemas of docs/schema'
+is "$(while read -r line; do schema_of "$line"; done <"$fed/json" |
+	sort -u | tr '\n' ' ')" \
+	'answer.json commit.json heartbeat.json message.json request.json ' \
+	'and of each kind there is one'
 grep '^{"id"' "$fed/json" | jq -r 'keys_unsorted[]' >"$fed/shown"
 grep '^{"id".*"number"' "$fed/told" | head -n 1 | jq -r 'keys_unsorted[]' >"$fed/came"
 is "$(cat "$fed/shown")" "$(cat "$fed/came")" \
