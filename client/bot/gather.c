@@ -21,6 +21,7 @@ struct gather {
 	struct table now, next; /* next: while a pass makes it */
 	size_t at;		/* of now, how far a pass has come */
 	int64_t time;
+	uint64_t cursor;
 	bool failed;
 	gather_plan *plan;
 	void *arg;
@@ -115,10 +116,21 @@ by_log(const void *a, const void *b)
 	return ((*x)->at > (*y)->at) - ((*x)->at < (*y)->at);
 }
 
-/* One that our broker does not have is nobody's yet. */
+/*
+ * One that our broker does not have is nobody's yet, nor is ours one as long as
+ * another may come to light that stands before it.
+ */
+static bool
+is_claim(const struct glance_record *r, const char *device, uint64_t cursor,
+    struct span us)
+{
+	return r->claim && r->at != 0 && span_is(us, r->member) &&
+	       (r->at <= cursor || strcmp(r->by, device) != 0);
+}
+
 static bool
 take_claims(struct facts *f, struct arena *a, const struct glance *g,
-    const char *device, struct span us)
+    const char *device, uint64_t cursor, struct span us)
 {
 	const struct glance_record **r =
 	    arena_array(a, g->nrecord + 1, sizeof(*r));
@@ -128,8 +140,7 @@ take_claims(struct facts *f, struct arena *a, const struct glance *g,
 	if (r == NULL || c == NULL)
 		return false;
 	for (i = 0; i < g->nrecord; i++)
-		if (g->record[i].claim && g->record[i].at != 0 &&
-		    span_is(us, g->record[i].member))
+		if (is_claim(&g->record[i], device, cursor, us))
 			r[n++] = &g->record[i];
 	if (n > 1)
 		qsort(r, n, sizeof(*r), by_log);
@@ -178,7 +189,7 @@ take_deadlines(struct facts *f, struct arena *a, const struct glance *g)
 
 bool
 gather_facts(struct facts *f, struct arena *a, const struct tocsin *t,
-    const struct glance *g)
+    uint64_t cursor, const struct glance *g)
 {
 	const char *device = tocsin_device(t);
 	struct span us = member_of(device);
@@ -188,8 +199,8 @@ gather_facts(struct facts *f, struct arena *a, const struct tocsin *t,
 	f->member = member;
 	f->mine = member != NULL && span_is(us, member);
 	return member != NULL && take_places(f, a, g, us) &&
-	       take_claims(f, a, g, device, us) && take_actions(f, a, g, us) &&
-	       take_deadlines(f, a, g);
+	       take_claims(f, a, g, device, cursor, us) &&
+	       take_actions(f, a, g, us) && take_deadlines(f, a, g);
 }
 
 /* ---- passes ---- */
@@ -280,12 +291,25 @@ take(void *arg, const uint8_t thread[ID_LEN], const struct glance *glance)
 	struct row *r = find(&g->next, thread);
 	struct arena a = { 0 };
 	struct facts f;
-	bool good = gather_facts(&f, &a, g->t, glance);
+	bool good = gather_facts(&f, &a, g->t, g->cursor, glance);
 
 	if (good && r != NULL)
 		r->look = g->plan(g->arg, &f);
 	arena_release(&a);
 	return good;
+}
+
+/* Before the facts: they have at least what it says. */
+static enum tocsin_err
+cursor_of(struct tocsin *t, uint64_t *cursor)
+{
+	struct desk_tx *tx = NULL;
+	enum tocsin_err err = begin_read(t, &tx);
+
+	if (err == TOCSIN_OK)
+		*cursor = desk_u64_get(tx, "cursor");
+	desk_end(tx);
+	return err;
 }
 
 enum tocsin_err
@@ -301,7 +325,9 @@ gather_pass(struct gather *g, int64_t now, gather_plan *plan, void *arg)
 	g->arg = arg;
 	g->next.n = 0;
 	g->failed = false;
-	err = glances_each(g->t, &each);
+	err = cursor_of(g->t, &g->cursor);
+	if (err == TOCSIN_OK)
+		err = glances_each(g->t, &each);
 	if (err == TOCSIN_OK && g->failed)
 		err = fail(TOCSIN_EINTERNAL, "no memory");
 	if (err != TOCSIN_OK)
@@ -349,12 +375,14 @@ enum tocsin_err
 gather_one(struct gathered *out, struct tocsin *t, const uint8_t thread[32],
     int64_t until)
 {
-	enum tocsin_err err;
+	uint64_t cursor = 0;
+	enum tocsin_err err = cursor_of(t, &cursor);
 
 	*out = (struct gathered){ 0 };
-	err = glance_at(t, thread, until, &out->glances);
+	if (err == TOCSIN_OK)
+		err = glance_at(t, thread, until, &out->glances);
 	if (err == TOCSIN_OK &&
-	    !gather_facts(&out->f, &out->arena, t, out->glances.glance))
+	    !gather_facts(&out->f, &out->arena, t, cursor, out->glances.glance))
 		err = fail(TOCSIN_EINTERNAL, "no memory");
 	return err;
 }

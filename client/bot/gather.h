@@ -24,11 +24,12 @@
 
 /*
  * The facts of a glance; strings are the glance's, arrays the arena's. Claims
- * are those that stand in our broker's log, in its order: ours as long as we
- * may act on them, others' with the grace. False: no memory.
+ * are those that stand in our broker's log, in its order: others' with the
+ * grace, ours as long as we may act on them, and only if all that stands before
+ * them is here, of which `cursor` is the end. False: no memory.
  */
 MUST_USE bool gather_facts(struct facts *out, struct arena *a,
-    const struct tocsin *t, const struct glance *g);
+    const struct tocsin *t, uint64_t cursor, const struct glance *g);
 
 struct gather;
 

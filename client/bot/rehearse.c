@@ -3,6 +3,7 @@
 
 #include "client/bot/gather.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,18 +131,18 @@ static bool
 take_done(struct life *l, const struct facts *f, const struct plan_timer *t,
     int64_t at)
 {
-	struct done *grown = realloc(l->done, (l->ndone + 1) * sizeof(*grown));
+	struct done new = { .at = at }, *grown;
 
+	memcpy(new.id, t->id, sizeof(new.id));
+	if (t->action->kind == ACTION_ESCALATE && t->target != NULL &&
+	    !is_asked(f, t->target))
+		snprintf(new.target, sizeof(new.target), "%s", t->target);
+	/* From here on the facts are not to be looked at: they have these. */
+	grown = realloc(l->done, (l->ndone + 1) * sizeof(*grown));
 	if (grown == NULL)
 		return false;
 	l->done = grown;
-	grown += l->ndone++;
-	memset(grown, 0, sizeof(*grown));
-	memcpy(grown->id, t->id, sizeof(grown->id));
-	grown->at = at;
-	if (t->action->kind == ACTION_ESCALATE && t->target != NULL &&
-	    !is_asked(f, t->target))
-		strncpy(grown->target, t->target, MEMBER_MAX);
+	grown[l->ndone++] = new;
 	return true;
 }
 

@@ -232,6 +232,8 @@ timer_json(struct actor *a, const struct facts *f, const struct plan_timer *t,
 	    view_string(buf_ok(&why) ? (const char *)why.p : NULL), "done_by",
 	    view_string(t->done != NULL ? t->done->by : NULL), "done",
 	    view_time(t->done != NULL ? t->done->time : 0));
+	json_object_set_new(
+	    o, "for", view_string(t->place != NULL ? t->place->member : NULL));
 	json_object_set_new(o, "deed", d != NULL ? deed_json(d) : json_null());
 	buf_release(&why);
 	return o;

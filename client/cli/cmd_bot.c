@@ -290,6 +290,12 @@ tell_trouble(struct bot *b, enum tocsin_err err)
 		    tocsin_error(b->t), tocsin_err_name(err));
 }
 
+static bool
+is_linked(const struct bot *b)
+{
+	return b->t->sync != NULL && sync_link(b->t->sync) == TOCSIN_OK;
+}
+
 /*
  * All that the broker has is here. What cannot leave for another reason than
  * the link, an attachment for one, keeps nobody from knowing.
@@ -299,8 +305,7 @@ is_fresh(struct bot *b)
 {
 	enum tocsin_err err = tocsin_sync(b->t, b->stuck ? STUCK_MS : SYNC_MS);
 
-	b->stuck = err != TOCSIN_OK && b->t->sync != NULL &&
-		   sync_link(b->t->sync) == TOCSIN_OK;
+	b->stuck = err != TOCSIN_OK && is_linked(b);
 	if (err == TOCSIN_ECLOCKSKEW && !b->proven)
 		tell_trouble(b, err);
 	if (b->stuck) /* our own claim says what our clock is worth */
@@ -526,6 +531,7 @@ work(struct bot *b, bool once)
 {
 	int64_t began = clock_ms(CLOCK_MONOTONIC);
 	struct sigaction act = { .sa_handler = on_signal };
+	enum tocsin_err err;
 	bool done;
 	int status = start(b);
 
@@ -534,8 +540,9 @@ work(struct bot *b, bool once)
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
 	sigaction(SIGHUP, &act, NULL);
-	if (!is_fresh(b) && once)
-		return cli_error(b->t, TOCSIN_EUNAVAILABLE);
+	err = once ? cli_sync(b->c, b->t, 0) : TOCSIN_OK;
+	if (err != TOCSIN_OK && !is_linked(b))
+		return cli_error(b->t, err);
 	if (!pass(b, &done))
 		return 1;
 	cli_note("bot %s: %zu rule%s, %zu ticket%s, after %lld ms", b->name,
