@@ -789,46 +789,63 @@ pull_one(struct way *w, const uint8_t id[32], struct listing *l)
 	return TOCSIN_OK;
 }
 
-/* Places in its log only grow. */
+/* Places in its log only grow. What does not parse, or goes back, is its end.
+ */
+static void
+take_page(struct listing *l, struct span fields)
+{
+	uint64_t next;
+	struct span ids;
+
+	l->at = 0;
+	buf_cut(&l->ids, 0);
+	if (msg_ids_decode(&next, &ids, fields) != TOCSIN_OK ||
+	    (next > 0 && (next <= l->after || ++l->pages == PAGES_MAX))) {
+		l->all = true;
+		return;
+	}
+	buf_add(&l->ids, ids);
+	l->after = next;
+	l->all = next == 0;
+}
+
 static enum tocsin_err
 next_page(struct way *w, struct listing *l)
 {
 	struct buf request = { 0 }, plain = { 0 };
-	struct span fields, ids;
-	uint64_t next = 0;
+	struct listing was = *l;
+	struct span fields;
 	enum tocsin_err err;
 
 	buf_u8(&request, MSG_ENTRY_LIST);
 	buf_u64(&request, l->after);
 	err = way_ask(w, &request, &plain, &fields);
 	if (!err)
-		err = msg_ids_decode(&next, &ids, fields);
-	if (!err && next > 0 && (next <= l->after || l->pages == PAGES_MAX))
-		err = TOCSIN_EMALFORMED;
-	buf_cut(&l->ids, 0);
-	l->at = 0;
-	if (!err) {
-		buf_add(&l->ids, ids);
-		err = buf_ok(&l->ids) ? TOCSIN_OK : TOCSIN_EBUSY;
-	}
-	if (!err) {
-		l->after = next;
-		l->pages++;
-		l->all = next == 0;
+		take_page(l, fields);
+	if (!buf_ok(&l->ids)) { /* no memory: that page once more */
+		l->after = was.after;
+		l->all = false;
+		buf_release(&l->ids);
+		err = TOCSIN_EBUSY;
 	}
 	buf_release(&request);
 	buf_release(&plain);
 	return err;
 }
 
-/* OK: there may be more. NOTFOUND: that was all. */
+static bool
+is_over(const struct listing *l)
+{
+	return l->all && l->at == l->ids.n;
+}
+
 static enum tocsin_err
 next_id(struct way *w, struct listing *l)
 {
 	enum tocsin_err err;
 
 	if (l->at == l->ids.n)
-		return l->all ? TOCSIN_ENOTFOUND : next_page(w, l);
+		return next_page(w, l);
 	err = pull_one(w, l->ids.p + l->at, l);
 	if (!err)
 		l->at += 32;
@@ -887,10 +904,7 @@ say_pulled(const struct listing *l, enum tocsin_err err)
 	    LOG_ERR(err), LOG_END);
 }
 
-/*
- * One turn; BUSY: it has brought nothing. A list that does not parse is over:
- * what is listed behind it would be listed so each time.
- */
+/* One turn; BUSY: it has brought nothing. */
 static enum tocsin_err
 pull(struct way *w)
 {
@@ -903,9 +917,9 @@ pull(struct way *w)
 	if (!l)
 		return TOCSIN_EBUSY;
 	w->until = clock_ms() + TURN_MS;
-	while (!err && !way_over(w))
+	while (!err && !is_over(l) && !way_over(w))
 		err = next_id(w, l);
-	if (err && !way_failed(err) && !way_over(w))
+	if (!err && is_over(l) && !way_over(w))
 		err = parts_complete(w, &l->parts);
 	if (way_over(w))
 		return l->taken > taken ? TOCSIN_OK : TOCSIN_EBUSY;
