@@ -6,6 +6,7 @@
  *	drill_run.c    the exercise's control: posts each inject in its time
  *	drill_data.c   what the desk has of an exercise, as rows for a report
  *	drill_out.c    the report as text and as JSON
+ *	drill_page.c   and as one page
  *
  * The script and its clock are client/drill/. What control does is kept in the
  * desk: the clock under `drill/EXERCISE`, and each inject is posted under the

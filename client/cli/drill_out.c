@@ -14,7 +14,7 @@
 
 struct reporting {
 	struct cli *c;
-	const char *exercise, *proof;
+	const char *exercise, *proof, *file;
 	struct script s;
 	bool scripted;
 	struct tocsin *t;
@@ -578,8 +578,15 @@ show(struct reporting *p)
 		.tlp = p->data.tlp,
 		.left_out = p->data.left_out,
 		.now = cli_now() };
+	struct buf page = { 0 };
 	int status = 0;
 
+	if (p->file != NULL) {
+		status = drill_page(&page, &p->r, &about) == TOCSIN_OK
+			     ? cli_write(p->file, buf_span(&page), true)
+			     : cli_fail(TOCSIN_EINTERNAL, "no memory");
+		buf_release(&page);
+	}
 	if (status == 0 && p->proof != NULL)
 		status = prove(p->t, p, p->proof);
 	if (status == 0 && p->c->json)
@@ -623,6 +630,7 @@ drill_report(struct cli *c, int argc, char **argv)
 	struct reporting p = { .c = c };
 	const struct opt opts[] = {
 		{ "--proof", OPT_WORD, &p.proof },
+		{ "-o", OPT_WORD, &p.file },
 		{ NULL, OPT_FLAG, NULL },
 	};
 	int status = 0;

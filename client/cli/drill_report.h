@@ -4,7 +4,7 @@
  *
  * The rows that client/drill/report.h folds are read from the desk here:
  * messages that were opened and believed, and the receipts for them. What is
- * shown of the result is text and JSON, of the same figures.
+ * shown of the result is text, JSON and a page, all of the same figures.
  */
 #ifndef TOCSIN_CLI_DRILL_REPORT_H
 #define TOCSIN_CLI_DRILL_REPORT_H
@@ -45,5 +45,8 @@ struct drill_about {
 void drill_print(const struct drill_report *r, const struct drill_about *a);
 struct json_t *drill_json(
     const struct drill_report *r, const struct drill_about *a);
+
+enum tocsin_err MUST_USE drill_page(
+    struct buf *out, const struct drill_report *r, const struct drill_about *a);
 
 #endif

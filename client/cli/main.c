@@ -120,7 +120,7 @@ const struct cmd cmds[] = {
 	    "check SCRIPT\n"
 	    "run SCRIPT [--speed N] [--from INJECT]\n"
 	    "pause|resume|status\n"
-	    "report [SCRIPT] [--proof DIR]",
+	    "report [SCRIPT] [--proof DIR] [-o FILE]",
 	    "hold an exercise, and report who answered" },
 	{ "why", cmd_why, "CODE|ID",
 	    "explain a reason code, or why a message is where it is" },

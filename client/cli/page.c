@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/cli/page.h"
 
+#include "client/cli/page_frame.h"
 #include "client/cli/page_static.h"
-#include "client/cli/print.h"
 #include "client/vocab.h"
-#include "crypto/sha256.h"
 
 #include <string.h>
-#include <time.h>
 
 #define REFRESH_FILE 60	  /* seconds, of a page that is a file */
 #define REFRESH_SERVED 10 /* of one that is served to who has no script */
@@ -21,71 +19,7 @@
 static const char *const level_says[TICKET_PRECEDENCES] = { "Flash",
 	"Immediate", "Priority", "Routine" };
 
-/* ---- text ---- */
-
-void
-page_text(struct buf *out, const char *s)
-{
-	struct span in = span_of(s);
-	size_t i = 0;
-
-	while (i < in.n) {
-		size_t from = i;
-		uint32_t c = utf8_next(in, &i);
-
-		if (c == '&')
-			buf_addz(out, "&amp;");
-		else if (c == '<')
-			buf_addz(out, "&lt;");
-		else if (c == '>')
-			buf_addz(out, "&gt;");
-		else if (c == '"')
-			buf_addz(out, "&quot;");
-		else if (c == '\'')
-			buf_addz(out, "&#39;");
-		else if (c == 0xfffd || c == 0xfffe || c == 0xffff ||
-			 char_hostile(c))
-			buf_addz(out, "\xef\xbf\xbd");
-		else
-			buf_add(out, span_cut(in, from, i - from));
-	}
-}
-
-void
-page_span(struct buf *out, int64_t seconds)
-{
-	long long s = seconds;
-
-	if (s < 60)
-		buf_addf(out, "%llds", s);
-	else if (s < 3600)
-		buf_addf(out, "%lldm", s / 60);
-	else if (s < PICTURE_DAY)
-		buf_addf(out, "%lldh%02lldm", s / 3600, s / 60 % 60);
-	else
-		buf_addf(out, "%lldd%02lldh", s / PICTURE_DAY, s / 3600 % 24);
-}
-
-/* "14:03 UTC" of a day that is said, and what clocks on the wall show. */
-static void
-add_time(struct buf *out, int64_t t, bool large)
-{
-	time_t when = (time_t)t;
-	struct tm utc, local;
-	char day[32], hour[32], here[64];
-
-	if (gmtime_r(&when, &utc) == NULL || localtime_r(&when, &local) == NULL)
-		return;
-	strftime(day, sizeof(day), "%Y-%m-%d", &utc);
-	strftime(hour, sizeof(hour), "%H:%MZ", &utc);
-	buf_addf(out, "%s %s%s%s", day, large ? "<b>" : "", hour,
-	    large ? "</b>" : "");
-	if (local.tm_gmtoff == 0)
-		return;
-	strftime(here, sizeof(here),
-	    local.tm_mday == utc.tm_mday ? "%H:%M %z" : "%F %H:%M %z", &local);
-	buf_addf(out, "%s(%s local)", large ? "<br/>" : " ", here);
-}
+/* ---- words ---- */
 
 static const char *
 s_of(unsigned n)
@@ -93,71 +27,22 @@ s_of(unsigned n)
 	return n == 1 ? "" : "s";
 }
 
-/* ---- labels ---- */
-
-static void
-add_tlp(struct buf *out, enum ticket_tlp tlp)
+static struct page_frame
+frame_of(const struct picture *p, bool served)
 {
-	static const char *const classes[TICKET_TLPS] = { "red", "amber",
-		"amber", "green", "clear" };
-
-	buf_addf(out, "<strong class=\"tlp tlp-%s\">TLP:%s</strong>",
-	    classes[tlp], ticket_tlp_name(tlp));
-}
-
-/* ---- the policy ---- */
-
-/* What depends on the label: the margins of each sheet. */
-static void
-add_style(struct buf *out, const struct picture *p)
-{
-	const char *tlp = ticket_tlp_name(p->tlp);
-
-	buf_addf(out,
-	    "@page{size:A4 landscape;margin:13mm 10mm;"
-	    "@top-right{content:'TLP:%s';font:700 12pt sans-serif}"
-	    "@bottom-right{content:'TLP:%s';font:700 12pt sans-serif}"
-	    "@bottom-left{content:'tocsin board \\2014  ' counter(page) ' / ' "
-	    "counter(pages);font:9pt sans-serif}}\n",
-	    tlp, tlp);
-	buf_addz(out, page_style);
-}
-
-static void
-add_hash(struct buf *out, struct span text)
-{
-	uint8_t hash[32];
-
-	sha256(hash, text);
-	buf_addz(out, "'sha256-");
-	buf_base64(out, (struct span){ hash, sizeof(hash) });
-	buf_addz(out, "'");
-}
-
-static void
-add_policy(struct buf *out, const struct picture *p, bool served)
-{
-	struct buf style = { 0 };
-
-	add_style(&style, p);
-	if (!buf_ok(&style))
-		out->failed = true;
-	buf_addz(out, "default-src 'none'; style-src ");
-	add_hash(out, buf_span(&style));
-	if (served) {
-		buf_addz(out, "; script-src ");
-		add_hash(out, span_of(page_script));
-		buf_addz(out, "; connect-src 'self'");
-	}
-	buf_addz(out, "; base-uri 'none'; form-action 'none'");
-	buf_drop(&style);
+	return (struct page_frame){ .tlp = p->tlp,
+		.foot = "tocsin board",
+		.script = served ? page_script : NULL,
+		.refresh = served ? REFRESH_SERVED : REFRESH_FILE };
 }
 
 /* A page in a frame of somebody's is refused; only a header can say so. */
 enum tocsin_err
 page_policy(struct buf *out, const struct picture *p, bool served)
 {
-	add_policy(out, p, served);
+	const struct page_frame frame = frame_of(p, served);
+
+	page_frame_policy(out, &frame);
 	buf_addz(out, "; frame-ancestors 'none'");
 	return buf_ok(out) ? TOCSIN_OK : TOCSIN_EINTERNAL;
 }
@@ -703,40 +588,6 @@ add_title(struct buf *out, const struct picture *p)
 	    ticket_tlp_name(p->tlp));
 }
 
-static void
-add_head(struct buf *out, const struct picture *p, const struct page_about *a)
-{
-	struct buf style = { 0 };
-
-	add_style(&style, p);
-	buf_addz(out, "<!DOCTYPE html>\n<html lang=\"en\" data-v=\"");
-	add_hash(out, buf_span(&style));
-	buf_addz(out,
-	    "\">\n<head>\n<meta charset=\"utf-8\"/>\n"
-	    "<meta http-equiv=\"Content-Security-Policy\" content=\"");
-	add_policy(out, p, a->served);
-	buf_addz(out,
-	    "\"/>\n<meta name=\"referrer\" content=\"no-referrer\"/>\n"
-	    "<meta name=\"viewport\" content=\"width=device-width, "
-	    "initial-scale=1\"/>\n");
-	if (a->served)
-		buf_addf(out,
-		    "<noscript><meta http-equiv=\"refresh\" content=\"%d\"/>"
-		    "</noscript>\n",
-		    REFRESH_SERVED);
-	else
-		buf_addf(out, "<meta http-equiv=\"refresh\" content=\"%d\"/>\n",
-		    REFRESH_FILE);
-	buf_addz(out, "<title>");
-	add_title(out, p);
-	buf_addz(out, "</title>\n<style>");
-	buf_add(out, buf_span(&style));
-	buf_addz(out, "</style>\n</head>\n<body>\n");
-	if (!buf_ok(&style))
-		out->failed = true;
-	buf_drop(&style);
-}
-
 /* Of a desk on which nothing is real. */
 static void
 add_mark(struct buf *out, const struct page_about *a)
@@ -758,9 +609,9 @@ add_bar(struct buf *out, const struct picture *p, const struct page_about *a)
 	page_text(out, a->member);
 	buf_addf(out, "</bdi> sees it%s</p></div><p class=\"time\">",
 	    a->headers ? DOT "from signed headers alone" : "");
-	add_time(out, p->at, true);
+	page_time(out, p->at, true);
 	buf_addz(out, "</p>");
-	add_tlp(out, p->tlp);
+	page_tlp(out, p->tlp);
 	buf_addz(out, "</header>\n");
 	add_mark(out, a);
 	if (a->trouble != NULL) {
@@ -787,7 +638,7 @@ add_notes(struct buf *out, const struct page_about *a)
 	buf_addz(out, "</p><p>");
 	if (a->newest > 0) {
 		buf_addz(out, "The last message came here ");
-		add_time(out, a->newest, false);
+		page_time(out, a->newest, false);
 		buf_addz(out, ". ");
 	} else {
 		buf_addz(out, "No message has come here yet. ");
@@ -821,7 +672,12 @@ add_heading(struct buf *out, const struct picture *p)
 enum tocsin_err
 page_print(struct buf *out, const struct picture *p, const struct page_about *a)
 {
-	add_head(out, p, a);
+	const struct page_frame frame = frame_of(p, a->served);
+	struct buf title = { 0 };
+
+	add_title(&title, p);
+	page_begin(out, &frame, buf_span(&title));
+	buf_drop(&title);
 	buf_addf(out,
 	    "<p id=\"stale\" role=\"alert\" hidden=\"hidden\"></p>\n"
 	    "<div id=\"picture\" data-at=\"%lld\">\n",
@@ -835,13 +691,8 @@ page_print(struct buf *out, const struct picture *p, const struct page_about *a)
 	buf_addz(out, "</main>\n<footer>");
 	add_mark(out, a);
 	add_notes(out, a);
-	add_tlp(out, p->tlp);
+	page_tlp(out, p->tlp);
 	buf_addz(out, "</footer>\n</div>\n");
-	if (a->served) {
-		buf_addz(out, "<script>");
-		buf_addz(out, page_script);
-		buf_addz(out, "</script>\n");
-	}
-	buf_addz(out, "</body>\n</html>\n");
+	page_end(out, &frame);
 	return buf_ok(out) ? TOCSIN_OK : TOCSIN_EINTERNAL;
 }

@@ -16,6 +16,7 @@
 #ifndef TOCSIN_CLI_PAGE_H
 #define TOCSIN_CLI_PAGE_H
 
+#include "client/cli/page_frame.h"
 #include "client/cli/picture.h"
 
 struct page_about {
@@ -37,14 +38,5 @@ enum tocsin_err MUST_USE page_print(
 /* The policy, as a header has it: what the page's own says, and a bit more. */
 enum tocsin_err MUST_USE page_policy(
     struct buf *out, const struct picture *p, bool served);
-
-/*
- * Text of others within text or an attribute's value: what would be markup is
- * escaped, what is no UTF-8 or would turn or hide letters is U+FFFD.
- */
-void page_text(struct buf *out, const char *s);
-
-/* 45s, 12m, 3h05m, 4d07h: of two units the larger ones. */
-void page_span(struct buf *out, int64_t seconds);
 
 #endif

@@ -174,7 +174,7 @@ at excon-play inbox >/dev/null
 step_done
 
 step 5 'The report'
-verify 'as text' at excon-play drill report "$script" \
+verify 'as text' at excon-play drill report "$script" -o "$fed/report.html" \
 	--proof "$fed/proof"
 sed 's/^/   | /' "$fed/verify.out"
 must at excon-play drill report "$script" --json >"$fed/report.json"
@@ -192,7 +192,7 @@ verified()
 	done
 }
 verify 'and what it stands on is good, by the first roster alone' verified
-[ -z "${OUT:-}" ] || cp "$fed/report.json" "$fed/run.json" "$OUT"
+[ -z "${OUT:-}" ] || cp "$fed/report.html" "$fed/report.json" "$fed/run.json" "$OUT"
 step_done
 
 echo
