@@ -155,7 +155,7 @@ draft_of(struct said *s, struct tocsin_draft *d)
 		break;
 	case ACTION_ACK:
 		*d = (struct tocsin_draft){
-			.thread = s->f->id, .kind = "ack", .answer = "opened"
+			.thread = s->f->id, .kind = "ack", .answer = "received"
 		};
 		break;
 	case ACTION_ESCALATE:

@@ -79,7 +79,7 @@ struct hook {
 enum action_kind {
 	ACTION_REMIND,	 /* an update to timer.place->member */
 	ACTION_NOTIFY,	 /* run `hook` */
-	ACTION_ACK,	 /* our receipt of it: "opened", never more */
+	ACTION_ACK,	 /* our receipt of it: "received", never more */
 	ACTION_ESCALATE, /* to timer.target, if `chain`; else to `to` */
 	ACTION_POST,	 /* `text` to `to` */
 	ACTION_RAISE,	 /* to `precedence` */
