@@ -55,10 +55,25 @@ is_unsent(const struct turn *w, struct span nation, uint64_t seq)
 	return false;
 }
 
+/*
+ * A device that sees another mailbox of the member (exercise.h) has got past an
+ * entry without having read it. One that is announced no more had its time.
+ */
+static bool
+sees(const struct keys *k, struct span label, struct span exercise)
+{
+	const struct keys_device *d = k ? keys_device(k, label) : NULL;
+
+	return !d || span_is(exercise, d->exercise);
+}
+
 /* True if a device of the member has acknowledged as far as that. */
 static bool
-has_read(struct store_rx *rx, struct span member, uint64_t seq)
+has_read(const struct turn *w, struct span member, struct span exercise,
+    uint64_t seq)
 {
+	const struct keys *k = trust_keys(w->batch->trust, member);
+	struct store_rx *rx = w->batch->view;
 	char prefix[MEMBER_MAX + 16];
 	struct span name, value;
 	struct rd r;
@@ -69,7 +84,8 @@ has_read(struct store_rx *rx, struct span member, uint64_t seq)
 	while (store_value_next(rx, name, &name, &value) == TOCSIN_OK &&
 	       span_is(span_cut(name, 0, (size_t)n), prefix)) {
 		r = rd_init(value);
-		if (rd_u64(&r) >= seq && rd_done(&r))
+		if (rd_u64(&r) >= seq && rd_done(&r) &&
+		    sees(k, span_cut(name, (size_t)n, name.n), exercise))
 			return true;
 	}
 	return false;
@@ -83,31 +99,36 @@ is_ours(const struct broker *b, struct span member)
 
 /* A member that is gone reads no more. */
 static bool
-is_unread(const struct turn *w, struct span member, uint64_t seq)
+is_unread(const struct turn *w, struct span member, struct span exercise,
+    uint64_t seq)
 {
 	const struct roster *r = trust_roster(w->batch->trust);
 
 	return is_ours(w->batch->b, member) && roster_member(r, member) &&
-	       !has_read(w->batch->view, member, seq);
+	       !has_read(w, member, exercise, seq);
 }
 
 static bool
-is_wanted(const struct turn *w, struct span member, uint64_t seq)
+is_wanted(const struct turn *w, struct span member, struct span exercise,
+    uint64_t seq)
 {
 	return is_unsent(w, member_nation(member), seq) ||
-	       is_unread(w, member, seq);
+	       is_unread(w, member, exercise, seq);
 }
 
 static bool
 is_needed(
     const struct turn *w, const struct store_entry *e, const struct ticket *t)
 {
+	char exercise[EXERCISE_MAX + 1];
 	size_t i;
 
 	if (e->kind == STORE_RECEIPT)
-		return is_wanted(w, e->member, e->seq);
+		return exercise_of(exercise, w->batch->view, e->seq) !=
+			   TOCSIN_OK ||
+		       is_wanted(w, e->member, span_of(exercise), e->seq);
 	for (i = 0; i < t->nto; i++)
-		if (is_wanted(w, t->to[i].member, e->seq))
+		if (is_wanted(w, t->to[i].member, t->exercise, e->seq))
 			return true;
 	return false;
 }

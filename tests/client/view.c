@@ -68,6 +68,21 @@ test_turned_away(void)
 
 #define DAY INT64_C(1795244400)
 
+/* Lines are folded at some width; what is said is said all the same. */
+static void
+unfold(char *s)
+{
+	char *to = s;
+
+	for (; *s != '\0'; s++) {
+		if (*s == '\n')
+			*s = ' ';
+		if (*s != ' ' || s[1] != ' ')
+			*to++ = *s;
+	}
+	*to = '\0';
+}
+
 /* What view_steps() prints, which prints to stdout. */
 static bool
 says(const struct tocsin_place *p, const char *text)
@@ -82,6 +97,7 @@ says(const struct tocsin_place *p, const char *text)
 	view_steps(p);
 	stdout = real;
 	fclose(to);
+	unfold(got);
 	good = strstr(got, text) != NULL;
 	if (!good)
 		diag("%s", got);
