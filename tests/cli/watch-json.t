@@ -81,6 +81,12 @@ is "$(tocsin watch -n 1 --json --reader plain | jq -r .subject)" two \
 	'which is the same name'
 is "$(tocsin watch -n 1 --json --reader plain --since 1h | jq -r .subject)" \
 	one 'or to what came since some time'
+# The second in which the last one came has to be over.
+is_after() # SECONDS
+{
+	[ "$(date +%s)" -gt "$1" ]
+}
+wait_until 20 is_after "$(date +%s)"
 refuses timeout 'or on to what will come' tocsin watch -n 1 --json --wait 0 \
 	--reader plain \
 	--since "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
