@@ -541,7 +541,11 @@ belief_device_at(struct keys_device *out, struct desk_tx *tx,
 		if (err != TOCSIN_OK)
 			return err;
 		if (speaks_for(k, &s) && (!found || k->issued <= at)) {
+			const unsigned before = found ? out->may : 0;
+
 			*out = *keys_device(k, t->device);
+			if (k->issued == at) /* which came first? */
+				out->may |= before;
 			found = true;
 		}
 		keys_free(k);

@@ -103,7 +103,8 @@ enum tocsin_err MUST_USE belief_trust(struct ticket_trust *out,
 /*
  * The device of a ticket as it was announced at a time: by the newest
  * announcement that was issued by then, or the oldest of all, of those that
- * list it with the key that signed. ENOTFOUND: none does.
+ * list it with the key that signed; if that was in the very second, what either
+ * of the last two lets it do. ENOTFOUND: none does.
  */
 enum tocsin_err MUST_USE belief_device_at(struct keys_device *out,
     struct desk_tx *tx, const struct ticket *t, const struct note *note,

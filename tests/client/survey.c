@@ -155,7 +155,6 @@ open_ticket(int by)
 		.tlp = dice(2) ? "AMBER" : "CLEAR",
 		.to = to,
 		.precedence = levels[dice(4)],
-		.exercise = dice(5) ? NULL : "Drill.1",
 		.severity = dice(2) ? "II" : NULL,
 		.outlook = dice(2) ? "stable" : NULL,
 		.subject = "Beacons",
@@ -413,7 +412,6 @@ test_words(void)
 	struct tocsin_draft d = { .kind = "report",
 		.to = (const char *const[]){ member[1], NULL },
 		.tlp = "GREEN",
-		.exercise = "Words.1",
 		.severity = "III",
 		.outlook = "worsening",
 		.subject = "x",
@@ -434,8 +432,7 @@ test_words(void)
 	    TOCSIN_OK)
 		abort();
 	for (i = 0; i < survey[0].n; i++)
-		if (survey[0].ticket[i].exercise != NULL &&
-		    strcmp(survey[0].ticket[i].exercise, "Words.1") == 0)
+		if (t == NULL || survey[0].ticket[i].opened > t->opened)
 			t = &survey[0].ticket[i];
 	ok(t != NULL && t->severity != NULL &&
 		strcmp(t->severity, "GB/T 20986:III") == 0,

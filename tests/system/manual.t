@@ -65,7 +65,7 @@ check 'tocsind(8) has the commands that help lists' [ "$commands" = \
 parts_missing()
 {
 	for header in crypto/*.h client/*.h client/cli/*.h client/bot/*.h \
-	    broker/*.h; do
+	    client/drill/*.h broker/*.h; do
 		part=$(basename "$header" .h)
 		grep -q "\`${part%_impl}\`" docs/ARCHITECTURE.md || echo "$part"
 	done

@@ -4,8 +4,8 @@
 # What docs/OFFICER.md tells a duty officer to type does what it says. Its grey
 # boxes are run, one after another, at the night desk of Malaysia, with a ticket
 # of Singapore's (7k2m in the guide) and the one that the guide raises (p3wd).
-# Lines that ask something on a terminal are compared with the help, and so is
-# every command that stands in the prose.
+# Lines that ask something on a terminal, or need a drill (drill.t holds one), are
+# compared with the help, and so is every command that stands in the prose.
 set -u
 
 # shellcheck source=tests/lib/federation.sh
@@ -96,7 +96,7 @@ why() # what a failed one said
 
 while IFS= read -r typed; do
 	case $typed in
-	*'# asks')
+	*'# asks' | *'# drill')
 		ok "the help knows: $typed" known_words "${typed%%#*}"
 		;;
 	*'# runs on')

@@ -34,9 +34,11 @@ is "$(comm -13 "$fed/logged" "$fed/listed.events")" '' \
 # ---- the fields ----
 
 tocsind status --json --config "$(conf sg)" | jq -r '
-	(keys[] | select(. != "peers" and . != "counters" and . != "door")),
+	(keys[] | select(. != "peers" and . != "counters" and . != "door" and
+		. != "exercise")),
 	(.peers[0] | keys[] | "peers[]." + .),
 	(.counters | keys[] | "counters." + .),
+	(.exercise | keys[] | "exercise." + .),
 	(.door | keys[] | "door." + .)' | sort >"$fed/fields"
 fields_of() # the first column of the table of fields, with its prefix
 {
@@ -45,7 +47,7 @@ fields_of() # the first column of the table of fields, with its prefix
 		at = ""
 		for (i = 1; i <= n; i++) {
 			if (name[i] == "") continue
-			if (match(name[i], /^(peers\[\]|counters|door)\./))
+			if (match(name[i], /^(peers\[\]|counters|door|exercise)\./))
 				at = substr(name[i], 1, RLENGTH)
 			else
 				name[i] = at name[i]
