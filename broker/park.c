@@ -407,9 +407,12 @@ parks_check_sessions(struct parks *p)
 	struct park *x;
 
 	pthread_mutex_lock(&p->lock);
-	for (x = p->first; x; x = x->next)
-		if (session_ended(request_of(x)->session))
+	for (x = p->first; x; x = x->next) {
+		struct session *of = request_of(x)->session;
+
+		if (of && session_ended(of)) /* else nobody's link can end it */
 			make_ready(p, x, PARK_ENDED);
+	}
 	pthread_mutex_unlock(&p->lock);
 }
 
