@@ -12,7 +12,7 @@
 
 /* To be counted up when what is kept changes, or what a fold says (ladder.c).
  */
-#define FORMAT "glance/2 " TOCSIN_VERSION
+#define FORMAT "glance/3 " TOCSIN_VERSION
 #define NONE UINT32_MAX /* the length of a string that there is none of */
 #define BATCH 256	/* threads that are folded between two commits */
 #define BATCH_BYTES ((size_t)16 << 20)
@@ -32,6 +32,7 @@ struct view {
 	struct frame frame;
 	struct buf plain;
 	int64_t until; /* what came later is not looked at */
+	bool words;    /* each is given with its gist */
 };
 
 /* Threads that are to be folded, or forgotten. */
@@ -234,6 +235,7 @@ put_for_rules(struct buf *b, const struct glance *g)
 		buf_u8(b, g->record[i].claim);
 		buf_u64(b, (uint64_t)g->record[i].until);
 	}
+	put_text(b, g->resolution);
 }
 
 static void
@@ -426,6 +428,7 @@ get_for_rules(struct get *g, struct glance *out)
 		out->record[i].claim = rd_u8(&g->r) != 0;
 		out->record[i].until = get_time(g);
 	}
+	out->resolution = get_text(g);
 }
 
 static bool
@@ -747,6 +750,7 @@ take_for_rules(struct glance *g, struct arena *a, const struct folding *f)
 	size_t i;
 
 	g->turned = f->s->turned;
+	g->resolution = f->s->resolution;
 	for (i = 0; status_behind(f->s, i, &b); i++) {
 		if (f->m != NULL && b.m->number == f->m->number)
 			g->labels = b.labels;
@@ -836,6 +840,28 @@ seal(struct view *v, const struct folding *f, struct span fold,
 	buf_release(&b);
 }
 
+static bool
+copy_words(struct glance *g, struct arena *a, struct span gist)
+{
+	const char *copy = arena_text(a, gist);
+
+	g->words = (struct span){ (const uint8_t *)copy, gist.n };
+	return copy != NULL;
+}
+
+static bool
+take_words(struct glance *g, struct arena *a, const struct tocsin_status *s)
+{
+	struct buf b = { 0 };
+	bool good;
+
+	if (s != NULL)
+		gist_write(&b, s, NULL);
+	good = buf_ok(&b) && copy_words(g, a, buf_span(&b));
+	buf_release(&b);
+	return good;
+}
+
 /* Through its bytes, so that it owns what it says, and says what is kept. */
 static enum tocsin_err
 take(struct loading *l, const struct folding *f, const uint8_t thread[ID_LEN],
@@ -852,6 +878,8 @@ take(struct loading *l, const struct folding *f, const uint8_t thread[ID_LEN],
 		put_glance(&bytes, &g, parts);
 	good = good && buf_ok(&bytes) &&
 	       get_glance(out, a, &l->v, buf_span(&bytes), thread);
+	if (good && l->v.words)
+		good = take_words(out, a, f->s);
 	if (good && keep != NULL)
 		seal(&l->v, f, buf_span(&bytes), thread, keep);
 	l->out->n += good;
@@ -1017,6 +1045,19 @@ threads_add(struct threads *l, const uint8_t id[ID_LEN])
 	return true;
 }
 
+/* False: they are not kept, or do not open. */
+static bool
+remembered_words(struct view *v, const uint8_t thread[ID_LEN], struct glance *g,
+    struct arena *a)
+{
+	struct context c = context_of(&v->frame, 'w', thread);
+	struct span sealed;
+
+	return desk_words_get(v->tx, thread, &sealed) == TOCSIN_OK &&
+	       memo_open(&v->plain, &v->memo, SPAN(c.bytes), sealed) &&
+	       copy_words(g, a, buf_span(&v->plain));
+}
+
 /* The fold that is kept; false: there is none that holds. */
 static bool
 remembered(struct loading *l, const uint8_t thread[ID_LEN])
@@ -1035,7 +1076,9 @@ remembered(struct loading *l, const uint8_t thread[ID_LEN])
 				  SPAN(v->frame.epochs)))
 		return false;
 	g = glances_grow(l->out);
-	if (g == NULL || !get_glance(g, &l->out->arena, v, rd_rest(&r), thread))
+	if (g == NULL ||
+	    !get_glance(g, &l->out->arena, v, rd_rest(&r), thread) ||
+	    (v->words && !remembered_words(v, thread, g, &l->out->arena)))
 		return false;
 	l->out->n++;
 	return true;
@@ -1135,6 +1178,7 @@ glances_each(struct tocsin *t, const struct glance_each *each)
 	enum tocsin_err err = view_begin(&l.v, t);
 	size_t from = 0;
 
+	l.v.words = each->words;
 	if (err == TOCSIN_OK)
 		err = look_at_all(&l);
 	desk_end(l.v.tx); /* it is not held while the disk is waited for */
@@ -1148,7 +1192,7 @@ glances_each(struct tocsin *t, const struct glance_each *each)
 }
 
 enum tocsin_err
-glance_at(struct tocsin *t, const uint8_t thread[32], int64_t until,
+glance_at(struct tocsin *t, const uint8_t thread[32], int64_t until, bool words,
     struct glances *out)
 {
 	struct loading l = { .out = out };
@@ -1156,6 +1200,7 @@ glance_at(struct tocsin *t, const uint8_t thread[32], int64_t until,
 
 	*out = (struct glances){ 0 };
 	l.v.until = until;
+	l.v.words = words;
 	if (err == TOCSIN_OK && (until != INT64_MAX || !remembered(&l, thread)))
 		err = fold_one(&l, thread, NULL);
 	view_end(&l.v);

@@ -63,6 +63,9 @@ struct glance {
 	struct tocsin_deadline *deadline; /* the next first, without text */
 	size_t nrecord;
 	struct glance_record *record; /* of our own member, as they came */
+	const char *resolution;	      /* of the close that counts; or NULL */
+
+	struct span words; /* its gist (gist.h), if that was asked for */
 };
 
 bool glance_overdue(
@@ -101,6 +104,7 @@ void glances_release(struct glances *g);
  */
 struct glance_each {
 	void *arg;
+	bool words; /* each with its gist */
 	bool (*wants)(void *arg, const uint8_t thread[32], uint64_t stamp);
 	bool (*take)(
 	    void *arg, const uint8_t thread[32], const struct glance *g);
@@ -111,10 +115,10 @@ enum tocsin_err MUST_USE glances_each(
 /*
  * One thread, as it stood at a time: of the messages that had come to our
  * broker by then, INT64_MAX: of all. NOTFOUND: there was none. *out has it
- * first, and is released by the caller.
+ * first, with its gist if `words`, and is released by the caller.
  */
 enum tocsin_err MUST_USE glance_at(struct tocsin *t, const uint8_t thread[32],
-    int64_t until, struct glances *out);
+    int64_t until, bool words, struct glances *out);
 
 /* ---- their words ---- */
 

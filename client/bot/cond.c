@@ -8,6 +8,9 @@
 #include <string.h>
 #include <strings.h>
 
+#define VALUE_SHOWN 120 /* bytes of a value, when it is said why */
+#define VALUES_SHOWN 8
+
 /* ---- events ---- */
 
 static const char *const events[EVENTS] = { [EVENT_ASKED] = "asked",
@@ -115,6 +118,15 @@ name_matches(const char *pattern, const char *name)
 	return strcmp(pattern, name) == 0;
 }
 
+static const char *
+attachment_at(const struct facts *f, enum field what, size_t i)
+{
+	if (i >= f->nattachment)
+		return NULL;
+	return what == FIELD_ATTACHMENT_TYPE ? f->attachment[i].media
+					     : f->attachment[i].name;
+}
+
 /* The i-th value that the ticket has of it; NULL: no more. */
 static const char *
 value_at(const struct cond_field *field, const struct cond_env *env, size_t i)
@@ -131,6 +143,13 @@ value_at(const struct cond_field *field, const struct cond_env *env, size_t i)
 		return i < f->nsector ? f->sector[i] : NULL;
 	case FIELD_FROM: /* is the device, and its member */
 		return i == 0 ? f->member : i == 1 ? f->from : NULL;
+	case FIELD_ID: /* as it is typed, and in full */
+		return i == 0 ? f->short_id : i == 1 ? f->id : NULL;
+	case FIELD_ATTACHMENTS:
+	case FIELD_ATTACHMENT_NAME:
+	case FIELD_ATTACHMENT_TYPE:
+	case FIELD_ATTACHMENT_SIZE:
+		return attachment_at(f, field->what, i);
 	default:
 		break;
 	}
@@ -153,6 +172,10 @@ value_at(const struct cond_field *field, const struct cond_env *env, size_t i)
 		return f->kind;
 	case FIELD_SUBJECT:
 		return f->subject;
+	case FIELD_RESOLUTION:
+		return f->resolution;
+	case FIELD_UNOPENED:
+		return f->unopened;
 	case FIELD_EXERCISE:
 		return f->exercise;
 	case FIELD_NATION:
@@ -168,6 +191,41 @@ value_at(const struct cond_field *field, const struct cond_env *env, size_t i)
 	}
 }
 
+/* Whether a string of a message is one that the condition asks for. */
+static bool
+asks_for(const struct cond *c, const struct fact_word *w)
+{
+	if (c->field->what == FIELD_WORDS)
+		return true;
+	if (!w->opening)
+		return false;
+	switch (c->field->what) {
+	case FIELD_TEXT:
+		return strcmp(w->name, "text") == 0;
+	case FIELD_INDICATOR:
+		return strcmp(w->name, "indicators") == 0;
+	case FIELD_REFERENCE:
+		return strcmp(w->name, "references") == 0;
+	default:
+		return strcmp(w->name, c->name) == 0;
+	}
+}
+
+/* The value behind the place *at, which moves on; NULL: no more. */
+static const char *
+value_next(const struct cond *c, const struct cond_env *env, size_t *at)
+{
+	if (!field_of_words(c->field->what))
+		return value_at(c->field, env, (*at)++);
+	while (*at < env->f->nword) {
+		const struct fact_word *w = &env->f->word[(*at)++];
+
+		if (asks_for(c, w))
+			return w->text;
+	}
+	return NULL;
+}
+
 /* "malicious-code" is all of its types, too. */
 static bool
 class_is(const char *want, const char *have)
@@ -176,6 +234,17 @@ class_is(const char *want, const char *have)
 
 	return strncmp(want, have, n) == 0 &&
 	       (have[n] == '\0' || (have[n] == ':' && !strchr(want, ':')));
+}
+
+/* "image/png", and "image/" of "image/" and a star */
+static bool
+type_is(const char *want, const char *have)
+{
+	size_t n = strlen(want);
+
+	if (n > 1 && want[n - 1] == '*' && want[n - 2] == '/')
+		return strncasecmp(want, have, n - 1) == 0;
+	return strcasecmp(want, have) == 0;
 }
 
 static bool
@@ -188,6 +257,8 @@ equal(const struct cond_field *field, const char *want, const char *have)
 	case FIELD_TO:
 	case FIELD_RECIPIENT:
 		return name_matches(want, have);
+	case FIELD_ATTACHMENT_TYPE:
+		return type_is(want, have);
 	case FIELD_NATION: /* of "@sg" */
 		return strcmp(want, have + 1) == 0;
 	default:
@@ -199,9 +270,9 @@ static bool
 is_one_of(const struct cond *c, const struct cond_env *env)
 {
 	const char *have;
-	size_t i, k;
+	size_t at = 0, k;
 
-	for (i = 0; (have = value_at(c->field, env, i)) != NULL; i++)
+	while ((have = value_next(c, env, &at)) != NULL)
 		for (k = 0; k < c->nvalue; k++)
 			if (equal(c->field, c->value[k], have))
 				return true;
@@ -242,9 +313,27 @@ compare(const struct cond *c, const struct cond_env *env, int *out)
 static bool
 has_text(const struct cond *c, const struct cond_env *env)
 {
-	const char *have = value_at(c->field, env, 0);
+	const char *have;
+	size_t at = 0, k;
 
-	return have != NULL && strcasestr(have, c->value[0]) != NULL;
+	while ((have = value_next(c, env, &at)) != NULL)
+		for (k = 0; k < c->nvalue; k++)
+			if (strcasestr(have, c->value[k]) != NULL)
+				return true;
+	return false;
+}
+
+static bool
+has_size(const struct cond *c, const struct facts *f)
+{
+	const uint64_t limit = (uint64_t)c->number;
+	size_t i;
+
+	for (i = 0; i < f->nattachment; i++)
+		if (c->cmp == CMP_OVER ? f->attachment[i].size > limit
+				       : f->attachment[i].size < limit)
+			return true;
+	return false;
 }
 
 static struct spell
@@ -335,16 +424,27 @@ flag(const struct cond *c, const struct cond_env *env)
 		return env->f->closed;
 	case FIELD_EXERCISE:
 		return env->f->exercise != NULL;
+	case FIELD_UNOPENED:
+		return env->f->unopened != NULL;
 	default: /* FIELD_DONE, "answered" */
 		return env->place != NULL &&
 		       env->place->rung > TOCSIN_RUNG_OPENED;
 	}
 }
 
+/* Of what is counted. */
+static int64_t
+count_of(const struct cond *c, const struct facts *f)
+{
+	return c->field->what == FIELD_ESCALATED ? (int64_t)f->escalated
+						 : (int64_t)f->nattachment;
+}
+
 static struct spell
 test_words(const struct cond *c, const struct cond_env *env)
 {
-	int64_t count = env->f->escalated;
+	int64_t count = count_of(c, env->f);
+	size_t at = 0;
 	int order = 0;
 
 	switch (c->cmp) {
@@ -354,15 +454,15 @@ test_words(const struct cond *c, const struct cond_env *env)
 		return always(has_text(c, env));
 	case CMP_LEAST:
 	case CMP_MOST:
-		if (c->field->what == FIELD_ESCALATED)
+		if (field_counts(c->field->what))
 			order = (count > c->number) - (count < c->number);
 		else if (!compare(c, env, &order))
 			return always(false);
 		return always(c->cmp == CMP_LEAST ? order >= 0 : order <= 0);
 	case CMP_KNOWN:
-		return always(value_at(c->field, env, 0) != NULL);
+		return always(value_next(c, env, &at) != NULL);
 	default:
-		if (c->field->what == FIELD_ESCALATED)
+		if (field_counts(c->field->what))
 			return always(count == c->number);
 		return always(is_one_of(c, env));
 	}
@@ -382,6 +482,8 @@ test(const struct cond *c, const struct cond_env *env)
 		return calendar_holiday(c->calendar, env->now);
 	case FIELD_DUTY:
 		return test_duty(c, env);
+	case FIELD_ATTACHMENT_SIZE:
+		return always(has_size(c, env->f));
 	default:
 		return test_words(c, env);
 	}
@@ -475,11 +577,23 @@ put_name(void *arg, const char *who)
 	buf_addf(arg, " %s", who);
 }
 
+/* On one line, whatever a stranger wrote, and not all of it. */
+static void
+put_value(struct buf *out, const char *s)
+{
+	size_t i;
+
+	for (i = 0; s[i] != '\0' && i < VALUE_SHOWN; i++)
+		buf_u8(out, (uint8_t)s[i] < ' ' ? ' ' : (uint8_t)s[i]);
+	if (s[i] != '\0')
+		buf_addz(out, "...");
+}
+
 static void
 put_values(struct buf *out, const struct cond *c, const struct cond_env *env)
 {
-	const char *have = value_at(c->field, env, 0);
-	size_t i;
+	size_t at = 0, i;
+	const char *have = value_next(c, env, &at);
 
 	if (c->field->what == FIELD_NATION && have != NULL)
 		have++;
@@ -487,9 +601,30 @@ put_values(struct buf *out, const struct cond *c, const struct cond_env *env)
 		buf_addz(out, "it is not given");
 		return;
 	}
-	buf_addf(out, "it is %.200s", have);
-	for (i = 1; i < 8 && (have = value_at(c->field, env, i)) != NULL; i++)
-		buf_addf(out, ", %.200s", have);
+	buf_addz(out, "it is ");
+	put_value(out, have);
+	for (i = 1; (have = value_next(c, env, &at)) != NULL; i++) {
+		buf_addz(out, ", ");
+		if (i == VALUES_SHOWN) {
+			buf_addz(out, "and others");
+			break;
+		}
+		put_value(out, have);
+	}
+}
+
+static void
+put_sizes(struct buf *out, const struct facts *f)
+{
+	size_t i;
+
+	if (f->nattachment == 0)
+		buf_addz(out, "it has none");
+	for (i = 0; i < f->nattachment && i < VALUES_SHOWN; i++)
+		buf_addf(out, "%s%llu bytes", i == 0 ? "" : ", ",
+		    (unsigned long long)f->attachment[i].size);
+	if (i < f->nattachment)
+		buf_addz(out, ", and others");
 }
 
 static void
@@ -517,6 +652,16 @@ put_actual(struct buf *out, const struct cond *c, const struct cond_env *env)
 		return;
 	case FIELD_ESCALATED:
 		buf_addf(out, "%u times", env->f->escalated);
+		return;
+	case FIELD_ATTACHMENTS:
+		buf_addf(out, "it has %zu", env->f->nattachment);
+		return;
+	case FIELD_ATTACHMENT_SIZE:
+		put_sizes(out, env->f);
+		return;
+	case FIELD_TEXT: /* they are long */
+	case FIELD_WORDS:
+		buf_addz(out, test(c, env).holds ? "yes" : "no");
 		return;
 	default:
 		if (c->cmp == CMP_HOLDS)

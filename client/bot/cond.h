@@ -52,7 +52,8 @@ struct cond {
 	bool negated; /* `is not`, `not in` */
 	size_t nvalue;
 	const char *const *value;
-	int64_t number; /* seconds, or a count */
+	const char *name; /* of the member that `field` asks for */
+	int64_t number;	  /* seconds, or a count */
 	struct rule_since since;
 	const struct calendar *calendar;
 	const struct duty *duty;
@@ -93,6 +94,7 @@ struct cond_reader {
 	const struct rules *rules; /* whose calendars and duties are known */
 	unsigned depth, nodes;
 	bool of_place; /* within `some recipient (` */
+	bool words;    /* some condition asks for facts.word */
 	/* The first that is of a recipient outside of one; or none. */
 	struct lex_token needs_place;
 };

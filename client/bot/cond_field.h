@@ -32,6 +32,19 @@ enum field {
 	FIELD_REASON,
 	FIELD_STATE,
 	FIELD_SUBJECT,
+	FIELD_ID,
+	FIELD_RESOLUTION,
+	FIELD_UNOPENED,
+	FIELD_ATTACHMENTS, /* how many */
+	FIELD_ATTACHMENT,  /* as it is read; then one of the next three */
+	FIELD_ATTACHMENT_NAME,
+	FIELD_ATTACHMENT_TYPE,
+	FIELD_ATTACHMENT_SIZE,
+	FIELD_TEXT, /* from here to FIELD_WORDS: of facts.word */
+	FIELD_INDICATOR,
+	FIELD_REFERENCE,
+	FIELD_NAMED, /* "field NAME" */
+	FIELD_WORDS,
 	FIELD_EVENT,
 	FIELD_CLOCK,
 	FIELD_WORKING,
@@ -46,6 +59,20 @@ enum field {
 #define FOLLOWS_HAS 8u
 #define FOLLOWS_AGO 16u /* over D ago, under D ago, known */
 #define FOLLOWS_KNOWN 32u
+#define FOLLOWS_SIZE 64u /* over 10M, under 10M */
+
+/* Whether it is of what messages say. */
+static inline bool
+field_of_words(enum field what)
+{
+	return what >= FIELD_TEXT && what <= FIELD_WORDS;
+}
+
+static inline bool
+field_counts(enum field what)
+{
+	return what == FIELD_ESCALATED || what == FIELD_ATTACHMENTS;
+}
 
 struct cond_field {
 	const char *name;

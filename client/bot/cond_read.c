@@ -2,15 +2,19 @@
 #include "client/bot/cond.h"
 
 #include "client/bot/cond_field.h"
+#include "crypto/shortid.h"
 #include "crypto/text.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#define SIZE_MOST 1000000 /* of a unit */
+
 #define IS FOLLOWS_IS
 #define ORDER (FOLLOWS_IS | FOLLOWS_ORDER)
 #define AGO FOLLOWS_AGO
+#define FREE (FOLLOWS_HAS | FOLLOWS_IS | FOLLOWS_KNOWN)
 
 /* clang-format off */
 static const struct cond_field fields[] = {
@@ -30,7 +34,17 @@ static const struct cond_field fields[] = {
 	{ "from", FIELD_FROM, IS, false, VOCABS },
 	{ "to", FIELD_TO, IS, false, VOCABS },
 	{ "nation", FIELD_NATION, IS, false, VOCABS },
-	{ "subject", FIELD_SUBJECT, FOLLOWS_HAS, false, VOCABS },
+	{ "id", FIELD_ID, IS, false, VOCABS },
+	{ "subject", FIELD_SUBJECT, FOLLOWS_HAS | FOLLOWS_KNOWN, false, VOCABS },
+	{ "text", FIELD_TEXT, FOLLOWS_HAS | FOLLOWS_KNOWN, false, VOCABS },
+	{ "words", FIELD_WORDS, FOLLOWS_HAS, false, VOCABS },
+	{ "indicator", FIELD_INDICATOR, FREE, false, VOCABS },
+	{ "reference", FIELD_REFERENCE, FREE, false, VOCABS },
+	{ "field", FIELD_NAMED, FREE, false, VOCABS },
+	{ "attachments", FIELD_ATTACHMENTS, ORDER | FOLLOWS_KNOWN, false, VOCABS },
+	{ "attachment", FIELD_ATTACHMENT, FOLLOWS_SIZE, false, VOCABS },
+	{ "resolution", FIELD_RESOLUTION, IS | FOLLOWS_KNOWN, false, VOCAB_RESOLUTION },
+	{ "unopened", FIELD_UNOPENED, FOLLOWS_NOTHING | IS, false, VOCABS },
 	{ "clock", FIELD_CLOCK, 0, false, VOCABS },
 	{ "working", FIELD_WORKING, 0, false, VOCABS },
 	{ "holiday", FIELD_HOLIDAY, 0, false, VOCABS },
@@ -52,6 +66,14 @@ static const struct cond_field fields[] = {
 	{ "turned", FIELD_EVENT, AGO, false, VOCABS },
 };
 /* clang-format on */
+
+/* Behind `attachment`. */
+static const struct cond_field attachment_name = { "attachment name",
+	FIELD_ATTACHMENT_NAME, FOLLOWS_HAS | IS, false, VOCABS };
+static const struct cond_field attachment_type = { "attachment type",
+	FIELD_ATTACHMENT_TYPE, FOLLOWS_HAS | IS, false, VOCABS };
+static const struct cond_field attachment_size = { "attachment",
+	FIELD_ATTACHMENT_SIZE, FOLLOWS_SIZE, false, VOCABS };
 
 static const struct cond_field event_field = { "", FIELD_EVENT, AGO, false,
 	VOCABS };
@@ -276,6 +298,29 @@ member_or_nation(struct span s, bool device)
 	return name_member(s) || (device && name_device(s));
 }
 
+static bool
+is_reason(struct span s)
+{
+	unsigned e;
+
+	for (e = 0; e < 256; e++)
+		if (span_is(
+			s, tocsin_err_name(tocsin_err_from_wire((uint16_t)e))))
+			return true;
+	return false;
+}
+
+/* As it is shown, or in full. */
+static bool
+is_id(struct span s)
+{
+	struct id_prefix p;
+	uint8_t id[ID_LEN];
+
+	return id_parse(s, id) ||
+	       (s.n == SHORTID_TEXT && shortid_parse(&p, s) == TOCSIN_OK);
+}
+
 static const char *
 name_of_rung(const void *arg, size_t i)
 {
@@ -321,6 +366,10 @@ name_good(const struct cond_field *f, struct span s)
 		return name_nation(s);
 	case FIELD_EXERCISE:
 		return name_exercise(s);
+	case FIELD_ID:
+		return is_id(s);
+	case FIELD_UNOPENED:
+		return is_reason(s);
 	default:
 		return name_token(s);
 	}
@@ -336,11 +385,23 @@ name_read(struct lex *l, const struct cond_field *f)
 		[FIELD_RECIPIENT] = "mycert@my or *@my",
 		[FIELD_NATION] = "my",
 		[FIELD_LABEL] = "personal-data",
-		[FIELD_EXERCISE] = "Tabletop.2026" };
+		[FIELD_EXERCISE] = "Tabletop.2026",
+		[FIELD_ID] = "7k2m-9xq4-t0af, as `tocsin inbox` has it",
+		[FIELD_UNOPENED] = "not-recipient, recalled ..." };
 
 	if (l->t.kind == LEX_WORD && name_good(f, l->t.s))
 		return lex_text(l, &l->t);
 	lex_unknown(l, &l->t, "such a name", instead[f->what]);
+	return NULL;
+}
+
+/* Whatever somebody may have written. */
+static const char *
+free_read(struct lex *l)
+{
+	if (l->t.kind == LEX_WORD || l->t.kind == LEX_TEXT)
+		return lex_text(l, &l->t);
+	lex_unknown(l, &l->t, "a word or a text in quotes", "\"...\"");
 	return NULL;
 }
 
@@ -351,12 +412,14 @@ value_read(struct cond_reader *r, const struct cond_field *f, int64_t *number)
 	struct lex *l = r->lex;
 	const char *v;
 
-	if (f->what == FIELD_ESCALATED)
+	if (field_counts(f->what))
 		return count_read(l, 1000, "a number", number) ? "" : NULL;
 	if (f->what == FIELD_STATE)
 		return rung_read(l, number);
 	if (f->what == FIELD_SEVERITY)
 		v = severity_read(l);
+	else if ((f->follows & FOLLOWS_HAS) != 0)
+		v = free_read(l);
 	else if (f->what == FIELD_REASON && l->t.kind == LEX_WORD &&
 		 name_token(l->t.s))
 		v = lex_text(l, &l->t);
@@ -487,34 +550,132 @@ duty_test_read(struct cond_reader *r, struct cond *c)
 	return *who != NULL;
 }
 
+/* What was typed as it should have been. */
+static const char *
+in_quotes(const struct lex *l, char out[84])
+{
+	char word[80];
+
+	if (l->t.kind != LEX_WORD)
+		return "\"power\"";
+	snprintf(out, 84, "\"%s\"", typed(l, word));
+	return out;
+}
+
+/* "power", or ("power", "energy") */
 static bool
 has_read(struct cond_reader *r, struct cond *c)
 {
 	struct lex *l = r->lex;
-	const char **v = arena_array(l->arena, 1, sizeof(*v));
+	const char **v = arena_array(l->arena, COND_VALUES, sizeof(*v));
+	bool list = lex_take_kind(l, LEX_OPEN);
+	char word[84];
 
 	c->cmp = CMP_HAS;
-	if (l->t.kind != LEX_TEXT || v == NULL)
-		return lex_unknown(l, &l->t, "a text in quotes", "\"power\"");
-	*v = lex_text(l, &l->t);
 	c->value = v;
-	c->nvalue = 1;
+	do {
+		if (v == NULL || l->t.kind != LEX_TEXT)
+			return lex_unknown(
+			    l, &l->t, "a text in quotes", in_quotes(l, word));
+		if (c->nvalue == COND_VALUES)
+			return lex_fault_at(
+			    l, &l->t, "", "more than %u values", COND_VALUES);
+		v[c->nvalue] = lex_text(l, &l->t);
+		if (v[c->nvalue] == NULL)
+			return false;
+		if (v[c->nvalue++][0] == '\0')
+			return lex_fault_at(
+			    l, &l->t, "known", "everything has \"\" in it");
+		lex_next(l);
+	} while (list && lex_take_kind(l, LEX_COMMA));
+	if (list && !lex_take_kind(l, LEX_CLOSE))
+		return lex_unknown(l, &l->t, "a comma or a )", ")");
+	return true;
+}
+
+/* "500", "10K", "10M", "1G": of 1,024 */
+static bool
+size_parse(struct span s, int64_t *bytes)
+{
+	static const char units[] = "KMG";
+	const char *unit = NULL;
+	uint64_t n;
+
+	if (s.n > 1 && s.p[s.n - 1] != '\0')
+		unit = strchr(units, s.p[s.n - 1]);
+	if (!num_parse(span_cut(s, 0, unit != NULL ? s.n - 1 : s.n), &n) ||
+	    n > SIZE_MOST)
+		return false;
+	*bytes = (int64_t)(n << (unit != NULL ? 10 * (unit - units + 1) : 0));
+	return true;
+}
+
+static bool
+size_read(struct cond_reader *r, struct cond *c)
+{
+	struct lex *l = r->lex;
+
+	c->field = &attachment_size;
+	c->cmp = lex_is(l, "over") ? CMP_OVER : CMP_UNDER;
 	lex_next(l);
-	return *v != NULL;
+	if (l->t.kind != LEX_WORD || !size_parse(l->t.s, &c->number))
+		return lex_unknown(l, &l->t, "a size", "500K, 10M, 1G");
+	lex_next(l);
+	return true;
+}
+
+static bool compare_read(struct cond_reader *r, struct cond *c);
+
+static bool
+attachment_read(struct cond_reader *r, struct cond *c)
+{
+	struct lex *l = r->lex;
+
+	if (lex_is(l, "over") || lex_is(l, "under"))
+		return size_read(r, c);
+	if (lex_take(l, "name"))
+		c->field = &attachment_name;
+	else if (lex_take(l, "type"))
+		c->field = &attachment_type;
+	else
+		return lex_unknown(l, &l->t, "what follows `attachment`",
+		    "name has \"...\", type is ..., over 10M, under 10M");
+	return compare_read(r, c);
+}
+
+/* "field severity is ..." */
+static bool
+named_read(struct cond_reader *r, struct cond *c)
+{
+	struct lex *l = r->lex;
+
+	if (l->t.kind != LEX_WORD && l->t.kind != LEX_TEXT)
+		return lex_unknown(l, &l->t, "the name of a field",
+		    "severity, as `tocsin show --json` has it");
+	c->name = lex_text(l, &l->t);
+	lex_next(l);
+	return c->name != NULL && compare_read(r, c);
 }
 
 /* What may come behind the name of this one, for a fault. */
 static bool
 wrong_end(struct cond_reader *r, const struct cond_field *f)
 {
-	char what[80];
+	static const struct {
+		unsigned follows;
+		const char *words;
+	} rows[] = { { FOLLOWS_IS, "is, is not, in (...)" },
+		{ FOLLOWS_ORDER, "at least, at most" },
+		{ FOLLOWS_HAS, "has \"...\"" }, { FOLLOWS_KNOWN, "known" } };
+	char what[80], may[100] = "";
+	size_t i, n = 0;
 
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if ((f->follows & rows[i].follows) != 0)
+			n += (size_t)snprintf(may + n, sizeof(may) - n, "%s%s",
+			    n > 0 ? ", " : "", rows[i].words);
 	snprintf(what, sizeof(what), "what follows `%s`", f->name);
-	return lex_unknown(r->lex, &r->lex->t, what,
-	    (f->follows & FOLLOWS_ORDER) != 0
-		? "is, is not, in (...), at least, at most"
-	    : (f->follows & FOLLOWS_HAS) != 0 ? "has \"...\""
-					      : "is, is not, in (...)");
+	return lex_unknown(r->lex, &r->lex->t, what, may);
 }
 
 static bool
@@ -528,7 +689,7 @@ compare_read(struct cond_reader *r, struct cond *c)
 		c->negated = lex_take(l, "not");
 		return values_read(r, c, false);
 	}
-	if ((may & FOLLOWS_IS) != 0 && c->field->what != FIELD_ESCALATED &&
+	if ((may & FOLLOWS_IS) != 0 && !field_counts(c->field->what) &&
 	    (lex_is(l, "in") || lex_is(l, "not"))) {
 		c->negated = lex_take(l, "not");
 		if (!lex_take(l, "in"))
@@ -571,6 +732,10 @@ test_read(struct cond_reader *r, struct cond *c)
 		return c->calendar != NULL;
 	case FIELD_DUTY:
 		return duty_test_read(r, c);
+	case FIELD_ATTACHMENT:
+		return attachment_read(r, c);
+	case FIELD_NAMED:
+		return named_read(r, c);
 	default:
 		return compare_read(r, c);
 	}
@@ -618,6 +783,7 @@ one_test(struct cond_reader *r)
 	c->field = &fields[i];
 	if (c->field->of_place)
 		of_place(r, &t);
+	r->words |= field_of_words(c->field->what);
 	if (!test_read(r, c))
 		return NULL;
 	c->text = lex_since(l, &t);

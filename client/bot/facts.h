@@ -57,6 +57,21 @@ struct fact_deadline {
 	int64_t done; /* 0: not yet */
 };
 
+struct fact_attachment {
+	const char *name, *media; /* as somebody else wrote them */
+	uint64_t size;
+};
+
+/*
+ * A string of a message, by the member of ticket.json that it is in: "text",
+ * "indicators"; of an attachment its name, as "attachment". Those of what rules
+ * of our team wrote are left out.
+ */
+struct fact_word {
+	const char *name, *text;
+	bool opening; /* of the message that opened the ticket */
+};
+
 struct facts {
 	const char *id; /* of the thread */
 	const char *short_id;
@@ -71,7 +86,9 @@ struct facts {
 	const char *classification; /* "malicious-code:c2-server" */
 	const char *pap;
 	const char *outlook;
-	const char *subject; /* as somebody else wrote it */
+	const char *subject;	/* as somebody else wrote it */
+	const char *resolution; /* of the close that counts */
+	const char *unopened;	/* why it could not be opened, a reason code */
 
 	/* Any order, nothing twice. */
 	size_t nlabel, nto, nsector;
@@ -86,6 +103,11 @@ struct facts {
 	bool closed;
 	int64_t turned; /* when it was last closed or reopened */
 	unsigned escalated;
+
+	size_t nattachment; /* of the message that opened it, not recalled */
+	const struct fact_attachment *attachment;
+	size_t nword; /* none, unless rules ask (rules.words) */
+	const struct fact_word *word;
 
 	size_t nplace, naction, nclaim, ndeadline;
 	const struct fact_place *place; /* in any order, claims apart */

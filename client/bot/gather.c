@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/bot/gather.h"
 
+#include "client/gist.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +24,7 @@ struct gather {
 	size_t at;		/* of now, how far a pass has come */
 	int64_t time;
 	uint64_t cursor;
-	bool failed;
+	bool failed, words;
 	gather_plan *plan;
 	void *arg;
 };
@@ -62,6 +64,10 @@ take_message(struct facts *f, const struct glance *g)
 		.pap = g->pap,
 		.outlook = g->outlook,
 		.subject = m->subject,
+		.resolution = g->resolution,
+		.unopened = m->refused != TOCSIN_OK
+				? tocsin_err_name(m->refused)
+				: NULL,
 		.label = g->labels,
 		.nlabel = count(g->labels),
 		.to = m->to,
@@ -106,6 +112,81 @@ take_places(
 			.reason = from->reason };
 	}
 	return p != NULL;
+}
+
+static bool
+take_attachments(struct facts *f, struct arena *a, const struct glance *g)
+{
+	struct fact_attachment *at =
+	    arena_array(a, g->m->nparts + 1, sizeof(*at));
+	size_t i;
+
+	f->attachment = at;
+	for (i = 0; at != NULL && i < g->m->nparts; i++) {
+		const struct tocsin_part *p = &g->m->parts[i];
+
+		if (!p->recalled)
+			at[f->nattachment++] =
+			    (struct fact_attachment){ p->name, p->media,
+				    p->size };
+	}
+	return at != NULL;
+}
+
+/* What rules wrote is no reason for rules: they would answer themselves. */
+static bool
+is_by_rule(const struct glance *g, const char *id)
+{
+	size_t i;
+
+	for (i = 0; i < g->nrecord; i++)
+		if (strcmp(g->record[i].message, id) == 0)
+			return true;
+	return false;
+}
+
+static size_t
+count_words(struct span gist)
+{
+	struct rd r = rd_init(gist);
+	struct gist_message m;
+	struct gist_field f;
+	size_t n = 0;
+	uint32_t i;
+
+	while (gist_message(&r, &m))
+		for (i = 0; i < m.nfield && gist_field(&r, &f); i++)
+			n++;
+	return n;
+}
+
+static bool
+take_words(struct facts *f, struct arena *a, const struct glance *g)
+{
+	struct fact_word *w =
+	    arena_array(a, count_words(g->words) + 1, sizeof(*w));
+	struct rd r = rd_init(g->words);
+	struct gist_message m;
+	struct gist_field field;
+	char id[ID_TEXT + 1];
+	uint32_t i;
+
+	f->word = w;
+	while (w != NULL && gist_message(&r, &m)) {
+		id_print(id, m.id);
+		for (i = 0; i < m.nfield && gist_field(&r, &field); i++) {
+			if (is_by_rule(g, id))
+				continue;
+			*w = (struct fact_word){ arena_text(a, field.name),
+				arena_text(a, field.text),
+				strcmp(id, g->m->id) == 0 };
+			if (w->name == NULL || w->text == NULL)
+				return false;
+			w++;
+			f->nword++;
+		}
+	}
+	return f->word != NULL;
 }
 
 static int
@@ -199,6 +280,7 @@ gather_facts(struct facts *f, struct arena *a, const struct tocsin *t,
 	f->member = member;
 	f->mine = member != NULL && span_is(us, member);
 	return member != NULL && take_places(f, a, g, us) &&
+	       take_attachments(f, a, g) && take_words(f, a, g) &&
 	       take_claims(f, a, g, device, cursor, us) &&
 	       take_actions(f, a, g, us) && take_deadlines(f, a, g);
 }
@@ -206,12 +288,14 @@ gather_facts(struct facts *f, struct arena *a, const struct tocsin *t,
 /* ---- passes ---- */
 
 bool
-gather_new(struct gather **out, struct tocsin *t)
+gather_new(struct gather **out, struct tocsin *t, bool words)
 {
 	struct gather *g = calloc(1, sizeof(*g));
 
-	if (g != NULL)
+	if (g != NULL) {
 		g->t = t;
+		g->words = words;
+	}
 	*out = g;
 	return g != NULL;
 }
@@ -315,7 +399,7 @@ cursor_of(struct tocsin *t, uint64_t *cursor)
 enum tocsin_err
 gather_pass(struct gather *g, int64_t now, gather_plan *plan, void *arg)
 {
-	const struct glance_each each = { g, wants, take };
+	const struct glance_each each = { g, g->words, wants, take };
 	struct table old;
 	enum tocsin_err err;
 
@@ -373,14 +457,14 @@ gather_threads(const struct gather *g)
 
 enum tocsin_err
 gather_one(struct gathered *out, struct tocsin *t, const uint8_t thread[32],
-    int64_t until)
+    int64_t until, bool words)
 {
 	uint64_t cursor = 0;
 	enum tocsin_err err = cursor_of(t, &cursor);
 
 	*out = (struct gathered){ 0 };
 	if (err == TOCSIN_OK)
-		err = glance_at(t, thread, until, &out->glances);
+		err = glance_at(t, thread, until, words, &out->glances);
 	if (err == TOCSIN_OK &&
 	    !gather_facts(&out->f, &out->arena, t, cursor, out->glances.glance))
 		err = fail(TOCSIN_EINTERNAL, "no memory");

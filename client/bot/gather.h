@@ -33,8 +33,11 @@ MUST_USE bool gather_facts(struct facts *out, struct arena *a,
 
 struct gather;
 
-/* False: no memory. */
-MUST_USE bool gather_new(struct gather **out, struct tocsin *t);
+/*
+ * With `words` facts have what the messages say, one ticket at a time; without
+ * it nobody reads it. False: no memory.
+ */
+MUST_USE bool gather_new(struct gather **out, struct tocsin *t, bool words);
 void gather_free(struct gather *g); /* NULL is ok */
 
 /*
@@ -63,7 +66,7 @@ struct gathered {
 	struct arena arena;
 };
 enum tocsin_err MUST_USE gather_one(struct gathered *out, struct tocsin *t,
-    const uint8_t thread[32], int64_t until);
+    const uint8_t thread[32], int64_t until, bool words);
 void gathered_release(struct gathered *g);
 
 #endif

@@ -540,6 +540,7 @@ rules_parse(struct rules *out, struct span text, const struct rules_io *io,
 		lex_next(&r->lex);
 		read_sections(r);
 	}
+	out->words = r->cond.words;
 	if (out->ncalendar + out->nduty > 0 && io != NULL)
 		out->good_until = io->now + GOOD_FOR;
 	if (faults->n > 0)

@@ -167,6 +167,7 @@ struct rules {
 	size_t ncalendar;
 	struct duty *duty;
 	size_t nduty;
+	bool words;	    /* some condition asks for facts.word */
 	int64_t good_until; /* then zones and calendars must be read again */
 	struct arena arena;
 };

@@ -203,7 +203,7 @@ plan_of(struct bot *b, const char *id, struct gathered *g)
 	*g = (struct gathered){ 0 };
 	if (!id_parse(span_of(id), thread))
 		return fail(TOCSIN_EINTERNAL, "%s is no id", id);
-	err = gather_one(g, b->t, thread, INT64_MAX);
+	err = gather_one(g, b->t, thread, INT64_MAX, b->rules.words);
 	if (err == TOCSIN_OK)
 		err = plan_make(&b->plan, &b->rules, &g->f, &b->a.self, b->now);
 	return err;
@@ -447,7 +447,7 @@ load_again(struct bot *b)
 	struct rules rules;
 
 	reload = 0;
-	if (!load(b, &rules) || !gather_new(&fresh, b->t)) {
+	if (!load(b, &rules) || !gather_new(&fresh, b->t, rules.words)) {
 		rules_release(&rules);
 		b->rules.good_until = b->now + 3600;
 		cli_note("the rules as they were stay in force");
@@ -518,7 +518,7 @@ start(struct bot *b)
 		return cli_fail(TOCSIN_EKINDNOTALLOWED,
 		    "a reader's device sends nothing, so rules cannot act on "
 		    "it; --dry-run and --explain can");
-	if (!gather_new(&b->gather, b->t) ||
+	if (!gather_new(&b->gather, b->t, b->rules.words) ||
 	    !hooks_new(&b->a.hooks, b->c, b->name, b->t->parts.desk, b->home))
 		return cli_fail(TOCSIN_EINTERNAL, "no memory");
 	if (deeds_tidy(b->t, cli_now()) != TOCSIN_OK)

@@ -96,7 +96,7 @@ test_passes(void)
 	begin("singcert@sg/desk1");
 	post(NULL, NULL, id[0]);
 	post(NULL, NULL, id[1]);
-	if (!gather_new(&g, t))
+	if (!gather_new(&g, t, false))
 		abort();
 	is_int(asked_in_pass(g, 100, &a), 2, "the first pass asks of all");
 	ok(strcmp(a.classification, "malicious-code:c2-server") == 0 &&
@@ -125,6 +125,111 @@ test_passes(void)
 	is_int(asked_in_pass(g, 401, &a), 1, "a new one is asked of");
 	is_int((long long)gather_threads(g), 3, "and there are three");
 	gather_free(g);
+	end();
+}
+
+/* ---- words ---- */
+
+struct said {
+	char text[512]; /* what it saw, as name=text; those of the opening + */
+	size_t nattachment;
+	uint64_t size;
+};
+
+static void
+add_said(struct said *s, const struct facts *facts)
+{
+	size_t i, n;
+
+	s->text[0] = '\0';
+	for (i = 0; i < facts->nword; i++) {
+		n = strlen(s->text);
+		snprintf(s->text + n, sizeof(s->text) - n, "%s%s=%s;",
+		    facts->word[i].opening ? "+" : "", facts->word[i].name,
+		    facts->word[i].text);
+	}
+	s->nattachment = facts->nattachment;
+	s->size = facts->nattachment > 0 ? facts->attachment[0].size : 0;
+}
+
+static int64_t
+hear(void *arg, const struct facts *facts)
+{
+	add_said(arg, facts);
+	return GATHER_NEVER;
+}
+
+static const char *
+heard_anew(struct said *s, bool words)
+{
+	struct gather *g;
+
+	snprintf(s->text, sizeof(s->text), "nothing was asked");
+	if (!gather_new(&g, t, words) ||
+	    gather_pass(g, 100, hear, s) != TOCSIN_OK)
+		abort();
+	gather_free(g);
+	return s->text;
+}
+
+#define OPENING                                        \
+	"+indicators=[file:name = 'x'];+subject=Beacons;" \
+	"+text=Every minute;+attachment=a.exe;"
+
+static void
+test_words(void)
+{
+	const struct tocsin_attachment file = { top("docs/examples/duty.txt"),
+		"a.exe", NULL };
+	const struct tocsin_draft first = { .kind = "report",
+		.to = to_my,
+		.tlp = "AMBER",
+		.precedence = "priority",
+		.subject = "Beacons",
+		.text = "Every minute",
+		.json = "{\"indicators\":[{\"pattern\":\"[file:name = "
+			"'x']\"}]}",
+		.attachments = &file,
+		.nattachments = 1 };
+	struct tocsin_draft more = {
+		.kind = "update", .to = to_my, .text = "A ransom"
+	};
+	char id[TOCSIN_ID_TEXT], other[TOCSIN_ID_TEXT];
+	struct gathered one;
+	uint8_t thread[ID_LEN];
+	struct said s;
+
+	begin("singcert@sg/desk1");
+	if (tocsin_post(t, &first, id) != TOCSIN_OK)
+		abort();
+	is_str(
+	    heard_anew(&s, false), "", "who asks for no words is given none");
+	ok(s.nattachment == 1 && s.size > 0, "but what is attached");
+	is_str(heard_anew(&s, true), OPENING,
+	    "who asks for them has those of the opening");
+	more.thread = id;
+	if (tocsin_post(t, &more, other) != TOCSIN_OK)
+		abort();
+	more.text = "What a rule says";
+	more.json = "{\"action\":{\"id\":\"r/1h/x\",\"rule\":\"r\","
+		    "\"step\":1}}";
+	if (tocsin_post(t, &more, other) != TOCSIN_OK)
+		abort();
+	is_str(heard_anew(&s, true), OPENING "text=A ransom;",
+	    "and of what follows, but for what rules wrote");
+	is_str(heard_anew(&s, true), OPENING "text=A ransom;",
+	    "remembered as well as folded");
+	if (!id_parse(span_of(id), thread) ||
+	    gather_one(&one, t, thread, INT64_MAX, true) != TOCSIN_OK)
+		abort();
+	add_said(&s, &one.f);
+	is_str(s.text, OPENING "text=A ransom;", "one alone has them");
+	gathered_release(&one);
+	if (gather_one(&one, t, thread, INT64_MAX - 1, true) != TOCSIN_OK)
+		abort();
+	add_said(&s, &one.f);
+	is_str(s.text, OPENING "text=A ransom;", "also as it was at a time");
+	gathered_release(&one);
 	end();
 }
 
@@ -244,6 +349,7 @@ int
 main(void)
 {
 	test_passes();
+	test_words();
 	test_claims();
 	test_deeds();
 	return tap_done();

@@ -142,6 +142,12 @@ test_forms(void)
 	ok(taken("[rule a]\nfor each recipient\nafter 1h: remind\n") &&
 		strcmp(rules.rule[0].until->text, "answered") == 0,
 	    "what waits for an answer ends with one");
+	ok(taken("[rule a]\nwhen mine\nat once: acknowledge\n") && !rules.words,
+	    "who asks for no words needs none");
+	ok(taken("[rule a]\nwhen mine and not (closed or text has \"x\")\n"
+		 "at once: acknowledge\n") &&
+		rules.words,
+	    "one condition that asks for them needs them");
 	ok(taken("") && rules.nrule == 0, "nothing is a file of no rules");
 	ok(taken("# only\n\n   \n# comments"), "and so are comments");
 }
@@ -185,6 +191,40 @@ test_faults(void)
 		    "be: `for each recipient`" },
 		{ "[rule a]\nwhen mine\n", "t.rules:1:7: a rule that does "
 					   "nothing" },
+		{ "[rule a]\nwhen text is fire\nat once: acknowledge\n",
+		    "t.rules:2:11: `is` is not what follows `text`; right "
+		    "would be: has \"...\", known" },
+		{ "[rule a]\nwhen text contains \"fire\"\n"
+		  "at once: acknowledge\n",
+		    "right would be: has \"...\", known" },
+		{ "[rule a]\nwhen text has fire\nat once: acknowledge\n",
+		    "t.rules:2:15: `fire` is not a text in quotes; right "
+		    "would be: \"fire\"" },
+		{ "[rule a]\nwhen text has \"\"\nat once: acknowledge\n",
+		    "everything has \"\" in it; right would be: known" },
+		{ "[rule a]\nwhen attachment has \"x\"\n"
+		  "at once: acknowledge\n",
+		    "t.rules:2:17: `has` is not what follows `attachment`; "
+		    "right would be: name has \"...\", type is ..., over "
+		    "10M, under 10M" },
+		{ "[rule a]\nwhen attachment over 10MB\n"
+		  "at once: acknowledge\n",
+		    "`10MB` is not a size; right would be: 500K, 10M, 1G" },
+		{ "[rule a]\nwhen attachment over 99999999999999999999G\n"
+		  "at once: acknowledge\n",
+		    "is not a size" },
+		{ "[rule a]\nwhen attachments at least 0\n"
+		  "at once: acknowledge\n",
+		    "`0` is not a number" },
+		{ "[rule a]\nwhen id is 7k2m\nat once: acknowledge\n",
+		    "`7k2m` is not such a name; right would be: "
+		    "7k2m-9xq4-t0af" },
+		{ "[rule a]\nwhen unopened is recald\n"
+		  "at once: acknowledge\n",
+		    "`recald` is not such a name; right would be: "
+		    "not-recipient" },
+		{ "[rule a]\nwhen field has \"x\"\nat once: acknowledge\n",
+		    "t.rules:2:16: `\"x\"` is not what follows `field`" },
 		{ "[rule a]\nat once: remind\n",
 		    "t.rules:2:10: remind: but of whom?" },
 		{ "[rule a]\nfor each recipient\nafter 15: remind\n",
@@ -398,6 +438,18 @@ static const struct fact_deadline deadlines[] = {
 	{ "nis2/notification", NOW - 1, 0 },
 	{ "cac-other/report", NOW - 1, NOW - 2 },
 };
+static const struct fact_attachment attachments[] = {
+	{ "invoice.pdf.EXE", "application/x-dosexec", 11 << 20 },
+	{ "screen.png", "image/png", 2048 },
+};
+static const struct fact_word words[] = {
+	{ "subject", "Power station: SCADA", true },
+	{ "text", "Beacons to 203.0.113.9,\nevery minute", true },
+	{ "indicators", "[ipv4-addr:value = '203.0.113.9']", true },
+	{ "references", "CVE-2026-1234", true },
+	{ "severity", "important", true },
+	{ "text", "Ransom is asked for", false },
+};
 static const struct facts ticket = { .id = "id",
 	.short_id = "7k2m-9xq4-t0af",
 	.from = "mycert@my/desk1",
@@ -411,6 +463,12 @@ static const struct facts ticket = { .id = "id",
 	.pap = "AMBER",
 	.outlook = "worsening",
 	.subject = "Power station: SCADA",
+	.unopened = "not-recipient",
+	.resolution = "false-positive",
+	.attachment = attachments,
+	.nattachment = 2,
+	.word = words,
+	.nword = 6,
 	.label = labels,
 	.nlabel = 2,
 	.to = to,
@@ -466,6 +524,42 @@ test_conditions(void)
 		{ "to is lead@id", "", false, 0 },
 		{ "subject has \"scada\"", "", true, 0 },
 		{ "subject has \"scadb\"", "", false, 0 },
+		{ "subject has (\"scadb\", \"scada\") and subject known", "",
+		    true, 0 },
+		{ "id is 7k2m-9xq4-t0af", "", true, 0 },
+		{ "id not in (7k2m-9xq4-t0af, 7k2m-9xq4-t0ag)", "", false, 0 },
+		{ "unopened and unopened is not-recipient", "", true, 0 },
+		{ "unopened in (recalled, malformed)", "", false, 0 },
+		{ "resolution is false-positive", "", true, 0 },
+		{ "resolution known and resolution is resolved", "", false, 0 },
+		{ "text has \"BEACONS\"", "", true, 0 },
+		{ "text has \"9,\\nevery\"", "", true, 0 },
+		{ "text has \"ransom\"", "", false, 0 },
+		{ "text known and not text has \"SCADA\"", "", true, 0 },
+		{ "words has \"ransom\" and words has \"scada\"", "", true, 0 },
+		{ "words has (\"locker\", \"extort\")", "", false, 0 },
+		{ "indicator has \"203.0.113.9'\"", "", true, 0 },
+		{ "indicator has \"beacons\"", "", false, 0 },
+		{ "reference is CVE-2026-1234 and reference known", "", true,
+		    0 },
+		{ "reference in (CVE-2026-1, CVE-2026-2)", "", false, 0 },
+		{ "field severity is important", "", true, 0 },
+		{ "field severity is not ordinary", "", true, 0 },
+		{ "field \"severity\" has \"PORT\"", "", true, 0 },
+		{ "field loss known", "", false, 0 },
+		{ "field text is \"Ransom is asked for\"", "", false, 0 },
+		{ "attachments is 2 and attachments at least 2", "", true, 0 },
+		{ "attachments at least 3", "", false, 0 },
+		{ "attachments known", "", true, 0 },
+		{ "attachment name has (\".js\", \".exe\")", "", true, 0 },
+		{ "attachment name is screen.png", "", true, 0 },
+		{ "attachment name is screen.PNG", "", false, 0 },
+		{ "attachment type is image/*", "", true, 0 },
+		{ "attachment type is IMAGE/png", "", true, 0 },
+		{ "attachment type in (image/jpeg, text/*)", "", false, 0 },
+		{ "attachment over 11M", "", false, 0 },
+		{ "attachment over 10M and attachment under 3K", "", true, 0 },
+		{ "attachment under 2K", "", false, 0 },
 		{ "escalated is 1 and escalated at least 1", "", true, 0 },
 		{ "escalated at least 2", "", false, 0 },
 		{ "written over 1h ago", "", true, 0 },
@@ -547,6 +641,17 @@ test_conditions(void)
 }
 
 static void
+why_of(const struct cond *c, struct buf *b)
+{
+	const struct cond_env env = { &ticket, NULL, NOW };
+	struct verdict v = cond_judge(c, &env);
+
+	buf_cut(b, 0);
+	cond_why(b, &v, &env);
+	buf_u8(b, '\0');
+}
+
+static void
 test_why(void)
 {
 	struct buf b = { 0 };
@@ -569,6 +674,25 @@ test_why(void)
 	buf_u8(&b, '\0');
 	is_str(
 	    (const char *)b.p, "`answered` of thaicert@th: no", "and for whom");
+	buf_release(&b);
+	taken("[rule a]\nwhen indicator is x and (text has \"x\" or attachment "
+	      "over 1G or field text has \"ransom\")\nat once: acknowledge\n");
+	why_of(rules.rule[0].when->a, &b);
+	is_str((const char *)b.p,
+	    "`indicator is x`: it is [ipv4-addr:value = '203.0.113.9']",
+	    "of what it says");
+	why_of(rules.rule[0].when->b->a->a, &b);
+	is_str((const char *)b.p, "`text has \"x\"`: no",
+	    "but not the whole text");
+	why_of(rules.rule[0].when->b->a->b, &b);
+	is_str((const char *)b.p,
+	    "`attachment over 1G`: 11534336 bytes, 2048 bytes",
+	    "and of its files");
+	why_of(rules.rule[0].when->b->b, &b);
+	is_str((const char *)b.p,
+	    "`field text has \"ransom\"`: it is Beacons to 203.0.113.9, "
+	    "every minute",
+	    "on one line, whatever it says");
 	buf_release(&b);
 }
 

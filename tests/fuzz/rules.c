@@ -36,6 +36,13 @@ static const struct fact_place places[] = {
 };
 static const struct fact_deadline deadlines[] = { { "nis2/early-warning",
     NOW + HOUR, 0 } };
+static const struct fact_attachment attachments[] = { { "a.exe",
+    "application/octet-stream", 4096 } };
+static const struct fact_word words[] = {
+	{ "text", "a text\nof two lines", true },
+	{ "indicators", "[ipv4-addr:value = '203.0.113.9']", true },
+	{ "text", "an update", false },
+};
 static const struct facts ticket = { .id = "id",
 	.short_id = "short",
 	.from = "mycert@my/desk1",
@@ -48,6 +55,10 @@ static const struct facts ticket = { .id = "id",
 	.subject = "a subject",
 	.written = NOW - DAYS(1),
 	.received = NOW - DAYS(1),
+	.attachment = attachments,
+	.nattachment = 1,
+	.word = words,
+	.nword = 3,
 	.place = places,
 	.nplace = 2,
 	.deadline = deadlines,
