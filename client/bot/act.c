@@ -30,10 +30,10 @@ act_say(struct actor *a, const char *event, const struct facts *f,
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (a->c->json) {
-		print_json(json_pack("{s:s, s:o, s:s, s:s, s:s, s:s, s:s}",
+		print_json(json_pack("{s:s, s:o, s:s, s:s, s:s, s:s, s:o}",
 		    "event", event, "time", view_time(cli_now()), "id", f->id,
 		    "rule", t->rule->name, "do", action_word(t->action->kind),
-		    "action", t->id, "text", text));
+		    "action", t->id, "text", view_string(text)));
 		fflush(stdout);
 	}
 	cli_note("%s: %s: %s (%s)", f->short_id, t->rule->name, text, t->id);

@@ -51,14 +51,14 @@ print_circle(struct listing *l, const struct circle *c)
 
 	l->told++;
 	if (l->c->json) {
-		print_json(json_pack("{s:s, s:o, s:o, s:s, s:o, s:o}", "circle",
+		print_json(json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "circle",
 		    c->name, "text",
 		    c->text[0] != '\0' ? view_string(c->text) : json_null(),
-		    "members", members_json(c), "file", l->all.file[c->file],
-		    "reason",
+		    "members", members_json(c), "file",
+		    view_string(l->all.file[c->file]), "reason",
 		    err != TOCSIN_OK ? json_string(tocsin_err_name(err))
 				     : json_null(),
-		    "why", err != TOCSIN_OK ? json_string(why) : json_null()));
+		    "why", view_string(err != TOCSIN_OK ? why : NULL)));
 		return;
 	}
 	printf("%s%s%s", colour(BOLD), c->name, colour(PLAIN));

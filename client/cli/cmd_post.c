@@ -393,7 +393,8 @@ bulk_tell(const struct bulk *b, const char *path, const char *id, bool known)
 	if (id != NULL)
 		view_short(brief, id);
 	if (b->all->c->json) {
-		print_json(json_pack("{s:s, s:o, s:o, s:s}", "file", path, "id",
+		print_json(json_pack("{s:o, s:o, s:o, s:s}", "file",
+		    view_string(path), "id",
 		    id != NULL ? json_string(id) : json_null(), "short_id",
 		    id != NULL ? json_string(brief) : json_null(), "state",
 		    state));

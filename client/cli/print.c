@@ -52,6 +52,40 @@ utf8_next(struct span s, size_t *i)
 	return BAD;
 }
 
+/* False: a byte of none. BAD itself is a character of three bytes. */
+static bool
+next_good(struct span s, size_t *i)
+{
+	const size_t at = *i;
+
+	return utf8_next(s, i) != BAD || *i - at > 1;
+}
+
+bool
+utf8_good(struct span s)
+{
+	size_t i = 0;
+
+	while (i < s.n)
+		if (!next_good(s, &i))
+			return false;
+	return true;
+}
+
+void
+utf8_mend(struct buf *out, struct span s)
+{
+	size_t i = 0, at;
+
+	while (i < s.n) {
+		at = i;
+		if (next_good(s, &i))
+			buf_add(out, span_cut(s, at, i - at));
+		else
+			buf_addz(out, "\xef\xbf\xbd");
+	}
+}
+
 /* ---- which characters ---- */
 
 struct range {

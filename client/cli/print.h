@@ -18,7 +18,7 @@
 #ifndef TOCSIN_CLI_PRINT_H
 #define TOCSIN_CLI_PRINT_H
 
-#include "crypto/wire.h"
+#include "crypto/buf.h"
 
 #include <stdio.h>
 
@@ -33,6 +33,10 @@ enum safe {
 
 /* The next character of s, at *i, which moves on; 0xfffd if it is invalid. */
 uint32_t utf8_next(struct span s, size_t *i);
+
+/* Whether all of it is UTF-8; and, with 0xfffd for each byte that is not. */
+bool utf8_good(struct span s);
+void utf8_mend(struct buf *out, struct span s);
 
 /* Whether a terminal must not get it raw. */
 bool char_hostile(uint32_t c);

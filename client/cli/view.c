@@ -27,10 +27,31 @@ view_time(int64_t t)
 	return json_string(text);
 }
 
+/* What others wrote is UTF-8, but a program's output and a file's name need not
+ * be, nor a sentence that was cut: such a line of JSON would not be printed. */
+static json_t *
+mended(const char *s)
+{
+	struct buf b = { 0 };
+	json_t *o = NULL;
+
+	utf8_mend(&b, span_of(s));
+	buf_u8(&b, '\0');
+	if (buf_ok(&b))
+		o = json_string((const char *)b.p);
+	buf_release(&b);
+	return o;
+}
+
 json_t *
 view_string(const char *s)
 {
-	return s != NULL ? json_string_nocheck(s) : json_null();
+	json_t *o;
+
+	if (s == NULL)
+		return json_null();
+	o = json_string(s);
+	return o != NULL ? o : mended(s);
 }
 
 void

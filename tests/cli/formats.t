@@ -163,6 +163,12 @@ is "$(jq -r .state again | tr '\n' ' ')" 'known known known queued ' \
 	'posts what is new, and nothing twice'
 is "$(jq -r '.id // empty' out | head -n 1)" "$(jq -r .id again | head -n 1)" \
 	'and tells the ticket that it was'
+latin=$(printf 'pile/caf\351.json')
+cp pile/b.json "$latin"
+tocsin import pile --to singcert@sg --tlp GREEN --wait 0 --json >again 2>said
+is "$?$(jq -r .file again | grep -c '/caf.*[.]json')" 01 \
+	'a name that is not UTF-8 has its line too'
+rm "$latin"
 tocsin import pile/a.json pile/b.json --to singcert@sg --tlp GREEN --wait 0 \
 	>out 2>said
 is "$(grep -c 'was posted before' out)" 2 'under whatever names'

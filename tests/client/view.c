@@ -2,6 +2,7 @@
 #include "client/cli/view.h"
 #include "tests/lib/tap.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,9 +148,43 @@ test_steps(void)
 	    "four minutes are a clock's fault, and said");
 }
 
+static void
+test_strings(void)
+{
+	static const struct {
+		const char *s, *want, *says;
+	} rows[] = {
+		{ "Sit\xc3\xa9", "Sit\xc3\xa9", "a text is itself in JSON" },
+		{ "cut \xe2\x82", "cut \xef\xbf\xbd\xef\xbf\xbd",
+		    "of one that was cut within a character the rest is "
+		    "there" },
+		{ "caf\xe9 \xff!", "caf\xef\xbf\xbd \xef\xbf\xbd!",
+		    "and of a program that does not write UTF-8" },
+		{ "\xef\xbf\xbd", "\xef\xbf\xbd",
+		    "what stands for such bytes "
+		    "stays" },
+		{ "\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd",
+		    "half of a pair is none" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		json_t *o = view_string(rows[i].s);
+		char *line = json_dumps(o, JSON_COMPACT | JSON_ENCODE_ANY);
+
+		ok(line != NULL &&
+			strcmp(json_string_value(o), rows[i].want) == 0,
+		    "%s", rows[i].says);
+		free(line);
+		json_decref(o);
+	}
+	ok(json_is_null(view_string(NULL)), "no string is null");
+}
+
 int
 main(void)
 {
+	test_strings();
 	test_steps();
 	test_parts();
 	test_turned_away();
