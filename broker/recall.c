@@ -375,6 +375,7 @@ obey_noted(struct batch *batch, const struct store_entry *e,
 	if (!r)
 		return TOCSIN_EBUSY;
 	r->from = t->from;
+	r->exercise = t->exercise;
 	err = noted->whole ? drop_all(batch, e, r, t)
 			   : drop_parts(batch, t, noted->parts);
 	if (!err)
@@ -390,6 +391,7 @@ enum tocsin_err
 recall_mended(struct batch *batch, const struct store_entry *e,
     const struct ticket *t, bool *gone)
 {
+	char box[MAILBOX_MAX + 1];
 	struct recalled noted;
 	struct span value;
 	enum tocsin_err err = recall_of(&noted, batch->view, t);
@@ -397,7 +399,7 @@ recall_mended(struct batch *batch, const struct store_entry *e,
 	*gone = !err && noted.whole;
 	if (err || (!noted.whole && noted.parts == 0))
 		return err;
-	err = load(&value, batch->view, t->from, t->id);
+	err = load(&value, batch->view, mailbox_of_sender(box, t), t->id);
 	if (err)
 		return err;
 	if (value.p[0] == PENDING)
@@ -430,10 +432,11 @@ note_again(
 	if (!t)
 		return TOCSIN_EBUSY;
 	err = ticket_parse(t, &n, e.note);
-	add(&now, r, t);
 	if (!err && t->kind != TICKET_RECALL &&
-	    span_eq(t->exercise, r->exercise))
+	    span_eq(t->exercise, r->exercise)) {
+		add(&now, r, t);
 		err = settle(batch, t, &now);
+	}
 	free(t);
 	return err;
 }

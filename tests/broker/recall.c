@@ -23,10 +23,16 @@
 
 static struct fixture fed;
 static struct broker *my;
-static struct desk desk;
 
-static uint64_t chain;
-static uint8_t last[ID_LEN];
+/* A device of mycert@my, its link, and where its chain ends. */
+static struct hand {
+	const char *label;
+	const char *exercise;
+	struct desk desk;
+	uint64_t chain;
+	uint8_t last[ID_LEN];
+} live = { .label = "desk1", .exercise = "" },
+  player = { .label = "play1", .exercise = "Acid.2026" }, *by = &live;
 
 static uint8_t bytes[64][300]; /* of parts; each has a number */
 static uint8_t hash[64][32];
@@ -34,6 +40,7 @@ static uint8_t hash[64][32];
 /* What a draft gets: parts by their numbers, refs by their bytes. */
 struct draft {
 	enum ticket_kind kind;
+	const char *exercise; /* NULL: that of who writes it */
 	unsigned part[PARTS];
 	size_t npart;
 	const uint8_t *ref[8];
@@ -47,6 +54,7 @@ fill_draft(struct ticket *t, void *arg)
 	size_t i;
 
 	t->kind = d->kind;
+	t->exercise = span_of(d->exercise ? d->exercise : by->exercise);
 	t->npart = d->npart;
 	for (i = 0; i < d->npart; i++) {
 		t->part[i].size = sizeof(bytes[0]);
@@ -61,14 +69,23 @@ fill_draft(struct ticket *t, void *arg)
 	}
 }
 
-/* The next of mycert@my/desk1. */
+static void
+write_to(struct fx_ticket *t, const struct draft *d, const char *to)
+{
+	char device[64];
+
+	snprintf(device, sizeof(device), "mycert@my/%s", by->label);
+	by->chain++;
+	fixture_ticket(t, &fed, device, to, by->chain,
+	    by->chain == 1 ? NULL : by->last, fill_draft, (void *)(uintptr_t)d);
+	memcpy(by->last, t->id, ID_LEN);
+}
+
+/* The next of the hand that writes. */
 static void
 write_one(struct fx_ticket *t, const struct draft *d)
 {
-	chain++;
-	fixture_ticket(t, &fed, "mycert@my/desk1", "mycert@my", chain,
-	    chain == 1 ? NULL : last, fill_draft, (void *)(uintptr_t)d);
-	memcpy(last, t->id, ID_LEN);
+	write_to(t, d, "mycert@my");
 }
 
 static void
@@ -84,7 +101,7 @@ write_recall(struct fx_ticket *t, const uint8_t *one, const uint8_t *two)
 static enum tocsin_err
 post(const struct fx_ticket *t)
 {
-	return desk_post(&desk, t, NULL);
+	return desk_post(&by->desk, t, NULL);
 }
 
 static enum tocsin_err
@@ -97,7 +114,7 @@ put(unsigned n)
 
 	memcpy(m.hash, hash[n], 32);
 	msg_put_encode(&request, &m);
-	err = desk_ask(&desk, buf_span(&request), &rest);
+	err = desk_ask(&by->desk, buf_span(&request), &rest);
 	buf_release(&request);
 	buf_release(&rest);
 	return err;
@@ -115,7 +132,7 @@ get(const struct fx_ticket *t, const uint8_t what[32])
 	memcpy(m.id, t->id, sizeof(m.id));
 	memcpy(m.hash, what, sizeof(m.hash));
 	msg_get_encode(&request, &m);
-	err = desk_ask(&desk, buf_span(&request), &rest);
+	err = desk_ask(&by->desk, buf_span(&request), &rest);
 	if (!err)
 		err = msg_range_decode(&range, buf_span(&rest));
 	if (!err && (range.bytes.n == 0 || range.have != range.total))
@@ -145,7 +162,7 @@ fetched(const struct fx_ticket *t)
 	size_t i;
 
 	do {
-		if (desk_fetch(&desk, &m, &rest, got) != TOCSIN_OK)
+		if (desk_fetch(&by->desk, &m, &rest, got) != TOCSIN_OK)
 			abort();
 		for (i = 0; i < got->n; i++) {
 			found +=
@@ -196,7 +213,7 @@ proof(const struct fx_ticket *t)
 
 	buf_u8(&request, MSG_PROOF);
 	buf_add(&request, SPAN(t->id));
-	err = desk_ask(&desk, buf_span(&request), &rest);
+	err = desk_ask(&by->desk, buf_span(&request), &rest);
 	buf_release(&request);
 	buf_release(&rest);
 	return err;
@@ -325,18 +342,20 @@ mend(const struct fx_ticket *t)
 	return p.gone;
 }
 
+/* By a device of an exercise as by a live one. */
 static void
-test_damaged(void)
+test_damaged(struct hand *writer, unsigned first)
 {
 	const struct draft d = {
-		.kind = TICKET_REPORT, .part = { 60, 61 }, .npart = 2
+		.kind = TICKET_REPORT, .part = { first, first + 1 }, .npart = 2
 	};
 	const struct draft plain = { .kind = TICKET_REPORT };
 	struct fx_ticket t, r, other;
 
+	by = writer;
 	write_one(&t, &d);
-	ok(post(&t) == TOCSIN_OK && put(60) == TOCSIN_OK,
-	    "a ticket with an attachment is here");
+	ok(post(&t) == TOCSIN_OK && put(first) == TOCSIN_OK,
+	    "%s posts a ticket with an attachment", by->label);
 	damage(&t);
 	write_recall(&r, t.id, NULL);
 	is_int(post(&r), TOCSIN_OK, "it is recalled while it is damaged");
@@ -345,7 +364,7 @@ test_damaged(void)
 	    "that it is erased is not said yet");
 	ok(mend(&t), "what a peer still had is erased when it comes back");
 	is_int(get_body(&t), TOCSIN_ERECALLED, "its body is: recalled");
-	ok(!part_here(60) && put(61) == TOCSIN_ERECALLED,
+	ok(!part_here(first) && put(first + 1) == TOCSIN_ERECALLED,
 	    "and its attachments are gone");
 	is_int(
 	    (long long)told(&t, RECEIPT_ERASED, NULL), 1, "which is said now");
@@ -359,6 +378,52 @@ test_damaged(void)
 	fx_ticket_release(&t);
 	fx_ticket_release(&r);
 	fx_ticket_release(&other);
+	by = &live;
+}
+
+/*
+ * What one of an exercise takes back of what is live, or the other way round:
+ * by its id and its attachment's hash, at once and before it comes.
+ */
+static void
+test_across(struct hand *writer, struct hand *other, unsigned part)
+{
+	const struct draft d = {
+		.kind = TICKET_REPORT, .part = { part }, .npart = 1
+	};
+	struct fx_ticket t, r, late, early;
+
+	by = writer;
+	write_one(&t, &d);
+	write_one(&late, &d);
+	ok(post(&t) == TOCSIN_OK && put(part) == TOCSIN_OK, "%s has posted",
+	    by->label);
+	by = other;
+	write_recall(&r, t.id, hash[part]);
+	write_recall(&early, late.id, NULL);
+	ok(post(&r) == TOCSIN_OK && post(&early) == TOCSIN_OK,
+	    "%s recalls that, and what is still to come", by->label);
+	is_int(get_body(&t), TOCSIN_ENOTFOUND, "which it cannot see");
+	by = writer;
+	ok(get_body(&t) == TOCSIN_OK && get(&t, hash[part]) == TOCSIN_OK,
+	    "nothing of it is gone");
+	is_int(post(&late), TOCSIN_OK, "what comes later is taken");
+	is_int(get_body(&late), TOCSIN_OK, "and stays");
+	ok(told(&t, RECEIPT_ERASED, NULL) == 0 &&
+		told(&t, RECEIPT_ERASED, hash[part]) == 0,
+	    "and no receipt says that it went");
+	fx_ticket_release(&t);
+	fx_ticket_release(&r);
+	fx_ticket_release(&late);
+	fx_ticket_release(&early);
+	by = &live;
+}
+
+static void
+test_of_exercise(void)
+{
+	test_across(&live, &player, 57);
+	test_across(&player, &live, 56);
 }
 
 static void
@@ -450,7 +515,7 @@ test_together(void)
 	env[2] = (struct msg_envelope){ buf_span(&after.note),
 		buf_span(&after.body) };
 	msg_post_encode(&request, env, 3);
-	ok(desk_ask(&desk, buf_span(&request), &rest) == TOCSIN_OK &&
+	ok(desk_ask(&by->desk, buf_span(&request), &rest) == TOCSIN_OK &&
 		msg_posted_decode(posted, buf_span(&rest)) == TOCSIN_OK &&
 		posted->item[0].code == TOCSIN_OK &&
 		posted->item[1].code == TOCSIN_OK &&
@@ -541,11 +606,7 @@ test_shared(void)
 	unsigned i;
 
 	for (i = 0; i < 2; i++) {
-		chain++;
-		fixture_ticket(&t[i], &fed, "mycert@my/desk1",
-		    "mycert@my singcert@sg", chain, last, fill_draft,
-		    (void *)(uintptr_t)&d);
-		memcpy(last, t[i].id, ID_LEN);
+		write_to(&t[i], &d, "mycert@my singcert@sg");
 		is_int(post(&t[i]), TOCSIN_OK, "a ticket goes abroad");
 	}
 	is_int(put(7), TOCSIN_OK, "then the attachment of both is put");
@@ -592,10 +653,12 @@ test_restart(void)
 	ok(post(&t) == TOCSIN_OK && put(8) == TOCSIN_OK &&
 		post(&r) == TOCSIN_OK && post(&soon) == TOCSIN_OK,
 	    "some is recalled, some is to come");
-	desk_close(&desk);
+	desk_close(&live.desk);
+	desk_close(&player.desk);
 	broker_free(my);
 	my = rig_broker(&fed, "my", NULL, NULL);
-	desk_open(&desk, &fed, "my", "mycert@my/desk1");
+	desk_open(&live.desk, &fed, "my", "mycert@my/desk1");
+	desk_open(&player.desk, &fed, "my", "mycert@my/play1");
 	ok(get(&t, hash[7]) == TOCSIN_ERECALLED &&
 		get(&t, hash[8]) == TOCSIN_OK,
 	    "after a restart it is as it was");
@@ -801,6 +864,13 @@ test_orders(void)
 }
 
 static void
+add_player(struct keys *k, void *arg)
+{
+	(void)arg;
+	fixture_add_device(k, player.label, KEYS_OFFICER, player.exercise);
+}
+
+static void
 add_member(struct roster *r, void *arg)
 {
 	struct roster_member m = fixture_member(arg);
@@ -835,11 +905,15 @@ main(void)
 		crypto_hash_sha256(hash[i], bytes[i], sizeof(bytes[i]));
 	}
 	fixture_init(&fed, "sg my la");
+	fixture_next_keys(&fed, 1, add_player, NULL);
 	my = rig_broker(&fed, "my", NULL, NULL);
-	desk_open(&desk, &fed, "my", "mycert@my/desk1");
+	desk_open(&live.desk, &fed, "my", "mycert@my/desk1");
+	desk_open(&player.desk, &fed, "my", "mycert@my/play1");
 	enrol(fincert);
 	test_whole();
-	test_damaged();
+	test_damaged(&live, 60);
+	test_damaged(&player, 58);
+	test_of_exercise();
 	test_late();
 	test_part();
 	test_late_part();
@@ -849,7 +923,8 @@ main(void)
 	test_restart();
 	test_anothers();
 	test_orders();
-	desk_close(&desk);
+	desk_close(&live.desk);
+	desk_close(&player.desk);
 	broker_free(my);
 	fixture_release(&fed);
 	return tap_done();

@@ -216,17 +216,21 @@ sign_keys(struct fixture *f, size_t i, const struct keys *draft)
 	MUST(keys_parse(&f->keys[i], buf_span(&f->keys_file[i])) == TOCSIN_OK);
 }
 
-static void
-add_device(struct keys *k, const char *label, enum keys_role role)
+void
+fixture_add_device(struct keys *k, const char *label, enum keys_role role,
+    const char *exercise)
 {
 	struct keys_device *d = &k->device[k->ndevice++];
 	char name[KEYNAME_MAX + 1];
 
+	memset(d, 0, sizeof(*d));
 	snprintf(d->name, sizeof(d->name), "%s", label);
 	snprintf(name, sizeof(name), "%s/%s", k->member, label);
 	d->role = role;
 	d->sign = vkey_of(name);
 	noise_public(d->noise, name);
+	snprintf(d->exercise, sizeof(d->exercise), "%s", exercise);
+	keys_sort(k);
 }
 
 static void
@@ -242,9 +246,9 @@ first_keys(struct fixture *f, size_t i)
 	k->serial = 1;
 	k->issued = f->now - 1800;
 	k->expires = f->now + 60 * 86400;
-	add_device(k, "desk1", KEYS_OFFICER);
-	add_device(k, "escalator", KEYS_BOT);
-	add_device(k, "screen", KEYS_READER);
+	fixture_add_device(k, "desk1", KEYS_OFFICER, "");
+	fixture_add_device(k, "escalator", KEYS_BOT, "");
+	fixture_add_device(k, "screen", KEYS_READER, "");
 	r = &k->recipient[k->nrecipient++];
 	snprintf(r->epoch, sizeof(r->epoch), FX_EPOCH);
 	fixture_age_key(sk, k->member, r->epoch);

@@ -22,8 +22,8 @@
 #define FX_EPOCH "2026-11"
 
 struct fixture {
-	int64_t now;	   /* the time that everything is dated by */
-	size_t text_bytes; /* of text in the tickets to come; at first 0 */
+	int64_t now;	     /* the time that everything is dated by */
+	size_t text_bytes;   /* of text in the tickets to come; at first 0 */
 	const char *content; /* or what is in them; NULL: a short subject */
 	char nation[8][NATION_MAX + 1];
 	char member[8][MEMBER_MAX + 1];
@@ -67,6 +67,13 @@ void fixture_enrol(struct fixture *f, const char *member);
 /* The next announcement of member i; `change` as above. */
 void fixture_next_keys(struct fixture *f, size_t i,
     void (*change)(struct keys *k, void *arg), void *arg);
+
+/*
+ * For `change`: another device, of an exercise, or live if that is empty. Its
+ * keys are those of its name.
+ */
+void fixture_add_device(struct keys *k, const char *label, enum keys_role role,
+    const char *exercise);
 
 /*
  * A sealed ticket of a device, "singcert@sg/desk1", to `to`, members with one
