@@ -27,7 +27,8 @@
 #define MAILBOX_MAX (MEMBER_MAX + 1 + EXERCISE_MAX)
 #define EXERCISES_CARRIED 16
 
-_Static_assert(MAILBOX_MAX <= STORE_NAME_MAX, "a mailbox has a name");
+_Static_assert(sizeof("cursor/") + MAILBOX_MAX + LABEL_MAX <= STORE_NAME_MAX,
+    "a mailbox has a name, and how far a device has come in it");
 
 /* `exercise` is empty for live traffic. */
 struct span mailbox_name(

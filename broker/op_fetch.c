@@ -385,7 +385,7 @@ ack_apply(struct job *job, struct batch *batch)
 	if (a->acked > head)
 		a->acked = head; /* nobody has what isn't there yet */
 	err = value_get_u64(
-	    batch->view, &at, "cursor/%s/%s", a->who.member, a->who.device);
+	    batch->view, &at, "cursor/%s/%s", a->who.mailbox, a->who.device);
 	a->done = at;
 	for (n = 0; !err && n < ACK_STEP && at < a->acked; n++) {
 		err = store_mail_next(batch->view, mailbox, at, &seq);
@@ -399,7 +399,7 @@ ack_apply(struct job *job, struct batch *batch)
 	}
 	if (!err && at > a->done)
 		err = value_put_u64(batch->tx, at, "cursor/%s/%s",
-		    a->who.member, a->who.device);
+		    a->who.mailbox, a->who.device);
 	if (!err)
 		a->done = at;
 	return err;

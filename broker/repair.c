@@ -109,19 +109,22 @@ redo_keys(struct work *w, const struct store_entry *e)
 static enum tocsin_err
 redo_cursor(struct work *w, const struct receipt_line *l)
 {
+	char box[MAILBOX_MAX + 1], exercise[EXERCISE_MAX + 1];
 	uint64_t at = 0, seq;
 	enum tocsin_err err;
 
 	if (l->kind != RECEIPT_DELIVERED ||
 	    store_find(w->rx, l->id, &seq) != TOCSIN_OK)
 		return TOCSIN_OK;
-	err = value_get_u64(
-	    w->batch.view, &at, "cursor/%s/%s", l->member, l->device);
+	err = exercise_of(exercise, w->batch.view, seq);
+	mailbox_name(box, span_of(l->member), span_of(exercise));
+	if (!err)
+		err = value_get_u64(
+		    w->batch.view, &at, "cursor/%s/%s", box, l->device);
 	if (err || at >= seq)
 		return err;
 	tell(w, seq, "a device has come as far as it");
-	return value_put_u64(
-	    w->batch.tx, seq, "cursor/%s/%s", l->member, l->device);
+	return value_put_u64(w->batch.tx, seq, "cursor/%s/%s", box, l->device);
 }
 
 /* Where the tickets went that it is about. */

@@ -4,6 +4,7 @@
 #include "broker/broker.h"
 #include "broker/clock.h"
 #include "broker/erase.h"
+#include "broker/exercise.h"
 #include "broker/log.h"
 #include "broker/value.h"
 #include "crypto/ticket.h"
@@ -55,37 +56,37 @@ is_unsent(const struct turn *w, struct span nation, uint64_t seq)
 	return false;
 }
 
-/*
- * A device that sees another mailbox of the member (exercise.h) has got past an
- * entry without having read it. One that is announced no more had its time.
- */
+/* Behind the live mailbox's name, those of exercises go on, too. */
 static bool
-sees(const struct keys *k, struct span label, struct span exercise)
+is_label_at(struct span name, size_t n)
 {
-	const struct keys_device *d = k ? keys_device(k, label) : NULL;
+	struct span label = span_cut(name, n, name.n);
 
-	return !d || span_is(exercise, d->exercise);
+	return label.n > 0 && memchr(label.p, '/', label.n) == NULL;
 }
 
-/* True if a device of the member has acknowledged as far as that. */
+/*
+ * True if a device has acknowledged as far as that in the member's mailbox for
+ * what is live, or for an exercise. One that sees another mailbox gets past an
+ * entry without having read it.
+ */
 static bool
 has_read(const struct turn *w, struct span member, struct span exercise,
     uint64_t seq)
 {
-	const struct keys *k = trust_keys(w->batch->trust, member);
 	struct store_rx *rx = w->batch->view;
-	char prefix[MEMBER_MAX + 16];
+	char box[MAILBOX_MAX + 1], prefix[MAILBOX_MAX + 16];
 	struct span name, value;
 	struct rd r;
-	int n = snprintf(prefix, sizeof(prefix), "cursor/%.*s/", (int)member.n,
-	    (const char *)member.p);
+	size_t n;
 
-	name = (struct span){ (const uint8_t *)prefix, (size_t)n };
+	mailbox_name(box, member, exercise);
+	n = (size_t)snprintf(prefix, sizeof(prefix), "cursor/%s/", box);
+	name = (struct span){ (const uint8_t *)prefix, n };
 	while (store_value_next(rx, name, &name, &value) == TOCSIN_OK &&
-	       span_is(span_cut(name, 0, (size_t)n), prefix)) {
+	       span_is(span_cut(name, 0, n), prefix)) {
 		r = rd_init(value);
-		if (rd_u64(&r) >= seq && rd_done(&r) &&
-		    sees(k, span_cut(name, (size_t)n, name.n), exercise))
+		if (is_label_at(name, n) && rd_u64(&r) >= seq && rd_done(&r))
 			return true;
 	}
 	return false;

@@ -8,7 +8,8 @@
  * id stays, and with it every proof.
  *
  * Nothing goes that a peer has not acknowledged or a member of ours has not
- * fetched, unless it is older than keep_unread, which is logged. Rosters and
+ * fetched, from the mailbox it is in (exercise.h), unless it is older than
+ * keep_unread, which is logged. Rosters and
  * announcements stay.
  *
  * A few entries at a time, in jobs of the writer. The value retain/LABEL ("-"

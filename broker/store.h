@@ -34,7 +34,7 @@
 #include "crypto/wire.h"
 
 #define STORE_LANES 5
-#define STORE_NAME_MAX 120 /* bytes of a mailbox, peer or value name */
+#define STORE_NAME_MAX 160 /* bytes of a mailbox, peer or value name */
 
 enum store_kind {
 	STORE_TICKET = 1,

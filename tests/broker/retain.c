@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* What is erased, when, and what is said about it then. */
 #include "broker/retain.h"
+#include "broker/intake.h"
 #include "tests/lib/rig.h"
 #include "tests/lib/tap.h"
 
@@ -132,6 +133,99 @@ test_unread(void)
 	fx_ticket_release(&t);
 }
 
+/* ---- two mailboxes of a member ---- */
+
+#define EXERCISE "Acid.2026"
+
+static void
+add_player(struct keys *k, void *arg)
+{
+	(void)arg;
+	fixture_add_device(k, "play1", KEYS_OFFICER, EXERCISE);
+}
+
+/* What was of the exercise is live from now on, under its old name. */
+static void
+make_live(struct keys *k, void *arg)
+{
+	size_t i;
+
+	(void)arg;
+	for (i = 0; i < k->ndevice; i++)
+		k->device[i].exercise[0] = '\0';
+}
+
+static void
+in_exercise(struct ticket *t, void *arg)
+{
+	t->exercise = span_of(arg);
+}
+
+/* A ticket of `whose` stays while only the other device reads. */
+static void
+test_past(struct broker *sg, struct desk *whose, struct desk *other,
+    const struct fx_ticket *t, const char *what)
+{
+	uint64_t seq;
+
+	is_int(desk_post(whose, t, &seq), TOCSIN_OK, "%s is posted", what);
+	(void)fetch(other, 0);
+	(void)fetch(other, seq);
+	ok(!erases(sg, whose, t, 20), "%s stays while others get past it",
+	    what);
+	(void)fetch(whose, seq);
+	ok(erases(sg, whose, t, 1000), "%s goes when its own have read it",
+	    what);
+}
+
+static void
+announce(struct broker *b)
+{
+	if (intake_install(b, STORE_KEYS, buf_span(&fed.keys_file[0])) !=
+	    TOCSIN_OK)
+		abort();
+}
+
+static void
+test_exercise(void)
+{
+	int64_t for_ever = INT64_C(1) << 40;
+	struct broker *sg = rig_broker(&fed, "sg", keep_nothing, &for_ever);
+	struct fx_ticket t[3];
+	struct desk live, play;
+	uint64_t seq;
+	unsigned i;
+
+	fixture_next_keys(&fed, 0, add_player, NULL);
+	announce(sg);
+	for (i = 0; i < 3; i++)
+		fixture_ticket(&t[i], &fed,
+		    i == 1 ? "singcert@sg/play1" : "singcert@sg/desk1",
+		    "singcert@sg", i == 2 ? 2 : 1, i == 2 ? t[0].id : NULL,
+		    in_exercise, i == 1 ? EXERCISE : "");
+	desk_open(&live, &fed, "sg", "singcert@sg/desk1");
+	desk_open(&play, &fed, "sg", "singcert@sg/play1");
+	test_past(sg, &live, &play, &t[0], "what is live");
+	test_past(sg, &play, &live, &t[1], "what is of an exercise");
+
+	is_int(desk_post(&live, &t[2], &seq), TOCSIN_OK, "one more is posted");
+	(void)fetch(&play, seq);
+	fixture_next_keys(&fed, 0, make_live, NULL);
+	announce(sg);
+	ok(!erases(sg, &live, &t[2], 20),
+	    "a device that becomes live has not read what it got past before");
+	desk_close(&play);
+	desk_open(&play, &fed, "sg", "singcert@sg/play1");
+	is_int((long long)fetch(&play, 0), 1, "it reads that");
+	(void)fetch(&play, seq);
+	ok(erases(sg, &live, &t[2], 1000), "and then it has");
+	desk_close(&live);
+	desk_close(&play);
+	broker_free(sg);
+	for (i = 0; i < 3; i++)
+		fx_ticket_release(&t[i]);
+}
+
 int
 main(void)
 {
@@ -140,6 +234,7 @@ main(void)
 	fixture_init(&fed, "sg my la");
 	test_read();
 	test_unread();
+	test_exercise();
 	fixture_release(&fed);
 	return tap_done();
 }
