@@ -19,7 +19,7 @@ uses_reserve(const struct in_item *it)
 		return false;
 	if (it->kind != STORE_TICKET)
 		return !e.gone;
-	return ticket_parse(&t, &n, e.note) == TOCSIN_OK &&
+	return ticket_parse(&t, &n, e.note) == TOCSIN_OK && t.exercise.n == 0 &&
 	       answers_is(&t, e.note.n + e.body.n);
 }
 

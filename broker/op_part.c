@@ -58,8 +58,8 @@ may_put(struct put *p, struct batch *batch, const struct store_part *part)
 	    recall_names(batch->view, mailbox, p->m.hash))
 		return TOCSIN_ERECALLED;
 	if (part->first_seq == 0)
-		return staged_take(
-		    batch, p->r->who.mailbox, p->m.hash, p->m.total);
+		return staged_take(batch, p->r->who.member,
+		    p->r->who.exercise[0] != '\0', p->m.hash, p->m.total);
 	err = store_get(batch->view, part->first_seq, &e);
 	if (!err)
 		err = exercise_of(exercise, batch->view, part->first_seq);

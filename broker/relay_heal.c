@@ -7,6 +7,7 @@
  * all is a duplicate there.
  */
 #include "broker/dispatch.h"
+#include "broker/exercise.h"
 #include "broker/intake_impl.h"
 #include "broker/log.h"
 #include "broker/relay_impl.h"
@@ -201,9 +202,10 @@ struct requeue {
 	struct heal_item item[HEAL_MAX];
 };
 
-static unsigned
-lane_of(struct store_rx *rx, uint64_t seq)
+unsigned
+heal_lane(struct store_rx *rx, uint64_t seq)
 {
+	char exercise[EXERCISE_MAX + 1];
 	struct store_entry e;
 	struct ticket t;
 	struct note note;
@@ -211,8 +213,12 @@ lane_of(struct store_rx *rx, uint64_t seq)
 	if (store_get(rx, seq, &e) != TOCSIN_OK || e.kind == STORE_ROSTER ||
 	    e.kind == STORE_KEYS)
 		return LANE_FLASH;
-	if (e.kind == STORE_RECEIPT ||
-	    ticket_parse(&t, &note, e.note) != TOCSIN_OK)
+	if (e.kind == STORE_RECEIPT)
+		return exercise_of(exercise, rx, seq) == TOCSIN_OK &&
+			       exercise[0] != '\0'
+			   ? LANE_ROUTINE
+			   : LANE_IMMEDIATE;
+	if (ticket_parse(&t, &note, e.note) != TOCSIN_OK)
 		return LANE_IMMEDIATE;
 	return intake_lane(&t, false);
 }
@@ -229,7 +235,7 @@ requeue_apply(struct job *job, struct batch *batch)
 		struct store_out out = { .seq = it->seq };
 		unsigned lane;
 
-		lane = it->part ? LANE_BULK : lane_of(batch->view, it->seq);
+		lane = it->part ? LANE_BULK : heal_lane(batch->view, it->seq);
 		if (it->part) {
 			out = (struct store_out){ .ticket = it->seq };
 			memcpy(out.part, it->id, sizeof(out.part));

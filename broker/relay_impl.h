@@ -73,7 +73,7 @@ struct heal {
 	uint64_t missing; /* so far */
 	int64_t again;	  /* not before */
 	struct patience begun;
-	size_t n;	  /* what the peer is asked for */
+	size_t n; /* what the peer is asked for */
 	struct heal_item item[HEAL_MAX];
 	atomic_bool queueing; /* a job has some */
 	atomic_bool failed;   /* to be begun anew */
@@ -132,7 +132,7 @@ struct relay_peer {
 
 	enum peer_state state;
 	unsigned failures; /* in a row */
-	int64_t begun_at; /* the last attempt */
+	int64_t begun_at;  /* the last attempt */
 	int64_t retry_at;
 	int64_t redial_at; /* of sockets that find no connection */
 	struct link link;
@@ -285,8 +285,9 @@ MUST_USE enum tocsin_err tally_save(struct store_tx *tx, const char *peer,
 MUST_USE enum tocsin_err send_mark(uint8_t mark[TALLY_MARK],
     const struct relay_peer *p, struct store_rx *rx, unsigned lane, uint64_t n);
 
-/* relay_heal.c: when to call again. */
+/* relay_heal.c: when to call again; and the lane of what is sent again. */
 int64_t heal_step(struct relay *r, struct relay_peer *p, int64_t now);
+unsigned heal_lane(struct store_rx *rx, uint64_t seq);
 void heal_answered(struct relay *r, struct relay_peer *p, enum tocsin_err err,
     struct span lacks, int64_t now);
 

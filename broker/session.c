@@ -835,6 +835,7 @@ same_one(const struct trust_who *a, const struct trust_who *b)
 {
 	return a->kind == b->kind && strcmp(a->member, b->member) == 0 &&
 	       strcmp(a->device, b->device) == 0 &&
+	       strcmp(a->exercise, b->exercise) == 0 &&
 	       strcmp(a->broker, b->broker) == 0 &&
 	       strcmp(a->nation, b->nation) == 0;
 }

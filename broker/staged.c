@@ -4,8 +4,22 @@
 #include "broker/broker.h"
 #include "broker/value.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define STAGED_BOX (MEMBER_MAX + 2)
+
+/*
+ * All exercises of a member share one: their names are the member's to choose,
+ * so what each had of its own would be without bound.
+ */
+static const char *
+box_name(char out[STAGED_BOX], const char *member, bool played)
+{
+	snprintf(out, STAGED_BOX, "%s%s", member, played ? "/" : "");
+	return out;
+}
 
 struct slot {
 	uint8_t hash[32];
@@ -15,7 +29,7 @@ struct slot {
 
 /* A slot whose part is gone, or was named by a ticket, is free. */
 static enum tocsin_err
-slot_load(struct slot *s, struct batch *batch, const char *member, unsigned i)
+slot_load(struct slot *s, struct batch *batch, const char *box, unsigned i)
 {
 	struct store_part part;
 	struct span bytes;
@@ -23,7 +37,7 @@ slot_load(struct slot *s, struct batch *batch, const char *member, unsigned i)
 	struct rd r;
 
 	*s = (struct slot){ 0 };
-	err = value_get(batch->view, &bytes, "staged/%s/%u", member, i);
+	err = value_get(batch->view, &bytes, "staged/%s/%u", box, i);
 	if (err == TOCSIN_ENOTFOUND || (!err && bytes.n == 0))
 		return TOCSIN_OK;
 	if (err)
@@ -40,7 +54,7 @@ slot_load(struct slot *s, struct batch *batch, const char *member, unsigned i)
 
 static enum tocsin_err
 slot_save(
-    struct batch *batch, const char *member, unsigned i, const uint8_t hash[32])
+    struct batch *batch, const char *box, unsigned i, const uint8_t hash[32])
 {
 	uint8_t bytes[40];
 	int k;
@@ -48,19 +62,18 @@ slot_save(
 	memcpy(bytes, hash, 32);
 	for (k = 0; k < 8; k++)
 		bytes[32 + k] = (uint8_t)((uint64_t)batch->now >> (56 - 8 * k));
-	return value_put(batch->tx, SPAN(bytes), "staged/%s/%u", member, i);
+	return value_put(batch->tx, SPAN(bytes), "staged/%s/%u", box, i);
 }
 
 static enum tocsin_err
 slot_drop(
-    struct batch *batch, const char *member, unsigned i, const struct slot *s)
+    struct batch *batch, const char *box, unsigned i, const struct slot *s)
 {
 	enum tocsin_err err = store_part_drop(batch->tx, s->hash);
 
 	if (err && err != TOCSIN_ENOTFOUND)
 		return err;
-	return value_put(
-	    batch->tx, (struct span){ 0 }, "staged/%s/%u", member, i);
+	return value_put(batch->tx, (struct span){ 0 }, "staged/%s/%u", box, i);
 }
 
 static bool
@@ -70,10 +83,12 @@ is_old(const struct slot *s, const struct batch *batch)
 }
 
 enum tocsin_err
-staged_take(struct batch *batch, const char *member, const uint8_t hash[32],
-    uint64_t total)
+staged_take(struct batch *batch, const char *member, bool played,
+    const uint8_t hash[32], uint64_t total)
 {
 	const struct broker_config *c = &batch->b->conf;
+	char name[STAGED_BOX];
+	const char *box = box_name(name, member, played);
 	unsigned i, room = c->staged_max;
 	enum tocsin_err err;
 	struct slot s;
@@ -81,7 +96,7 @@ staged_take(struct batch *batch, const char *member, const uint8_t hash[32],
 	if (total > c->staged_bytes)
 		return TOCSIN_EQUOTA;
 	for (i = 0; i < c->staged_max; i++) {
-		err = slot_load(&s, batch, member, i);
+		err = slot_load(&s, batch, box, i);
 		if (err)
 			return err;
 		if (s.used && memcmp(s.hash, hash, 32) == 0)
@@ -91,11 +106,11 @@ staged_take(struct batch *batch, const char *member, const uint8_t hash[32],
 	}
 	if (room == c->staged_max)
 		return TOCSIN_EQUOTA;
-	err = slot_load(&s, batch, member, room);
+	err = slot_load(&s, batch, box, room);
 	if (!err && s.used)
-		err = slot_drop(batch, member, room, &s);
+		err = slot_drop(batch, box, room, &s);
 	if (!err)
-		err = slot_save(batch, member, room, hash);
+		err = slot_save(batch, box, room, hash);
 	if (!err)
 		err = store_part_expect(batch->tx, hash, total, 0);
 	return err;
@@ -104,37 +119,27 @@ staged_take(struct batch *batch, const char *member, const uint8_t hash[32],
 /* ---- once in a while ---- */
 
 static enum tocsin_err
-sweep_box(struct batch *batch, const char *member)
+sweep_box(struct batch *batch, const char *box)
 {
 	enum tocsin_err err = TOCSIN_OK;
 	struct slot s;
 	unsigned i;
 
 	for (i = 0; i < batch->b->conf.staged_max && !err; i++) {
-		err = slot_load(&s, batch, member, i);
+		err = slot_load(&s, batch, box, i);
 		if (!err && is_old(&s, batch))
-			err = slot_drop(batch, member, i, &s);
+			err = slot_drop(batch, box, i, &s);
 	}
 	return err;
 }
 
-/* Those that a device is of; what others left is bounded, and stays. */
 static enum tocsin_err
-sweep_exercises(struct batch *batch, const char *member)
+sweep_member(struct batch *batch, const char *member)
 {
-	const struct keys *k = trust_keys(batch->trust, span_of(member));
-	enum tocsin_err err = TOCSIN_OK;
-	char box[MAILBOX_MAX + 1];
-	size_t i;
+	char box[STAGED_BOX];
+	enum tocsin_err err = sweep_box(batch, box_name(box, member, false));
 
-	for (i = 0; k && i < k->ndevice && !err; i++) {
-		if (k->device[i].exercise[0] == '\0')
-			continue;
-		mailbox_name(
-		    box, span_of(member), span_of(k->device[i].exercise));
-		err = sweep_box(batch, box);
-	}
-	return err;
+	return err ? err : sweep_box(batch, box_name(box, member, true));
 }
 
 static enum tocsin_err
@@ -147,12 +152,8 @@ sweep_apply(struct job *job, struct batch *batch)
 
 	(void)job;
 	for (i = 0; i < r->nmember && !err; i++)
-		if (span_is(
-			member_nation(span_of(r->member[i].name)), nation)) {
-			err = sweep_box(batch, r->member[i].name);
-			if (!err)
-				err = sweep_exercises(batch, r->member[i].name);
-		}
+		if (span_is(member_nation(span_of(r->member[i].name)), nation))
+			err = sweep_member(batch, r->member[i].name);
 	return err;
 }
 
