@@ -19,6 +19,17 @@
 
 /* ---- saying ---- */
 
+/* A line of --json. */
+static void
+say_json(const char *event, const char *id, struct span rule, const char *what,
+    const char *action, const char *text)
+{
+	print_json(json_pack("{s:s, s:o, s:s, s:s%, s:s, s:s, s:o}", "event",
+	    event, "time", view_time(cli_now()), "id", id, "rule", rule.p,
+	    rule.n, "do", what, "action", action, "text", view_string(text)));
+	fflush(stdout);
+}
+
 void
 act_say(struct actor *a, const char *event, const struct facts *f,
     const struct plan_timer *t, const char *fmt, ...)
@@ -29,13 +40,9 @@ act_say(struct actor *a, const char *event, const struct facts *f,
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (a->c->json) {
-		print_json(json_pack("{s:s, s:o, s:s, s:s, s:s, s:s, s:o}",
-		    "event", event, "time", view_time(cli_now()), "id", f->id,
-		    "rule", t->rule->name, "do", action_word(t->action->kind),
-		    "action", t->id, "text", view_string(text)));
-		fflush(stdout);
-	}
+	if (a->c->json)
+		say_json(event, f->id, span_of(t->rule->name),
+		    action_word(t->action->kind), t->id, text);
 	cli_note("%s: %s: %s (%s)", f->short_id, t->rule->name, text, t->id);
 }
 
@@ -479,6 +486,20 @@ run(struct actor *a, const struct facts *f, const struct plan_timer *t,
 	return true;
 }
 
+/* The rule may be another one by now; its name begins the id. */
+static void
+hook_failed(struct actor *a, const struct deed *d, const char *why)
+{
+	struct span rule = span_cut(span_of(d->id), 0, strcspn(d->id, "/"));
+
+	a->failed++;
+	if (a->c->json)
+		say_json("failed", d->thread, rule, action_word(ACTION_NOTIFY),
+		    d->id, why);
+	cli_note(
+	    "the hook for %s failed, attempt %u: %s", d->id, d->tries, why);
+}
+
 bool
 act_reap(struct actor *a, int64_t now)
 {
@@ -495,11 +516,8 @@ act_reap(struct actor *a, int64_t now)
 			d.state = DEED_GOOD;
 			if (!e.end.good)
 				deed_fail(&d, now, e.end.why);
-			a->failed += !e.end.good;
 			if (!e.end.good)
-				cli_note("the hook for %s failed, attempt %u: "
-					 "%s",
-				    e.action, d.tries, e.end.why);
+				hook_failed(a, &d, e.end.why);
 			if (deed_put(a->t, &d) != TOCSIN_OK)
 				cli_note("%s", tocsin_error(a->t));
 		}

@@ -251,7 +251,7 @@ const char *
 deed_state_name(enum deed_state s)
 {
 	static const char *const names[] = { "begun", "failed", "done",
-		"given up" };
+		"given-up" };
 
 	return s <= DEED_GIVEN_UP ? names[s] : "unknown";
 }

@@ -198,21 +198,12 @@ bot_rehearse(struct actor *a, const char *since)
 static json_t *
 deed_json(const struct deed *d)
 {
-	json_t *o = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o}", "state",
+	return json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "state",
 	    deed_state_name(d->state), "attempts", (json_int_t)d->tries,
 	    "begun", view_time(d->begun), "ended", view_time(d->ended), "again",
 	    view_time(d->state == DEED_FAILED ? d->again : 0), "why",
-	    view_string(d->why[0] != '\0' ? d->why : NULL));
-	char *text = malloc(d->output.n + 1);
-
-	if (text != NULL) {
-		if (d->output.n > 0)
-			memcpy(text, d->output.p, d->output.n);
-		text[d->output.n] = '\0';
-		json_object_set_new(o, "output", view_string(text));
-	}
-	free(text);
-	return o;
+	    view_string(d->why[0] != '\0' ? d->why : NULL), "output",
+	    view_bytes(buf_span(&d->output)));
 }
 
 static json_t *

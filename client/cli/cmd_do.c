@@ -295,15 +295,6 @@ new_answer(const struct doing *d, bool good)
 	return o;
 }
 
-/* A sentence that was cut within a character has no such string. */
-static json_t *
-sentence(const char *text, enum tocsin_err err)
-{
-	json_t *s = json_string(text);
-
-	return s != NULL ? s : json_string(tocsin_err_text(err));
-}
-
 /* False: no memory; then another answer takes its place. */
 static bool
 put(json_t *o)
@@ -328,7 +319,7 @@ answer_refused(struct doing *d, enum tocsin_err err)
 	d->refused++;
 	json_object_set_new(o, "reason", json_string(tocsin_err_name(err)));
 	json_object_set_new(o, "exit", json_integer(tocsin_err_exit(err)));
-	json_object_set_new(o, "text", sentence(text, err));
+	json_object_set_new(o, "text", view_string(text));
 	if (!put(o))
 		print_json(NULL); /* the command fails, and says so */
 }

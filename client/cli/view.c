@@ -27,31 +27,27 @@ view_time(int64_t t)
 	return json_string(text);
 }
 
-/* What others wrote is UTF-8, but a program's output and a file's name need not
- * be, nor a sentence that was cut: such a line of JSON would not be printed. */
-static json_t *
-mended(const char *s)
+json_t *
+view_bytes(struct span s)
 {
 	struct buf b = { 0 };
 	json_t *o = NULL;
 
-	utf8_mend(&b, span_of(s));
-	buf_u8(&b, '\0');
+	utf8_mend(&b, s);
 	if (buf_ok(&b))
-		o = json_string((const char *)b.p);
+		o = json_stringn(b.n > 0 ? (const char *)b.p : "", b.n);
 	buf_release(&b);
 	return o;
 }
 
+/* What others wrote is UTF-8, but a program's output and a file's name need not
+ * be, nor a sentence that was cut: such a line of JSON would not be printed. */
 json_t *
 view_string(const char *s)
 {
-	json_t *o;
+	json_t *o = s != NULL ? json_string(s) : json_null();
 
-	if (s == NULL)
-		return json_null();
-	o = json_string(s);
-	return o != NULL ? o : mended(s);
+	return o != NULL ? o : view_bytes(span_of(s));
 }
 
 void

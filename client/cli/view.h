@@ -67,8 +67,9 @@ struct json_t *view_deadlines_json(const struct tocsin_status *s);
 /* A time as 2026-11-21T03:14:15Z, or null for 0. */
 struct json_t *view_time(int64_t t);
 
-/* A string of somebody's, or null for NULL; invalid UTF-8 is passed on. */
-struct json_t *view_string(const char *s);
+/* What is no UTF-8 becomes U+FFFD, since JSON has no such string. */
+struct json_t *view_bytes(struct span s);
+struct json_t *view_string(const char *s); /* null for NULL */
 
 /* The short id of a full one. */
 void view_short(char out[TOCSIN_SHORT_TEXT], const char *id);

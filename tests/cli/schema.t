@@ -127,6 +127,103 @@ chmod +x reads
 at $us watch -n 1 --reader reads --exec ./reads 2>/dev/null
 fits message 'what a handler reads' cat stdin
 
+# ---- rules ----
+
+cat >hooked <<EOT
+#!/bin/sh
+cat >>"$fed/hook.in"
+printf 'cut \\303\\000 there'
+[ "\$1" = good ]
+EOT
+chmod +x hooked
+cat >some.rules <<EOT
+[hook good]
+run $fed/hooked good
+[hook bad]
+run $fed/hooked bad
+[rule both]
+when not mine
+for us
+at once: notify good
+after 1s: notify bad
+after 1d: remind
+[rule other]
+when not mine and precedence is flash
+at once: acknowledge
+EOT
+fits bot-rule 'bot --check' tocsin bot --check some.rules --json
+fits bot-rehearsed 'bot --dry-run' \
+	at $them bot some.rules --dry-run --since 1d --json
+fits bot-timer 'bot --explain, before' \
+	at $them bot some.rules --explain "$id" --json
+fits bot 'bot' at $them bot some.rules --once --json
+is "$(jq -r .event <line | sort -u | tr '\n' ' ')" 'begun done failed ' \
+	'with what was done, begun and failed'
+fits hook 'what a hook reads' cat hook.in
+fits bot-timer 'bot --explain, after' \
+	at $them bot some.rules --explain "$id" --json
+is "$(jq -r 'select(.deed.state == "failed") | .deed.output' <line |
+	head -n 1 | tr '\000' 0)" \
+	"$(printf 'cut \357\277\2750 there')" \
+	'what its program wrote is there, also what is no text'
+
+# ---- an exercise ----
+
+fed_exercise mycert@my play $us acid
+fed_exercise singcert@sg play $them acid
+plays()
+{
+	at mycert-play keys show singcert@sg --json |
+		jq -e '.epochs | any(.exercise == "acid")'
+}
+ok 'an exercise has its keys' wait_until 20 plays
+cat >some.drill <<EOT
+[drill]
+title = Some
+exercise = acid
+length = 2m
+tlp = GREEN
+[player singcert@sg]
+contact = +65 0000 0000
+[inject first]
+at = T+0
+to = all
+subject = First
+text = Look.
+ackby = 30s
+expect = accepted within 1m
+expect = result within 10s
+note = nothing
+[inject second]
+at = T+1m
+in = first
+text = More.
+expect = opened by any
+EOT
+fits drill-script 'drill check' tocsin drill check some.drill --json
+spawn_at mycert-play drill run some.drill --speed 10 --json >run.json
+run=$pid
+ok 'an inject comes' wait_until 20 \
+	at singcert-play watch -n 1 --wait 1 --json --reader drill
+at singcert-play inbox --json >line
+at singcert-play ack "$(jq -r .id <line)" --accept >/dev/null
+fits drill-clock 'drill status' at mycert-play drill status --json
+fits drill-clock 'drill pause' at mycert-play drill pause --json
+ok 'it is held' wait_until 20 has run.json '"event":"paused"'
+fits drill-report 'drill report, of what is not over' \
+	at mycert-play drill report some.drill --json
+fits drill-clock 'drill resume' at mycert-play drill resume --json
+ok 'it ends' wait_until 30 gone $run
+fits drill-event 'drill run' cat run.json
+is "$(jq -r .event <line | sort -u | tr '\n' ' ')" \
+	'begin end inject message paused resumed ' 'with all its events'
+fits drill-report 'drill report' at mycert-play drill report some.drill --json
+is "$(jq -c '[(.expected | length), (.cells | length), .over]' <line)" \
+	'[3,2,true]' 'with what was expected'
+fits drill-report 'drill report, without a script' \
+	at mycert-play drill report --json
+fits board 'board, of an exercise' at mycert-play board --json
+
 # ---- what do takes and gives ----
 
 other=$(post_it --attach sample.bin | jq -r .id)
@@ -201,7 +298,7 @@ while read -r file item; do
 done <titles
 awk '/^\.Sh/ { on = $2 == "JSON" }
 	on && /^\.It Cm/ { sub(/^\.It Cm /, ""); print }' "$page" |
-	grep -v '^bot\|^drill' | sort >items
+	sort >items
 is "$(cut -d' ' -f2- titles | sort)" "$(cat items)" \
 	'each item of the manual has a schema, and the other way round'
 

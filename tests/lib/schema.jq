@@ -36,6 +36,9 @@ def listed($all; $file; $s):
 
 def wrong($all; $file; $s; $path; $top):
 	def sub($schema; $where): wrong($all; $file; $schema; $where; true);
+	# Of what has its own members, others only say which go together.
+	def other($schema; $where): wrong($all; $file; $schema; $where;
+		$s | has("properties") | not);
 	. as $v |
 	($s | keys - known | if length > 0 then error("\($file): \(.)")
 		else empty end),
@@ -83,7 +86,12 @@ def wrong($all; $file; $s; $path; $top):
 		(($s.required // []) - keys | .[] |
 			"\($path): \(.) is missing"),
 		([listed($all; $file; $s)] as $may |
-			if $top and ($may | length) > 0 or
+			if ($s.additionalProperties | type) == "object"
+			then keys - $may | .[] as $k | $v[$k] |
+				sub($s.additionalProperties; "\($path).\($k)")
+			elif $s | has("$ref") and (has("properties") | not)
+			then empty # by what it refers to
+			elif $top and ($may | length) > 0 or
 				$s.additionalProperties == false
 			then keys - $may | .[] |
 				"\($path): \(.) is not in the schema"
@@ -97,12 +105,12 @@ def wrong($all; $file; $s; $path; $top):
 		wrong($all; $file; $one; $path; false)),
 	(if $s | has("anyOf") then
 		if any($s.anyOf[]; . as $one |
-			[$v | sub($one; $path)] | length == 0)
+			[$v | other($one; $path)] | length == 0)
 		then empty
-		else $s.anyOf[0] as $one | $v | sub($one; $path) end
+		else $s.anyOf[0] as $one | $v | other($one; $path) end
 	else empty end),
 	(if $s | has("oneOf") then
-		[$s.oneOf[] | . as $one | [$v | sub($one; $path)]] as $each |
+		[$s.oneOf[] | . as $one | [$v | other($one; $path)]] as $each |
 		([$each[] | select(length == 0)] | length) as $fit |
 		if $fit == 1 then empty
 		else "\($path): fits \($fit) of \($each | length): \($each |

@@ -32,10 +32,28 @@ ok 'which is named' grep -q 'inject phishing: .*none.eml' "$fed/said"
 
 echo "# seed ${SEED:=$(od -An -N2 -tu2 /dev/urandom | tr -d ' ')}"
 export SEED
-TMPDIR=$fed SPEED=${SPEED:-900} timeout 300 "$TOP/tests/system/drill.sh" \
+mkdir "$fed/out"
+OUT=$fed/out TMPDIR=$fed SPEED=${SPEED:-900} timeout 300 "$TOP/tests/system/drill.sh" \
 	>"$fed/told" 2>"$fed/err"
 is $? 0 'an exercise of ten nations is held, and every figure of its report counted again' ||
 	{ tail -n 25 "$fed/told"; grep -v '^# time=' "$fed/err" | tail -n 10; } | sed 's/^/# /' >&2
 ok 'to its end' grep -q '^ok: seed' "$fed/told"
 echo "# $(tail -n 1 "$fed/told")"
+
+# ---- its JSON ----
+
+if command -v jq >/dev/null; then
+	jq -n 'reduce inputs as $i ({}; .[input_filename | sub(".*/"; "")] = $i)' \
+		"$TOP"/docs/schema/*.json >"$fed/schemas.json"
+	by() # SCHEMA FILE
+	{
+		[ -s "$2" ] || echo 'there is none'
+		jq -r -L "$TOP/tests/lib" --arg f "$1.json" \
+			--slurpfile s "$fed/schemas.json" \
+			'include "schema"; check($s[0]; $f)' "$2" 2>&1
+	}
+	is "$(by drill-report "$fed/out/report.json")" '' \
+		'its report fits its schema'
+	is "$(by drill-event "$fed/out/run.json")" '' 'so does what a run tells'
+fi
 done_testing
