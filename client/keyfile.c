@@ -86,13 +86,26 @@ file_read(const char *path, size_t max, struct buf *out)
 	return err;
 }
 
+/*
+ * A credential that systemd hands over through an access list belongs to root
+ * and shows the list's mask as 0440: its group is root's, which has nothing
+ * that root has not.
+ */
+static mode_t
+others(const struct stat *st)
+{
+	bool given = st->st_uid == 0 && st->st_gid == 0 && geteuid() != 0;
+
+	return given ? 037 : 077;
+}
+
 static bool
 is_private(int fd)
 {
 	struct stat st;
 
 	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	       (st.st_mode & 077) == 0 &&
+	       (st.st_mode & others(&st)) == 0 &&
 	       (st.st_uid == geteuid() || st.st_uid == 0);
 }
 

@@ -2,7 +2,8 @@
 /*
  * keyfile.h - files that nobody else may read
  *
- * A key file is small text in a file of mode 0600 that belongs to us. With a
+ * A key file is small text in a file of mode 0600 that belongs to us, or one of
+ * root's that we were given to read, as systemd does with credentials. With a
  * passphrase it is an armored age file (`age -p` makes the same, `age -d` opens
  * it), so an emergency needs no tocsin. Owner and mode are checked on the
  * opened file, not on its name; a link is not followed. Writing goes to a new

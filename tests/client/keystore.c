@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/keystore.h"
+#include "client/keyfile.h"
 #include "tests/lib/tap.h"
 
+#include <grp.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 static const struct keystore_new plain = { .federation = "asean.example",
@@ -249,6 +253,83 @@ test_permissions(void)
 	    "nor one that is not there");
 }
 
+#define NOBODY 65534
+
+/* As root: mode 0440 of root's, and a list that lets one user read it. */
+static bool
+give(const char *path)
+{
+	static const uint8_t list[] = {
+		2, 0, 0, 0,			 /* version */
+		1, 0, 4, 0, 255, 255, 255, 255,	 /* the owner: read */
+		2, 0, 4, 0, 0xfe, 0xff, 0, 0,	 /* NOBODY: read */
+		4, 0, 0, 0, 255, 255, 255, 255,	 /* the group: nothing */
+		16, 0, 4, 0, 255, 255, 255, 255, /* mask: read */
+		32, 0, 0, 0, 255, 255, 255, 255, /* others: nothing */
+	};
+	struct stat st;
+
+	return setxattr(path, "system.posix_acl_access", list, sizeof(list),
+		   0) == 0 &&
+	       stat(path, &st) == 0 && (st.st_mode & 0777) == 0440;
+}
+
+/* What NOBODY is told when it reads the file. */
+static enum tocsin_err
+read_as_nobody(const char *path)
+{
+	struct buf b = { 0 };
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (setgroups(0, NULL) != 0 || setgid(NOBODY) != 0 ||
+		    setuid(NOBODY) != 0)
+			_exit(255);
+		_exit((int)keyfile_read(path, NULL, &b));
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		abort();
+	return (enum tocsin_err)WEXITSTATUS(status);
+}
+
+static void
+test_credential(void)
+{
+	char folder[] = "/tmp/tocsin.credential.XXXXXX", path[64];
+	FILE *f;
+
+	if (geteuid() != 0) {
+		skip("only root can give a file to another user");
+		return;
+	}
+	if (mkdtemp(folder) == NULL || chmod(folder, 0755) != 0)
+		abort();
+	snprintf(path, sizeof(path), "%s/tocsin.passphrase", folder);
+	if ((f = fopen(path, "w")) == NULL)
+		abort();
+	fputs("correct horse\n", f);
+	fclose(f);
+	if (give(path)) {
+		is_int(read_as_nobody(path), TOCSIN_OK,
+		    "a credential that root gave us by an access list is used");
+		chmod(path, 0460);
+		is_int(read_as_nobody(path), TOCSIN_EPERMISSIONS,
+		    "not if it can be written to");
+		chmod(path, 0444);
+		is_int(read_as_nobody(path), TOCSIN_EPERMISSIONS,
+		    "nor if everybody can read it");
+		if (chmod(path, 0440) != 0 || chown(path, 0, 100) != 0)
+			abort();
+		is_int(read_as_nobody(path), TOCSIN_EPERMISSIONS,
+		    "nor if a group other than root's can");
+	} else {
+		skip("no access lists in /tmp");
+	}
+	unlink(path);
+	rmdir(folder);
+}
+
 static void
 test_damaged(void)
 {
@@ -342,6 +423,7 @@ main(void)
 	test_join();
 	test_other_member();
 	test_permissions();
+	test_credential();
 	test_damaged();
 	test_names();
 	test_config();
