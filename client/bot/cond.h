@@ -93,8 +93,9 @@ struct cond_reader {
 	struct lex *lex;
 	const struct rules *rules; /* whose calendars and duties are known */
 	unsigned depth, nodes;
-	bool of_place; /* within `some recipient (` */
-	bool words;    /* some condition asks for facts.word */
+	const struct cond_field *last; /* that was read */
+	bool of_place;		       /* within `some recipient (` */
+	bool words;		       /* some condition asks for facts.word */
 	/* The first that is of a recipient outside of one; or none. */
 	struct lex_token needs_place;
 };

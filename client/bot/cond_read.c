@@ -173,8 +173,9 @@ calendar_name(const void *arg, size_t i)
 const struct calendar *
 calendar_read(struct cond_reader *r)
 {
-	int i = lex_choose(
-	    r->lex, calendar_name, r->rules, "a [calendar ...] of this file");
+	int i = lex_choose(r->lex, calendar_name, r->rules,
+	    "a [calendar ...] of this file",
+	    "a section [calendar NAME] with zone and hours");
 
 	return i >= 0 ? &r->rules->calendar[i] : NULL;
 }
@@ -190,8 +191,9 @@ duty_name(const void *arg, size_t i)
 const struct duty *
 duty_read(struct cond_reader *r)
 {
-	int i = lex_choose(
-	    r->lex, duty_name, r->rules, "a [duty ...] of this file");
+	int i =
+	    lex_choose(r->lex, duty_name, r->rules, "a [duty ...] of this file",
+		"a section [duty NAME] with zone and roster");
 
 	return i >= 0 ? &r->rules->duty[i] : NULL;
 }
@@ -251,7 +253,7 @@ since_read(struct cond_reader *r, struct rule_since *out)
 	*out = (struct rule_since){ .event = EVENT_ASKED };
 	if (t.kind == LEX_WORD && clock_name(t.s))
 		return clock_read(r, out);
-	e = lex_choose(l, name_of_event, NULL, "an event or a clock");
+	e = lex_choose(l, name_of_event, NULL, "an event or a clock", NULL);
 	if (e < 0)
 		return false;
 	out->event = (enum fact_event)e;
@@ -332,16 +334,31 @@ name_of_rung(const void *arg, size_t i)
 static const char *
 rung_read(struct lex *l, int64_t *rung)
 {
-	int i = lex_choose(l, name_of_rung, NULL, "a state of a recipient");
+	int i =
+	    lex_choose(l, name_of_rung, NULL, "a state of a recipient", NULL);
 
 	*rung = i;
 	return i >= 0 ? tocsin_rung_name((enum tocsin_rung)i) : NULL;
 }
 
+/* The nearest word, if somebody may have meant it; else where all stand. */
+static const char *
+word_meant(enum vocab v, const char *word, char list[80])
+{
+	const char *best = vocab_nearest(v, word);
+
+	if (best != NULL && (2 * vocab_distance(word, best) <= strlen(word) ||
+				strcasestr(best, word) != NULL))
+		return best;
+	snprintf(
+	    list, 80, "one that `tocsin words %s` lists", vocab_list(v)->name);
+	return list;
+}
+
 static const char *
 vocab_read(struct lex *l, enum vocab v)
 {
-	char word[80], what[100];
+	char word[80], what[100], list[80];
 	const char *found = l->t.kind == LEX_WORD || l->t.kind == LEX_TEXT
 				? vocab_find(v, typed(l, word))
 				: NULL;
@@ -349,7 +366,8 @@ vocab_read(struct lex *l, enum vocab v)
 	snprintf(
 	    what, sizeof(what), "a word of the list `%s`", vocab_list(v)->name);
 	if (found == NULL)
-		lex_unknown(l, &l->t, what, vocab_nearest(v, typed(l, word)));
+		lex_unknown(
+		    l, &l->t, what, word_meant(v, typed(l, word), list));
 	return found;
 }
 
@@ -767,6 +785,23 @@ name_of_field(const void *arg, size_t i)
 	return i < sizeof(fields) / sizeof(fields[0]) ? fields[i].name : NULL;
 }
 
+/* "tlp is RED or AMBER", which begs to be written so. */
+static bool
+stands_alone(struct cond_reader *r)
+{
+	const struct cond_field *f = r->last;
+	struct lex *l = r->lex;
+	char word[80], instead[140];
+
+	if (f == NULL || f->vocab == VOCABS || l->t.kind != LEX_WORD ||
+	    (f->follows & FOLLOWS_IS) == 0 ||
+	    vocab_find(f->vocab, typed(l, word)) == NULL)
+		return false;
+	snprintf(instead, sizeof(instead), "%s in (..., %s)", f->name, word);
+	lex_fault_at(l, &l->t, instead, "`%s` stands alone", word);
+	return true;
+}
+
 static const struct cond *
 one_test(struct cond_reader *r)
 {
@@ -777,10 +812,13 @@ one_test(struct cond_reader *r)
 
 	if (c == NULL)
 		return NULL;
-	i = lex_choose(l, name_of_field, NULL, "a condition");
+	if (stands_alone(r))
+		return NULL;
+	i = lex_choose(l, name_of_field, NULL, "a condition",
+	    "a condition of tocsin-rules(5)");
 	if (i < 0)
 		return NULL;
-	c->field = &fields[i];
+	c->field = r->last = &fields[i];
 	if (c->field->of_place)
 		of_place(r, &t);
 	r->words |= field_of_words(c->field->what);
@@ -895,5 +933,6 @@ any_of(struct cond_reader *r)
 const struct cond *
 cond_read(struct cond_reader *r)
 {
+	r->last = NULL;
 	return any_of(r);
 }

@@ -222,6 +222,33 @@ give_text(struct lex *l)
 	give(l, LEX_BAD, is_end(at(l, i)) ? i : i + 1);
 }
 
+/* A single one, or one that a word processor has made of it. */
+static bool
+is_quote(const struct lex *l, size_t i)
+{
+	static const char *const quotes[] = { "'", "\xe2\x80\x98",
+		"\xe2\x80\x99", "\xe2\x80\x9c", "\xe2\x80\x9d", "\xe2\x80\x9e",
+		"\xc2\xab", "\xc2\xbb" };
+	size_t k;
+
+	for (k = 0; k < sizeof(quotes) / sizeof(quotes[0]); k++)
+		if (l->all.n - i >= strlen(quotes[k]) &&
+		    memcmp(l->all.p + i, quotes[k], strlen(quotes[k])) == 0)
+			return true;
+	return false;
+}
+
+/* What is left of the line is bad: what it was meant to be is not known. */
+static void
+give_rest(struct lex *l)
+{
+	size_t i = l->at;
+
+	while (!is_end(at(l, i)))
+		i++;
+	give(l, LEX_BAD, i);
+}
+
 static void
 give_sign(struct lex *l, int c)
 {
@@ -236,12 +263,19 @@ give_sign(struct lex *l, int c)
 		l->depth -= c == ')' && l->depth > 0;
 		return;
 	}
+	if (is_quote(l, l->at)) {
+		lex_fault_at(l, &l->t, "\"...\"",
+		    "a text needs the quotes of a keyboard");
+		give_rest(l);
+		return;
+	}
 	lex_fault_at(l, &l->t,
-	    c > 0 && strchr("<>=!&|", c) != NULL
+	    !l->arguments && c > 0 && strchr("<>=!&|", c) != NULL
 		? "is, is not, at least, at most, and, or, not"
-		: "put it into quotes",
+	    : l->arguments ? "quotes around it; no shell reads this line"
+			   : "put it into quotes",
 	    c > ' ' && c < 0x7f ? "`%c` has no meaning here"
-				: "a byte that has no meaning here",
+				: "a letter that has no meaning here",
 	    c);
 	give(l, LEX_BAD, l->at + 1);
 }
@@ -318,22 +352,24 @@ lex_take_kind(struct lex *l, enum lex_kind kind)
 /* Where no word is near: all of them, if they are few. */
 static const char *
 listed(const char *(*name)(const void *arg, size_t i), const void *arg,
-    size_t n, char out[160])
+    const char *other, size_t n, char out[160])
 {
 	size_t i, at = 0;
 
 	if (n == 0)
-		return NULL;
+		return other;
 	out[0] = '\0';
 	for (i = 0; i < n && at + strlen(name(arg, i)) + 3 < 160; i++)
 		at += (size_t)snprintf(out + at, 160 - at, "%s%s",
 		    i > 0 ? ", " : "", name(arg, i));
-	return i == n ? out : "a word of tocsin-rules(5)";
+	return i == n	       ? out
+	       : other != NULL ? other
+			       : "a word of tocsin-rules(5)";
 }
 
 int
 lex_choose(struct lex *l, const char *(*name)(const void *arg, size_t i),
-    const void *arg, const char *what)
+    const void *arg, const char *what, const char *other)
 {
 	char word[GUESSED + 1], all[160];
 	struct guess g;
@@ -348,8 +384,8 @@ lex_choose(struct lex *l, const char *(*name)(const void *arg, size_t i),
 	g = guess_of(word);
 	for (i = 0; name(arg, i) != NULL; i++)
 		guess_at(&g, name(arg, i));
-	if (2 * g.least > strlen(word) + 1) /* nobody means that */
-		g.best = listed(name, arg, i, all);
+	if (2 * g.least > strlen(word)) /* nobody means that */
+		g.best = listed(name, arg, other, i, all);
 	lex_unknown(l, &l->t, what, g.best);
 	return -1;
 }

@@ -47,6 +47,7 @@ struct lex {
 	struct rules_faults *faults;
 	const char *file; /* "" for the rules file */
 	struct arena *arena;
+	bool arguments; /* of a program: what is no word needs quotes */
 	bool no_memory;
 };
 
@@ -78,10 +79,11 @@ bool lex_unknown(struct lex *l, const struct lex_token *t, const char *what,
 
 /*
  * Which of the words name(arg, 0), name(arg, 1) ... up to NULL the token is; it
- * is taken. -1: none, which is said, with the nearest of them.
+ * is taken. -1: none, which is said, with the nearest of them, or all, or, if
+ * there are none or too many, `other`.
  */
 int lex_choose(struct lex *l, const char *(*name)(const void *arg, size_t i),
-    const void *arg, const char *what);
+    const void *arg, const char *what, const char *other);
 
 /* Of anybody: adds one fault, as long as there is room. */
 void faults_add(struct rules_faults *faults, const char *file, unsigned line,

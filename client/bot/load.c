@@ -84,9 +84,13 @@ rules_load(struct rules *out, const char *path, int64_t now,
 	if (slash != NULL && (size_t)(slash - path) + 2 < sizeof(b.dir))
 		snprintf(b.dir, sizeof(b.dir), "%.*s", (int)(slash - path) + 1,
 		    path);
+	errno = 0;
 	err = read_path(path, RULES_FILE_MAX, &text);
 	if (err != TOCSIN_OK)
-		snprintf(why, 512, "%.400s: %s", path, tocsin_err_text(err));
+		snprintf(why, 512, "the rules file %.400s: %s", path,
+		    err == TOCSIN_ETOOLARGE ? "it is larger than 256 KiB"
+		    : errno != 0	    ? strerror(errno)
+					    : tocsin_err_text(err));
 	else
 		err = rules_parse(out, buf_span(&text), &io, faults);
 	if (err == TOCSIN_EINTERNAL && faults->n == 0)

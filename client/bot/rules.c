@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/bot/rules_read.h"
 
+#include "client/cli/print.h"
 #include "client/vocab.h"
 #include "crypto/text.h"
 
@@ -206,6 +207,10 @@ template_check(struct reader *r, const struct lex_token *t, const char *text,
 			i += text[i] == '{' ? 2 : 1;
 			continue;
 		}
+		if (strchr(text + i, '}') == NULL)
+			return lex_fault_at(&r->lex, t,
+			    "{short_id}; for a brace alone, {{",
+			    "a { that no } closes");
 		f = text_field_at(text, &i, &name, &arg);
 		if (f == TEXT_FIELDS || (f == TEXT_DUTY && !duty_known(r, arg)))
 			return no_field(r, t, name);
@@ -291,7 +296,9 @@ head_read(struct lex *l, struct lex_token *name)
 	}
 	lex_next(l);
 	if (!lex_take_kind(l, LEX_SECTION_END) || l->t.kind != LEX_LINE) {
-		lex_unknown(l, &l->t, "the end of a section's line", "]");
+		lex_unknown(l, &l->t, "the end of a section's line",
+		    l->t.kind == LEX_WORD ? "a name of one word, as no-answer"
+					  : "]");
 		return SECTION_NONE;
 	}
 	lex_next(l);
@@ -434,24 +441,42 @@ is_other(const struct reader *r, enum section s)
 	return table[0].word == NULL;
 }
 
+/* What may stand where a line should have ended. */
+static const char *
+after_line(const struct lex *l, bool condition, char out[80])
+{
+	if (condition)
+		return "and, or, or a new line";
+	if (l->t.kind == LEX_COMMA)
+		return "`and`, or a new line";
+	if (l->t.kind != LEX_WORD || l->t.s.n > 40)
+		return "a new line, or a # before";
+	snprintf(out, 80, "\"%.*s\", if it is a text; or a new line",
+	    (int)l->t.s.n, (const char *)l->t.s.p);
+	return out;
+}
+
 static bool
 read_statement(struct reader *r, enum section s)
 {
 	const struct statement *table = sections[s].statements;
 	struct lex *l = &r->lex;
-	bool good;
+	bool good, condition = false;
+	char instead[80];
 	int i;
 
 	if (is_other(r, s)) {
 		good = sections[s].other(r);
 	} else {
 		i = lex_choose(l, statement_word, table,
-		    "a word that such a line begins with");
+		    "a word that such a line begins with", NULL);
 		good = i >= 0 && table[i].read(r);
+		condition = good && (strcmp(table[i].word, "when") == 0 ||
+					strcmp(table[i].word, "until") == 0);
 	}
 	if (good && l->t.kind != LEX_LINE)
-		good = lex_unknown(
-		    l, &l->t, "part of this line", "a new line, or a # before");
+		good = lex_unknown(l, &l->t, "part of this line",
+		    after_line(l, condition, instead));
 	return good;
 }
 
@@ -490,7 +515,25 @@ read_sections(struct reader *r)
 
 /* ---- the file ---- */
 
-/* Bytes that no text has; where they are, nothing else is said. */
+/* A character of UTF-8 begins there, and *i is moved to its last byte. */
+static bool
+is_character(struct span text, size_t *i)
+{
+	static const uint8_t mark[] = { 0xef, 0xbf, 0xbd };
+	size_t end = *i;
+
+	if (utf8_next(text, &end) == 0xfffd &&
+	    !span_eq(span_cut(text, *i, end - *i), SPAN(mark)))
+		return false;
+	*i = end - 1;
+	return true;
+}
+
+/*
+ * Bytes that no text has; where they are, nothing else is said. What the rules
+ * write goes into tickets, which are UTF-8 (PROTOCOL.md 8.4): it would fail in
+ * the night in which it is needed.
+ */
 static bool
 is_text(struct span text, struct rules_faults *faults)
 {
@@ -511,6 +554,11 @@ is_text(struct span text, struct rules_faults *faults)
 		} else if ((c < ' ' && c != '\t' && c != '\r') || c == 0x7f) {
 			faults_add(faults, "", line, (unsigned)(i - start) + 1,
 			    "", "a byte %02x, which no text has", c);
+			return false;
+		} else if (c >= 0x80 && !is_character(text, &i)) {
+			faults_add(faults, "", line, (unsigned)(i - start) + 1,
+			    "the file saved as UTF-8",
+			    "a byte %02x that is not UTF-8", c);
 			return false;
 		}
 	}

@@ -28,6 +28,7 @@ read_for(struct reader *r)
 		r->rule->scope = SCOPE_RECIPIENT;
 		return true;
 	}
+	r->rule->scope = SCOPE_RECIPIENT; /* no more faults that follow */
 	return lex_unknown(l, &l->t, "whom a rule is for",
 	    "for each recipient, for us; or leave it out");
 }
@@ -137,8 +138,9 @@ hook_name(const void *arg, size_t i)
 static bool
 hook_find(struct reader *r, struct rule_action *a)
 {
-	int i = lex_choose(
-	    &r->lex, hook_name, r->rules, "a [hook ...] of this file");
+	int i = lex_choose(&r->lex, hook_name, r->rules,
+	    "a [hook ...] of this file",
+	    "a section [hook NAME] that says what is run");
 
 	a->hook = i >= 0 ? &r->rules->hook[i] : NULL;
 	return i >= 0;
@@ -155,8 +157,8 @@ chain_name(const void *arg, size_t i)
 static bool
 chain_find(struct reader *r, struct rule_action *a)
 {
-	int i = lex_choose(
-	    &r->lex, chain_name, r->rules, "a [chain ...] of this file");
+	int i = lex_choose(&r->lex, chain_name, r->rules,
+	    "a [chain ...] of this file", "a section [chain NAME] of members");
 
 	a->chain = i >= 0 ? &r->rules->chain[i] : NULL;
 	return i >= 0;
@@ -217,7 +219,7 @@ raise_read(struct reader *r, struct rule_action *a)
 	int i;
 
 	lex_take(&r->lex, "to");
-	i = lex_choose(&r->lex, precedence_name, NULL, "a precedence");
+	i = lex_choose(&r->lex, precedence_name, NULL, "a precedence", NULL);
 	if (i < 0)
 		return false;
 	a->precedence = vocab_word(VOCAB_PRECEDENCE, (size_t)i);
@@ -267,7 +269,7 @@ static bool
 action_read(struct reader *r, struct rule_action *a)
 {
 	struct lex_token t = r->lex.t;
-	int i = lex_choose(&r->lex, name_of_action, NULL, "an action");
+	int i = lex_choose(&r->lex, name_of_action, NULL, "an action", NULL);
 
 	if (i < 0)
 		return false;

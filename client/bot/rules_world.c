@@ -26,7 +26,7 @@ missing(struct reader *r, const char *what, const char *instead)
 
 /* run /usr/lib/tocsin/page --to {member} */
 static bool
-read_run(struct reader *r)
+read_program(struct reader *r)
 {
 	const char **argv = reader_memory(r, HOOK_ARGS + 1, sizeof(*argv));
 	struct lex *l = &r->lex;
@@ -56,6 +56,17 @@ read_run(struct reader *r)
 	}
 	return h->argc > 0 ||
 	       lex_unknown(l, &l->t, "a program", "/usr/local/lib/page");
+}
+
+static bool
+read_run(struct reader *r)
+{
+	bool good;
+
+	r->lex.arguments = true;
+	good = read_program(r);
+	r->lex.arguments = false;
+	return good;
 }
 
 static bool

@@ -6,10 +6,13 @@
 #include "client/cli/print.h"
 #include "client/cli/view.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define MARGIN "    "
 
@@ -36,6 +39,36 @@ bot_faults(const char *path, const struct rules_faults *faults, const char *why)
 	    faults->n == 1 ? "" : "s");
 }
 
+/* Also that it is one, as far as this machine can say. */
+static const char *
+why_not_run(const char *program)
+{
+	struct stat st;
+
+	if (stat(program, &st) != 0)
+		return strerror(errno);
+	if (!S_ISREG(st.st_mode))
+		return "that is no program";
+	return access(program, X_OK) != 0 ? "it may not be run" : NULL;
+}
+
+void
+bot_warn(const char *path, const struct rules *r)
+{
+	const char *why;
+	size_t i;
+
+	if (r->nrule == 0)
+		cli_note("%s has no rule: nothing will be done", path);
+	for (i = 0; i < r->nhook; i++) {
+		why = why_not_run(r->hook[i].argv[0]);
+		if (why != NULL)
+			cli_note("%s:%u: hook %s cannot run here: %s: %s", path,
+			    r->hook[i].line, r->hook[i].name,
+			    r->hook[i].argv[0], why);
+	}
+}
+
 static const char *
 scope_word(enum rule_scope s)
 {
@@ -49,6 +82,7 @@ bot_checked(struct cli *c, const char *path, const struct rules *r)
 {
 	size_t i;
 
+	bot_warn(path, r);
 	for (i = 0; c->json && i < r->nrule; i++)
 		print_json(json_pack("{s:s, s:I, s:s, s:I}", "rule",
 		    r->rule[i].name, "line", (json_int_t)r->rule[i].line, "for",

@@ -13,6 +13,9 @@
 void bot_faults(
     const char *path, const struct rules_faults *faults, const char *why);
 
+/* What is no fault of the file, and will not do here; on stderr. */
+void bot_warn(const char *path, const struct rules *r);
+
 /* --check, when there was no fault. */
 int bot_checked(struct cli *c, const char *path, const struct rules *r);
 

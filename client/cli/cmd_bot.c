@@ -521,6 +521,7 @@ start(struct bot *b)
 	if (!gather_new(&b->gather, b->t, b->rules.words) ||
 	    !hooks_new(&b->a.hooks, b->c, b->name, b->t->parts.desk, b->home))
 		return cli_fail(TOCSIN_EINTERNAL, "no memory");
+	bot_warn(b->path, &b->rules);
 	if (deeds_tidy(b->t, cli_now()) != TOCSIN_OK)
 		cli_note("what is old could not be tidied away");
 	return 0;

@@ -244,8 +244,8 @@ test_faults(void)
 		    "`explode` is not an action; right would be: remind, "
 		    "notify, acknowledge, escalate, post, raise" },
 		{ "[rule a]\nwhen flsh\nat once: acknowledge\n",
-		    "`flsh` is not a condition; right would be: a word of "
-		    "tocsin-rules(5)" },
+		    "`flsh` is not a condition; right would be: a "
+		    "condition of tocsin-rules(5)" },
 		{ "[rule a]\nat once: post to @asean\n",
 		    "the line ends where the text of a post should be" },
 		{ "[rule a]\nat once: post to @asean \"{membr}\"\n",
@@ -308,6 +308,46 @@ test_faults(void)
 		    "t.rules:4:24: `101` is not how often; right would be: 1 "
 		    "to 100" },
 		{ "[rule a]\nwhen \x01\n", "t.rules:2:6: a byte 01" },
+		{ "[rule a]\n# caf\xc3\xa9\n# caf\xe9\n",
+		    "t.rules:3:6: a byte e9 that is not UTF-8; right would be: "
+		    "the file saved as UTF-8" },
+		{ "[rule a]\nwhen text has \xe2\x80\x9cx\xe2\x80\x9d\n",
+		    "t.rules:2:15: a text needs the quotes of a keyboard; "
+		    "right would be: \"...\"" },
+		{ "[rule a]\nfor us\nat once: raise flash 'now then'\n",
+		    "t.rules:3:22: a text needs the quotes of a keyboard" },
+		{ "[rule a]\nfor each recipient\nat once: remind now\n",
+		    "t.rules:3:17: `now` is not part of this line; right would "
+		    "be: \"now\", if it is a text; or a new line" },
+		{ "[rule a]\nfor each recipient\nat once: remind, raise "
+		  "flash\n",
+		    "`,` is not part of this line; right would be: `and`, or a "
+		    "new line" },
+		{ "[rule a]\nfor each recipient\nat once: remind \"{member\"\n",
+		    "t.rules:3:17: a { that no } closes; right would be: "
+		    "{short_id}; for a brace alone, {{" },
+		{ "[rule a]\nwhen tlp is RED or AMBER\nat once: acknowledge\n",
+		    "t.rules:2:20: `AMBER` stands alone; right would be: tlp "
+		    "in "
+		    "(..., AMBER)" },
+		{ "[rule a]\nat once: notify pager\n",
+		    "`pager` is not a [hook ...] of this file; right would be: "
+		    "a "
+		    "section [hook NAME] that says what is run" },
+		{ "[rule a]\nwhen mine closed\nat once: acknowledge\n",
+		    "`closed` is not part of this line; right would be: and, "
+		    "or, or a new line" },
+		{ "[rule a]\nwhen sector is power\nat once: acknowledge\n",
+		    "right would be: one that `tocsin words sector` lists" },
+		{ "[rule a]\nat once: close\n",
+		    "`close` is not an action; right would be: remind, "
+		    "notify" },
+		{ "[rule no answer]\nat once: acknowledge\n",
+		    "`answer` is not the end of a section's line; right would "
+		    "be: a name of one word, as no-answer" },
+		{ "[hook a]\nrun /x --n=1 | y\n",
+		    "t.rules:2:11: `=` has no meaning here; right would be: "
+		    "quotes around it; no shell reads this line" },
 	};
 	size_t i;
 
@@ -322,6 +362,11 @@ test_faults(void)
 	}
 	parse("[rule a]\nwhen flsh\nafter soon: remind\nlate perhaps\n");
 	is_int((long long)faults.n, 3, "all faults of a file are told at once");
+	parse("[rule a]\nfor each recipients\nafter 1h: remind\n");
+	is_int((long long)faults.n, 1, "and none that another brings about");
+	parse("[rule a]\nwhen subject has 'a b' and mine\n"
+	      "at once: acknowledge\n");
+	is_int((long long)faults.n, 1, "nor what a wrong quote leaves over");
 	ok(rules.nrule == 0, "and with one there are no rules");
 }
 
