@@ -15,7 +15,9 @@
 
 #define KEY (4 + 64 + 1)
 #define TITLE 120
-#define BUSY 2 /* seconds, until a slot may be free */
+#define BUSY 2	     /* seconds, until a slot may be free */
+#define RECORD 60    /* until a record that could not be made is tried again */
+#define LEFT_OVER 30 /* that one has to end when it was killed */
 
 /* ---- saying ---- */
 
@@ -100,12 +102,18 @@ struct said {
 	char title[TITLE + 4];
 };
 
+/* A roster of names may be in whatever letters; a message is in UTF-8. */
 static void
 say_text(struct said *s)
 {
-	plan_text(
-	    &s->text, s->a->rules, s->f, s->t, s->t->action->text, s->now);
+	struct buf b = { 0 };
+
+	plan_text(&b, s->a->rules, s->f, s->t, s->t->action->text, s->now);
+	utf8_mend(&s->text, buf_span(&b));
 	buf_u8(&s->text, 0);
+	if (!buf_ok(&b))
+		s->text.failed = true;
+	buf_release(&b);
 }
 
 static const char *const *
@@ -182,7 +190,24 @@ draft_of(struct said *s, struct tocsin_draft *d)
 	return TOCSIN_OK;
 }
 
-/* To the own member alone: what was done elsewhere, or could not be done. */
+/* Whether our broker has refused what was posted under that key. */
+static enum tocsin_err
+refused(struct actor *a, const char *id)
+{
+	struct tocsin_message *m = NULL;
+	enum tocsin_err err = tocsin_get(a->t, id, &m);
+
+	if (err == TOCSIN_OK && m->refused != TOCSIN_OK)
+		err = fail(m->refused, "the broker refused it: %s",
+		    tocsin_err_text(m->refused));
+	tocsin_message_free(m);
+	return err;
+}
+
+/*
+ * To the own member alone: what was done elsewhere, or could not be done. One
+ * that our broker has refused is no record, so another one is made.
+ */
 static enum tocsin_err
 record(struct actor *a, const char *thread, const struct plan_timer *t,
     bool failed, const char *why)
@@ -190,25 +215,48 @@ record(struct actor *a, const char *thread, const struct plan_timer *t,
 	const char *to[] = { a->self.member, NULL };
 	char key[KEY], id[TOCSIN_ID_TEXT], *json = record_json(t, failed);
 	struct buf text = { 0 };
+	bool repeated = false;
 	struct tocsin_draft d = { .kind = "update",
 		.thread = thread,
 		.to = to,
 		.json = json,
-		.once = key };
-	enum tocsin_err err = TOCSIN_EINTERNAL;
+		.once = key,
+		.repeated = &repeated };
+	enum tocsin_err err = fail(TOCSIN_EINTERNAL, "no memory");
+	uint32_t n;
 
-	key_of(key, t->id, failed ? "failed" : "done", 0);
 	if (failed)
 		buf_addf(&text, "The rule %s %s: it was given up: %s",
 		    t->rule->name, action_word(t->action->kind), why);
 	buf_u8(&text, 0);
 	if (failed)
 		d.text = (const char *)text.p;
-	if (json != NULL && buf_ok(&text))
+	for (n = 0; json != NULL && buf_ok(&text) && n < DEED_TRIES; n++) {
+		key_of(key, t->id, failed ? "failed" : "done", n);
 		err = tocsin_post(a->t, &d, id);
+		if (err != TOCSIN_OK || !repeated)
+			break;
+		err = refused(a, id);
+		if (err == TOCSIN_OK)
+			break;
+	}
 	free(json);
 	buf_release(&text);
 	return err;
+}
+
+/* True if it is; else it was done all the same, and is not done again. */
+static bool
+recorded(struct actor *a, const struct facts *f, const struct plan_timer *t,
+    int64_t now, int64_t *again)
+{
+	if (record(a, f->id, t, false, NULL) == TOCSIN_OK)
+		return true;
+	cli_note("%s: %s: it was done, and that cannot be recorded in the "
+		 "ticket: %s; tried again in %d s",
+	    f->short_id, t->rule->name, tocsin_error(a->t), RECORD);
+	*again = now + RECORD;
+	return false;
 }
 
 /* ---- failing ---- */
@@ -265,20 +313,6 @@ failed(struct actor *a, const struct facts *f, const struct plan_timer *t,
 	return false;
 }
 
-/* Whether our broker has refused what was posted under that key. */
-static enum tocsin_err
-refused(struct actor *a, const char *id)
-{
-	struct tocsin_message *m = NULL;
-	enum tocsin_err err = tocsin_get(a->t, id, &m);
-
-	if (err == TOCSIN_OK && m->refused != TOCSIN_OK)
-		err = fail(m->refused, "the broker refused it: %s",
-		    tocsin_err_text(m->refused));
-	tocsin_message_free(m);
-	return err;
-}
-
 static enum tocsin_err
 post(struct actor *a, const struct facts *f, const struct plan_timer *t,
     int64_t now, uint32_t tries, char id[TOCSIN_ID_TEXT])
@@ -300,9 +334,6 @@ post(struct actor *a, const struct facts *f, const struct plan_timer *t,
 	}
 	if (err == TOCSIN_OK && repeated)
 		err = refused(a, id);
-	/* The thread that gave rise to it must know of another one, too. */
-	if (err == TOCSIN_OK && t->action->kind == ACTION_POST)
-		err = record(a, f->id, t, false, NULL);
 	free(json);
 	buf_release(&s.text);
 	return err;
@@ -317,6 +348,12 @@ send(struct actor *a, const struct facts *f, const struct plan_timer *t,
 
 	if (err != TOCSIN_OK)
 		return failed(a, f, t, d, err, now, again);
+	/*
+	 * The thread that gave rise to it must know of another one, too. That
+	 * is no try of the post, which would have another key then.
+	 */
+	if (t->action->kind == ACTION_POST && !recorded(a, f, t, now, again))
+		return false;
 	a->posted++;
 	view_short(brief, id);
 	act_say(a, "done", f, t, "%s%s%s: %s", action_word(t->action->kind),
@@ -392,6 +429,26 @@ input_of(struct actor *a, const struct facts *f, const struct plan_timer *t,
 	return line != NULL && buf_ok(out);
 }
 
+/*
+ * One that begins with a field, in the words of whoever wrote the ticket, must
+ * not be taken for an option: a blank goes before it.
+ */
+static void
+put_argument(struct buf *out, struct actor *a, const struct facts *f,
+    const struct plan_timer *t, const char *template, int64_t now)
+{
+	struct buf b = { 0 };
+
+	plan_text(&b, a->rules, f, t, template, now);
+	if (template[0] == '{' && template[1] != '{' && b.n > 0 &&
+	    b.p[0] == '-')
+		buf_u8(out, ' ');
+	buf_add(out, buf_span(&b));
+	if (!buf_ok(&b))
+		out->failed = true;
+	buf_release(&b);
+}
+
 static char **
 argv_of(struct actor *a, const struct facts *f, const struct plan_timer *t,
     int64_t now, struct arena *arena)
@@ -406,7 +463,7 @@ argv_of(struct actor *a, const struct facts *f, const struct plan_timer *t,
 		if (i == 0)
 			buf_addz(&b, hook->argv[0]);
 		else
-			plan_text(&b, a->rules, f, t, hook->argv[i], now);
+			put_argument(&b, a, f, t, hook->argv[i], now);
 		argv[i] = buf_ok(&b) ? arena_text(arena, buf_span(&b)) : NULL;
 		buf_release(&b);
 		if (argv[i] == NULL)
@@ -437,7 +494,11 @@ start(struct actor *a, const struct facts *f, const struct plan_timer *t,
 	return good;
 }
 
-/* What was begun and has no end: it still runs, or the machine went down. */
+/*
+ * What was begun and has no end: it still runs, or the machine went down. Who
+ * has left the group that is killed, or has no number, is waited for in vain,
+ * and holds one slot, but not the action.
+ */
 static bool
 still_runs(struct actor *a, const struct plan_timer *t, const struct deed *d,
     int64_t now)
@@ -448,7 +509,13 @@ still_runs(struct actor *a, const struct plan_timer *t, const struct deed *d,
 		return false;
 	if (now > d->begun + t->action->hook->seconds)
 		hooks_end_left(a->hooks, d->slot);
-	return true;
+	if (now <= d->begun + t->action->hook->seconds + LEFT_OVER)
+		return true;
+	cli_note("the hook for %s of an earlier bot does not end, and it is "
+		 "begun anew; find the old one with `fuser` on "
+		 "readers/bot.*.%u.run in the home",
+	    t->id, d->slot);
+	return false;
 }
 
 static bool
@@ -459,7 +526,7 @@ run(struct actor *a, const struct facts *f, const struct plan_timer *t,
 
 	*again = now + BUSY;
 	if (d->state == DEED_GOOD)
-		return record(a, f->id, t, false, NULL) == TOCSIN_OK;
+		return recorded(a, f, t, now, again);
 	if (still_runs(a, t, d, now))
 		return false;
 	slot = hooks_slot(a->hooks);
@@ -525,6 +592,20 @@ act_reap(struct actor *a, int64_t now)
 		buf_release(&e.end.kept);
 	}
 	return any;
+}
+
+bool
+act_has_ended(struct actor *a, const struct plan_timer *t)
+{
+	struct deed d;
+	bool ended = t->action->kind == ACTION_NOTIFY &&
+		     deed_get(a->t, t->id, &d) == TOCSIN_OK;
+
+	if (!ended)
+		return false;
+	ended = d.state == DEED_GOOD;
+	deed_release(&d);
+	return ended;
 }
 
 /* ---- one timer ---- */

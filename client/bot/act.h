@@ -31,6 +31,12 @@ struct actor {
 bool act_do(struct actor *a, const struct facts *f, const struct plan_timer *t,
     int64_t now, int64_t *again);
 
+/*
+ * Its program has run here and ended well: what is left is to say so, which
+ * needs no claim. Who waited for one would let another device do it again.
+ */
+bool act_has_ended(struct actor *a, const struct plan_timer *t);
+
 /* Says that this device does it, until then; PROTOCOL.md 8.12. */
 enum tocsin_err MUST_USE act_claim(struct actor *a, const struct facts *f,
     const struct plan_timer *t, int64_t until);

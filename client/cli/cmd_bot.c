@@ -223,7 +223,8 @@ claim_for(struct bot *b, const char *id)
 			const struct plan_timer *t = &b->plan.timer[i];
 
 			if (t->state != PLAN_DUE || is_ours(b, t) ||
-			    was_claimed(b, t->id) || !is_ready(b, t, &again))
+			    was_claimed(b, t->id) || !is_ready(b, t, &again) ||
+			    act_has_ended(&b->a, t))
 				continue;
 			until = b->now + CLAIM_SECONDS;
 			if (t->action->kind == ACTION_NOTIFY)
@@ -259,7 +260,7 @@ act_for(struct bot *b, const char *id, bool claims)
 			first = again < first ? again : first;
 			continue;
 		}
-		if (claims && !is_ours(b, t)) {
+		if (claims && !is_ours(b, t) && !act_has_ended(&b->a, t)) {
 			first = b->now + 1;
 			continue;
 		}
@@ -444,7 +445,7 @@ static void
 load_again(struct bot *b)
 {
 	struct gather *fresh = NULL;
-	struct rules rules;
+	struct rules rules = { 0 };
 
 	reload = 0;
 	if (!load(b, &rules) || !gather_new(&fresh, b->t, rules.words)) {
