@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define FIELD_MOST 500 /* bytes of what a field says */
+
 /* ---- templates ---- */
 
 static const char *const default_texts[ACTIONS] = {
@@ -123,6 +125,20 @@ field_text(const struct saying *s, enum text_field field)
 	}
 }
 
+/* What a stranger wrote may be long; a program's argument may not. */
+static void
+put_text(struct buf *out, const char *text)
+{
+	size_t n = strnlen(text, FIELD_MOST + 1);
+	bool cut = n > FIELD_MOST;
+
+	for (n -= cut; cut && n > 0 && ((uint8_t)text[n] & 0xc0) == 0x80; n--)
+		;
+	buf_add(out, (struct span){ (const uint8_t *)text, n });
+	if (cut)
+		buf_addz(out, "...");
+}
+
 static void
 put_field(struct saying *s, enum text_field field, struct span arg)
 {
@@ -146,7 +162,7 @@ put_field(struct saying *s, enum text_field field, struct span arg)
 		return;
 	default:
 		text = field_text(s, field);
-		buf_addz(s->out, text != NULL ? text : "-");
+		put_text(s->out, text != NULL ? text : "-");
 	}
 }
 

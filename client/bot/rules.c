@@ -538,22 +538,25 @@ static bool
 is_text(struct span text, struct rules_faults *faults)
 {
 	unsigned line = 1;
-	size_t i, start = 0;
+	size_t i, at, start = 0;
 
 	if (text.n > RULES_FILE_MAX) {
 		faults_add(faults, "", 1, 1, "",
 		    "a rules file has at most %u bytes", RULES_FILE_MAX);
 		return false;
 	}
-	for (i = 0; i < text.n; i++) {
-		uint8_t c = text.p[i];
+	for (i = 0; i < text.n;) {
+		uint8_t c = text.p[at = i];
+		bool good = utf8_next(text, &i) != 0xfffd || i - at > 1;
 
 		if (c == '\n') {
 			line++;
-			start = i + 1;
-		} else if ((c < ' ' && c != '\t' && c != '\r') || c == 0x7f) {
-			faults_add(faults, "", line, (unsigned)(i - start) + 1,
-			    "", "a byte %02x, which no text has", c);
+			start = i;
+		} else if (!good || (c < ' ' && c != '\t' && c != '\r') ||
+			   c == 0x7f) {
+			faults_add(faults, "", line, (unsigned)(at - start) + 1,
+			    good ? "" : "the file in UTF-8",
+			    "a byte %02x, which no text has", c);
 			return false;
 		} else if (c >= 0x80 && !is_character(text, &i)) {
 			faults_add(faults, "", line, (unsigned)(i - start) + 1,
