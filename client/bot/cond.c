@@ -577,9 +577,8 @@ put_name(void *arg, const char *who)
 	buf_addf(arg, " %s", who);
 }
 
-/* On one line, whatever a stranger wrote, and not all of it. */
-static void
-put_value(struct buf *out, const char *s)
+void
+cond_value(struct buf *out, const char *s)
 {
 	size_t i;
 
@@ -602,14 +601,27 @@ put_values(struct buf *out, const struct cond *c, const struct cond_env *env)
 		return;
 	}
 	buf_addz(out, "it is ");
-	put_value(out, have);
+	cond_value(out, have);
 	for (i = 1; (have = value_next(c, env, &at)) != NULL; i++) {
 		buf_addz(out, ", ");
 		if (i == VALUES_SHOWN) {
 			buf_addz(out, "and others");
 			break;
 		}
-		put_value(out, have);
+		cond_value(out, have);
+	}
+}
+
+/* "it is accepted since 2026-11-21T03:14:15Z" */
+static void
+put_place(struct buf *out, const struct fact_place *p)
+{
+	if (p == NULL)
+		return;
+	buf_addf(out, "it is %s", tocsin_rung_name(p->rung));
+	if (p->since != 0) {
+		buf_addz(out, " since ");
+		put_time(out, p->since);
 	}
 }
 
@@ -644,6 +656,9 @@ put_actual(struct buf *out, const struct cond *c, const struct cond_env *env)
 		}
 		buf_addz(out, d->done != 0 ? "done " : "due ");
 		put_time(out, d->done != 0 ? d->done : d->due);
+		return;
+	case FIELD_DONE:
+		put_place(out, env->place);
 		return;
 	case FIELD_DUTY:
 		buf_addz(out, "on duty:");

@@ -80,6 +80,9 @@ struct verdict cond_judge(const struct cond *c, const struct cond_env *env);
 void cond_why(
     struct buf *out, const struct verdict *v, const struct cond_env *env);
 
+/* A stranger's words: on one line, and not all of them. */
+void cond_value(struct buf *out, const char *s);
+
 /* When it happened or will; 0: not known. */
 int64_t event_time(const struct rule_since *since, const struct facts *f,
     const struct fact_place *place);

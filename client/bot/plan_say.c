@@ -357,6 +357,7 @@ put_timers(struct buf *out, const struct plan *p, const struct rules *r,
     const struct facts *f, const struct rule *rule,
     const struct fact_place *place, int64_t now)
 {
+	bool some = false;
 	size_t i;
 
 	for (i = 0; i < p->n; i++) {
@@ -364,12 +365,89 @@ put_timers(struct buf *out, const struct plan *p, const struct rules *r,
 
 		if (t->rule != rule || t->place != place)
 			continue;
-		buf_addz(out, "  ");
+		buf_addz(out, some ? "  " : "\n  ");
+		some = true;
 		put_action(out, t);
 		buf_addz(out, "\n    ");
 		plan_why(out, r, f, t, now);
 		buf_addf(out, "\n    %s\n", t->id);
 	}
+	if (!some)
+		buf_addz(out, "\n");
+}
+
+/* All that it would have done was ended by the same, and nothing was done. */
+static bool
+is_over(const struct plan *p, const struct rule *rule,
+    const struct fact_place *place)
+{
+	const struct plan_timer *first = NULL, *t;
+
+	for (t = p->timer; t < p->timer + p->n; t++) {
+		if (t->rule != rule || t->place != place)
+			continue;
+		first = first != NULL ? first : t;
+		if (t->state != PLAN_CANCELLED || t->reason != first->reason ||
+		    t->reason == WHY_CLOCK_DONE)
+			return false;
+	}
+	return first != NULL;
+}
+
+static void
+put_over(struct buf *out, const struct plan *p, const struct facts *f,
+    const struct rule *rule, const struct fact_place *place, int64_t now)
+{
+	const struct plan_timer *t = p->timer;
+
+	while (t->rule != rule || t->place != place)
+		t++;
+	buf_addz(out, ": ");
+	put_cancelled(out, f, t, now);
+	buf_addz(out, "\n");
+}
+
+/* What an officer asks first: what ticket it is, and what comes next. */
+static void
+put_head(
+    struct buf *out, const struct plan *p, const struct facts *f, int64_t now)
+{
+	const struct plan_timer *next = NULL, *t;
+	unsigned n[PLAN_STATES] = { 0 };
+	unsigned s;
+
+	if (f->exercise != NULL)
+		buf_addf(out, "EXERCISE %s, ", f->exercise);
+	buf_addf(out, "%s, %s, TLP:%s, of %s: ", f->short_id, f->precedence,
+	    f->tlp, f->member);
+	cond_value(out, f->subject != NULL ? f->subject : "-");
+	for (t = p->timer; t < p->timer + p->n; t++) {
+		n[t->state]++;
+		if (next == NULL && t->due != 0 && t->due != NEVER &&
+		    (t->state == PLAN_DUE || t->state == PLAN_WAITING))
+			next = t;
+	}
+	buf_addz(out, "\n");
+	put_time(out, now);
+	for (s = 0; s < PLAN_STATES; s++)
+		if (n[s] > 0)
+			buf_addf(out, ", %u %s", n[s],
+			    plan_state_name((enum plan_state)s));
+	buf_addz(out, "\n");
+	if (next == NULL) {
+		buf_addz(out, "next: nothing that has a time\n\n");
+		return;
+	}
+	buf_addz(out, next->state == PLAN_DUE ? "next, now: " : "next, in ");
+	if (next->state == PLAN_WAITING) {
+		put_span(out, next->due - now);
+		buf_addz(out, ": ");
+	}
+	buf_addf(out, "%s: ", next->rule->name);
+	put_action(out, next);
+	if (next->place != NULL)
+		buf_addf(out, ", for %s", next->place->member);
+	buf_addz(out, "\n\n");
 }
 
 static void
@@ -384,11 +462,13 @@ explain_rule(struct buf *out, const struct plan *p, const struct rules *r,
 	if (place != NULL)
 		buf_addf(out, ", for %s", place->member);
 	if (v.holds) {
-		buf_addz(out, "\n");
-		put_timers(out, p, r, f, rule, place, now);
+		if (is_over(p, rule, place))
+			put_over(out, p, f, rule, place, now);
+		else
+			put_timers(out, p, r, f, rule, place, now);
 		return;
 	}
-	buf_addz(out, ": not now, since it does not hold that ");
+	buf_addz(out, ": not now: ");
 	cond_why(out, &v, &env);
 	if (v.until != NEVER) {
 		buf_addz(out, "; that may change at ");
@@ -405,6 +485,8 @@ plan_explain(struct buf *out, const struct rules *r, const struct facts *f,
 	enum tocsin_err err = plan_make(&p, r, f, self, now);
 	size_t i, k, n;
 
+	if (err == TOCSIN_OK)
+		put_head(out, &p, f, now);
 	for (i = 0; err == TOCSIN_OK && i < r->nrule; i++) {
 		const struct rule *rule = &r->rule[i];
 

@@ -557,6 +557,16 @@ said(const char *want, const char *what)
 }
 
 static void
+explained(struct buf *b, const char *text, int64_t now)
+{
+	use(text);
+	buf_cut(b, 0);
+	if (plan_explain(b, &rules, &facts, &self, now) != TOCSIN_OK)
+		abort();
+	buf_u8(b, '\0');
+}
+
+static void
 test_words(void)
 {
 	struct buf b = { 0 };
@@ -575,7 +585,9 @@ test_words(void)
 	    "what waits says for what");
 	place[0].rung = TOCSIN_RUNG_REFUSED;
 	make(NOW + 960);
-	said("cancelled: `answered`: yes", "what is cancelled, why");
+	said("cancelled: `answered`: it is refused since "
+	     "2026-11-21T07:00:05Z",
+	    "what is cancelled, why");
 	begin(1);
 	ok(plan_explain(&b, &rules, &facts, &self, NOW + 60) == TOCSIN_OK,
 	    "a plan is explained");
@@ -590,9 +602,36 @@ test_words(void)
 	    "and when it is for nobody");
 	buf_u8(&b, '\0');
 	ok(strstr((const char *)b.p,
-	       "rule a, line 1, for singcert@sg: not now, since it does not "
-	       "hold that `precedence is flash`: it is immediate\n") != NULL,
+	       "rule a, line 1, for singcert@sg: not now: `precedence is "
+	       "flash`: it is immediate\n") != NULL,
 	    "or with what does not hold");
+	buf_release(&b);
+	facts.subject = "SCADA\nrule b, line 9: not now";
+	explained(&b, no_answer, NOW + 901);
+	ok(strstr((const char *)b.p,
+	       "7k2m-9xq4-t0af, immediate, TLP:AMBER, of mycert@my: SCADA rule "
+	       "b, line 9: not now\n"
+	       "2026-11-21T07:15:01Z, 3 waiting, 1 due\n"
+	       "next, now: no-answer: remind, for singcert@sg\n\n") ==
+		(const char *)b.p,
+	    "what an officer asks first stands first, on lines of its own");
+	explained(&b, no_answer, NOW + 60);
+	ok(strstr((const char *)b.p,
+	       "next, in 14m: no-answer: remind, for singcert@sg\n") != NULL,
+	    "also what comes when");
+	place[0].rung = TOCSIN_RUNG_REFUSED;
+	explained(&b, no_answer, NOW + 901);
+	ok(strstr((const char *)b.p,
+	       "next: nothing that has a time\n\n"
+	       "rule no-answer, line 1, for singcert@sg: cancelled: "
+	       "`answered`: it is refused since 2026-11-21T07:00:05Z\n"
+	       "looks again") != NULL,
+	    "a rule that is over is one line");
+	facts.closed = true;
+	explained(&b, "[rule a]\nwhen not closed\nat once: acknowledge\n", NOW);
+	ok(strstr((const char *)b.p,
+	       "rule a, line 1: not now: `closed`: yes\n") != NULL,
+	    "and what decides says how it is, not what would be wished");
 	buf_release(&b);
 }
 

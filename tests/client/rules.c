@@ -720,8 +720,8 @@ test_why(void)
 	v = cond_judge(rules.rule[0].when, &env);
 	cond_why(&b, &v, &env);
 	buf_u8(&b, '\0');
-	is_str(
-	    (const char *)b.p, "`answered` of thaicert@th: no", "and for whom");
+	is_str((const char *)b.p, "`answered` of thaicert@th: it is delivered",
+	    "and for whom");
 	buf_release(&b);
 	taken("[rule a]\nwhen indicator is x and (text has \"x\" or attachment "
 	      "over 1G or field text has \"ransom\")\nat once: acknowledge\n");
