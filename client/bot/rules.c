@@ -515,20 +515,6 @@ read_sections(struct reader *r)
 
 /* ---- the file ---- */
 
-/* A character of UTF-8 begins there, and *i is moved to its last byte. */
-static bool
-is_character(struct span text, size_t *i)
-{
-	static const uint8_t mark[] = { 0xef, 0xbf, 0xbd };
-	size_t end = *i;
-
-	if (utf8_next(text, &end) == 0xfffd &&
-	    !span_eq(span_cut(text, *i, end - *i), SPAN(mark)))
-		return false;
-	*i = end - 1;
-	return true;
-}
-
 /*
  * Bytes that no text has; where they are, nothing else is said. What the rules
  * write goes into tickets, which are UTF-8 (PROTOCOL.md 8.4): it would fail in
@@ -552,16 +538,14 @@ is_text(struct span text, struct rules_faults *faults)
 		if (c == '\n') {
 			line++;
 			start = i;
-		} else if (!good || (c < ' ' && c != '\t' && c != '\r') ||
-			   c == 0x7f) {
+		} else if (!good) {
 			faults_add(faults, "", line, (unsigned)(at - start) + 1,
-			    good ? "" : "the file in UTF-8",
-			    "a byte %02x, which no text has", c);
-			return false;
-		} else if (c >= 0x80 && !is_character(text, &i)) {
-			faults_add(faults, "", line, (unsigned)(i - start) + 1,
 			    "the file saved as UTF-8",
 			    "a byte %02x that is not UTF-8", c);
+			return false;
+		} else if ((c < ' ' && c != '\t' && c != '\r') || c == 0x7f) {
+			faults_add(faults, "", line, (unsigned)(at - start) + 1,
+			    "", "a byte %02x, which no text has", c);
 			return false;
 		}
 	}

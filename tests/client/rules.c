@@ -240,9 +240,6 @@ test_faults(void)
 		{ "[rule a]\nat once: raise urgent\n",
 		    "`urgent` is not a precedence; right would be: flash, "
 		    "immediate, priority, routine" },
-		{ "[rule a]\nat once: post to @asean \"caf\xe9\"\n",
-		    "t.rules:2:29: a byte e9, which no text has; right would "
-		    "be: the file in UTF-8" },
 		{ "[rule a]\nat once: explode\n",
 		    "`explode` is not an action; right would be: remind, "
 		    "notify, acknowledge, escalate, post, raise" },
