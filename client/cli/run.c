@@ -288,7 +288,8 @@ wait_for(struct running *r)
 
 /*
  * Kill the group before its leader is waited for: until then its number is
- * nobody else's.
+ * nobody else's. The leader by itself as well, for it may have gone into
+ * another group, ours for one, and would be waited for without end.
  */
 static int
 end_group(struct running *r)
@@ -296,6 +297,7 @@ end_group(struct running *r)
 	int status = 0;
 
 	kill(-r->pid, SIGKILL);
+	kill(r->pid, SIGKILL);
 	while (waitpid(r->pid, &status, 0) < 0 && errno == EINTR)
 		;
 	return status;
@@ -305,13 +307,15 @@ static void
 judge(const struct running *r, int status, struct run_end *out)
 {
 	const size_t n = sizeof(out->why);
+	const char *name =
+	    WIFSIGNALED(status) ? sigdescr_np(WTERMSIG(status)) : NULL;
 
 	if (r->timed_out)
-		snprintf(out->why, n, "it ran longer than %u seconds",
-		    r->x->seconds);
+		snprintf(out->why, n, "it ran longer than %u second%s",
+		    r->x->seconds, r->x->seconds == 1 ? "" : "s");
 	else if (WIFSIGNALED(status))
 		snprintf(out->why, n, "signal %d (%s) ended it",
-		    WTERMSIG(status), sigdescr_np(WTERMSIG(status)));
+		    WTERMSIG(status), name != NULL ? name : "of its own");
 	else if (WEXITSTATUS(status) != 0)
 		snprintf(out->why, n, "it ended with status %d",
 		    WEXITSTATUS(status));
