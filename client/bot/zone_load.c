@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The changes of a time zone, as glibc has them. It knows one zone at a time,
- * that of TZ, which all threads of a process read: so a child is asked.
+ * that of TZ, which all threads of a process read: so a child is asked. It is a
+ * copy of one thread alone, and if another one held a lock of glibc's just then
+ * it waits for that for ever: so its time is bounded, too.
  */
 #include "client/bot/zone.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +23,7 @@
 #define BEHIND (2 * 366 * DAY)
 #define AHEAD (8 * 366 * DAY)
 #define ZONEINFO "/usr/share/zoneinfo"
+#define PATIENCE_MS 20000
 
 static int32_t
 offset_at(int64_t t)
@@ -79,10 +85,13 @@ answer(int fd, const char *name, int64_t now)
 static bool
 ask(int fd, struct zone *z)
 {
+	struct pollfd p = { .fd = fd, .events = POLLIN };
 	size_t n = 0;
 
 	while (n < sizeof(*z)) {
-		ssize_t got = read(fd, (char *)z + n, sizeof(*z) - n);
+		int ready = poll(&p, 1, PATIENCE_MS);
+		ssize_t got =
+		    ready > 0 ? read(fd, (char *)z + n, sizeof(*z) - n) : ready;
 
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -117,7 +126,7 @@ zone_load(struct zone *out, const char *name, int64_t now)
 
 	if (!exists(name, path))
 		return TOCSIN_ENOTFOUND;
-	if (pipe(fd) != 0)
+	if (pipe2(fd, O_CLOEXEC) != 0)
 		return TOCSIN_EINTERNAL;
 	pid = fork();
 	if (pid == 0) {
@@ -127,6 +136,8 @@ zone_load(struct zone *out, const char *name, int64_t now)
 	close(fd[1]);
 	good = pid > 0 && ask(fd[0], &z);
 	close(fd[0]);
+	if (pid > 0 && !good)
+		kill(pid, SIGKILL);
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (!good || z.n == 0 || z.n > ZONE_CHANGES)

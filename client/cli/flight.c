@@ -152,9 +152,11 @@ run(void *arg)
 {
 	struct flight *f = arg;
 	struct span line = { 0 };
+	enum lines_got got;
 
-	while (take(f, lines_next(&f->in, &line), line))
-		;
+	do /* in this order, which arguments of one call need not have */
+		got = lines_next(&f->in, &line);
+	while (take(f, got, line));
 	return NULL;
 }
 
