@@ -400,34 +400,6 @@ drill_print(const struct drill_report *r, const struct drill_about *a)
 
 /* ---- proof: the evidence of each inject, as `tocsin status --proof` ---- */
 
-/* As `tocsin verify` reads it; what is no answer was posted, and no more. */
-static enum tocsin_rung
-rung_of(const struct ladder_message *m)
-{
-	static const struct {
-		const char *kind, *answer;
-		enum tocsin_rung rung;
-	} rows[] = {
-		{ "ack", "opened", TOCSIN_RUNG_OPENED },
-		{ "ack", "accepted", TOCSIN_RUNG_ACCEPTED },
-		{ "ack", "deferred", TOCSIN_RUNG_DEFERRED },
-		{ "ack", "refused", TOCSIN_RUNG_REFUSED },
-		{ "ack", "invalid", TOCSIN_RUNG_INVALID },
-		{ "ack", "in-progress", TOCSIN_RUNG_IN_PROGRESS },
-		{ "result", NULL, TOCSIN_RUNG_RESULT },
-		{ "close", NULL, TOCSIN_RUNG_CLOSED },
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (strcmp(m->kind, rows[i].kind) == 0 &&
-		    (rows[i].answer == NULL ||
-			(m->answer != NULL &&
-			    strcmp(m->answer, rows[i].answer) == 0)))
-			return rows[i].rung;
-	return TOCSIN_RUNG_POSTED;
-}
-
 struct proving {
 	const struct drill_report *r;
 	const struct drill_data *data;
@@ -475,10 +447,11 @@ prove_word(struct proving *v, const char *id)
 
 		if (strcmp(m->id, id) != 0)
 			continue;
-		v->step[v->nstep++] = (struct tocsin_step){ .rung = rung_of(m),
-			.time = m->time,
-			.by = m->device,
-			.message = m->id };
+		v->step[v->nstep++] =
+		    (struct tocsin_step){ .rung = drill_word_of(m).rung,
+			    .time = m->time,
+			    .by = m->device,
+			    .message = m->id };
 		p->nstep++;
 		return;
 	}

@@ -636,7 +636,8 @@ add_notes(
 	    "names the one behind each. A delivery counts at the time of the "
 	    "receipt of the player's broker, what a player wrote from when "
 	    "our broker had it: one clock for all. Whatever a player writes "
-	    "says that it has opened the ticket. ");
+	    "says that it has opened the ticket, but not what a program says "
+	    "for it. ");
 	if (r->speed > 1)
 		buf_addf(out,
 		    "It was played %u times as fast as the clock; times are "

@@ -430,23 +430,34 @@ take_receipts(struct fold *f)
 
 #define M(mark) (1u << (mark))
 
-/* What a message says of where its member stands. */
-static unsigned
-marks_of(const struct ladder_message *m)
+#define READ (M(DRILL_DELIVERED) | M(DRILL_OPENED))
+#define SAYS (READ | M(DRILL_ANSWERED))
+
+struct drill_word
+drill_word_of(const struct ladder_message *m)
 {
 	static const struct {
-		const char *kind, *answer;
-		unsigned marks;
+		const char *kind, *answer; /* NULL: any */
+		struct drill_word word;
 	} rows[] = {
-		{ "ack", "opened", 0 },
-		{ "ack", "accepted", M(DRILL_ACCEPTED) | M(DRILL_ANSWERED) },
-		{ "ack", "refused", M(DRILL_REFUSED) | M(DRILL_ANSWERED) },
-		{ "ack", "invalid", M(DRILL_REFUSED) | M(DRILL_ANSWERED) },
-		{ "ack", "deferred", M(DRILL_ANSWERED) },
-		{ "ack", "in-progress", M(DRILL_ANSWERED) },
-		{ "result", NULL, M(DRILL_RESULT) | M(DRILL_ANSWERED) },
-		{ "escalate", NULL, M(DRILL_ESCALATED) },
-		{ "close", NULL, M(DRILL_CLOSED) | M(DRILL_ANSWERED) },
+		{ "ack", "received",
+		    { M(DRILL_DELIVERED), TOCSIN_RUNG_DELIVERED } },
+		{ "ack", "erased", { 0, TOCSIN_RUNG_POSTED } },
+		{ "ack", "opened", { READ, TOCSIN_RUNG_OPENED } },
+		{ "ack", "accepted",
+		    { SAYS | M(DRILL_ACCEPTED), TOCSIN_RUNG_ACCEPTED } },
+		{ "ack", "refused",
+		    { SAYS | M(DRILL_REFUSED), TOCSIN_RUNG_REFUSED } },
+		{ "ack", "invalid",
+		    { SAYS | M(DRILL_REFUSED), TOCSIN_RUNG_INVALID } },
+		{ "ack", "deferred", { SAYS, TOCSIN_RUNG_DEFERRED } },
+		{ "ack", "in-progress", { SAYS, TOCSIN_RUNG_IN_PROGRESS } },
+		{ "result", NULL,
+		    { SAYS | M(DRILL_RESULT), TOCSIN_RUNG_RESULT } },
+		{ "escalate", NULL,
+		    { READ | M(DRILL_ESCALATED), TOCSIN_RUNG_POSTED } },
+		{ "close", NULL,
+		    { SAYS | M(DRILL_CLOSED), TOCSIN_RUNG_CLOSED } },
 	};
 	size_t i;
 
@@ -455,8 +466,8 @@ marks_of(const struct ladder_message *m)
 		    (rows[i].answer == NULL ||
 			(m->answer != NULL &&
 			    strcmp(m->answer, rows[i].answer) == 0)))
-			return rows[i].marks;
-	return 0;
+			return rows[i].word;
+	return (struct drill_word){ READ, TOCSIN_RUNG_POSTED };
 }
 
 /* The time that counts is our broker's; what the writer says stands beside. */
@@ -489,19 +500,17 @@ take_word(
 	struct drill_report *o = f->out;
 	struct drill_cell *c = drill_cell(o, inject, member);
 	struct drill_step s = step_of(o->inject[inject].m, m);
-	unsigned marks = marks_of(&m->m);
+	unsigned marks = drill_word_of(&m->m).marks;
 	size_t i;
 
+	if (marks == 0)
+		return;
 	if (o->end > 0 && s.time > o->end) {
 		c->late++;
 		return;
 	}
-	if (s.time > o->member[member].last)
+	if (s.time > o->member[member].last && (marks & M(DRILL_OPENED)))
 		o->member[member].last = s.time;
-	set(&c->step[DRILL_OPENED], &s);
-	if (c->step[DRILL_DELIVERED].time == 0 ||
-	    s.time < c->step[DRILL_DELIVERED].time)
-		c->step[DRILL_DELIVERED] = s;
 	for (i = 0; i < DRILL_MARKS; i++)
 		if (marks & M(i))
 			set(&c->step[i], &s);

@@ -169,6 +169,18 @@ void drill_report_release(struct drill_report *r);
 struct drill_cell *drill_cell(
     const struct drill_report *r, size_t inject, size_t member);
 
+/*
+ * What a player's message says of where it stands: marks, 1 << a drill_mark,
+ * and its rung as `tocsin verify` reads it (POSTED: it is no answer). Whoever
+ * writes has opened the ticket, but for what a device says by itself: that a
+ * program received it, which is delivery and no more, and that it was erased.
+ */
+struct drill_word {
+	unsigned marks;
+	enum tocsin_rung rung;
+};
+struct drill_word drill_word_of(const struct ladder_message *m);
+
 /* How long after its inject; in seconds of the exercise. */
 int64_t drill_took(
     const struct drill_report *r, size_t inject, const struct drill_step *s);

@@ -207,6 +207,39 @@ test_thread(void)
 	    "the nation without an answer stands first");
 }
 
+/* ---- what no person wrote ---- */
+
+static void
+test_programs(void)
+{
+	struct drill_message m[] = {
+		inject("one", "first", 0, "one"),
+		word("a", "mycert@my", "ack", "received", 20, 21, ref_one),
+		word("b", "phcert@ph", "ack", "erased", 30, 31, ref_one),
+	};
+	const struct ladder_receipt p[] = {
+		{ .id = "one",
+		    .who = "mycert@my/desk",
+		    .by = "my desk",
+		    .time = T0 + 60,
+		    .rung = TOCSIN_RUNG_DELIVERED,
+		    .receipt = "r1" },
+	};
+
+	fold(m, 3, p, 1, 4000);
+	ok(took("first", "mycert@my", DRILL_DELIVERED) == 21 &&
+		took("first", "mycert@my", DRILL_OPENED) == -1,
+	    "that a program has it says that it was delivered, not opened");
+	ok(took("first", "phcert@ph", DRILL_OPENED) == -1 &&
+		took("first", "phcert@ph", DRILL_DELIVERED) == -1,
+	    "that a device has erased it says nothing of that");
+	ok(r.nation[0].state == DRILL_DEAD && r.nation[1].state == DRILL_UNREAD,
+	    "so a point of contact where only a program answers has failed");
+	ok(r.member[0].last == 0, "and has not said a word");
+	is_int(drill_word_of(&m[1].m).rung, TOCSIN_RUNG_DELIVERED,
+	    "its proof says so, too");
+}
+
 /* ---- what others write of injects ---- */
 
 static void
@@ -271,6 +304,7 @@ main(void)
 	test_clocks();
 	test_end();
 	test_thread();
+	test_programs();
 	test_forged();
 	test_page();
 	drill_report_release(&r);
