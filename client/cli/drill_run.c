@@ -4,6 +4,7 @@
 #include "client/cli/print.h"
 #include "client/cli/view.h"
 #include "client/handle.h"
+#include "client/once.h"
 
 #include <jansson.h>
 #include <signal.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define KEY (EXERCISE_MAX + LABEL_MAX + 2)
 #define SLICE_MS 200  /* how soon a pause of another terminal is seen */
 #define LAST_MS 20000 /* for the outbox to become empty at the end */
 
@@ -151,6 +153,13 @@ mark_of(const struct director *d, const struct script_inject *i)
 	return text;
 }
 
+/* EXERCISE/INJECT: under that it is posted once. */
+static void
+key_of(char key[KEY], const struct director *d, const struct script_inject *i)
+{
+	snprintf(key, KEY, "%s/%s", d->s.exercise, i->name);
+}
+
 /* Whom it can be sent to now; of the others it is told why not. */
 static size_t
 reachable(struct director *d, const struct script_inject *i,
@@ -182,7 +191,7 @@ post(struct director *d, const struct script_inject *i, bool *repeated,
     char id[TOCSIN_ID_TEXT], size_t *sent_to)
 {
 	struct tocsin_attachment files[SCRIPT_FILES];
-	char path[SCRIPT_FILES][1024], once[160];
+	char path[SCRIPT_FILES][1024], once[KEY];
 	const char *to[SCRIPT_PLAYERS + 1] = { NULL };
 	char *mark = mark_of(d, i);
 	int64_t ackby = (i->ackby + d->clock.speed - 1) / d->clock.speed;
@@ -205,7 +214,7 @@ post(struct director *d, const struct script_inject *i, bool *repeated,
 	enum tocsin_err err = TOCSIN_EINTERNAL;
 	size_t k;
 
-	snprintf(once, sizeof(once), "%s/%s", d->s.exercise, i->name);
+	key_of(once, d, i);
 	for (k = 0; k < i->nfile; k++) {
 		drill_file(path[k], d->path, i->file[k]);
 		files[k] = (struct tocsin_attachment){ .path = path[k] };
@@ -307,17 +316,16 @@ all_done(const struct director *d)
 static int
 do_due(struct director *d, int64_t *next)
 {
-	int64_t now = drill_now_ms(), over = drill_clock_over(&d->clock, now);
+	const int64_t now = drill_now_ms();
 	size_t i;
 	int status = 0;
 
 	*next = d->s.length * 1000;
-	if (now < d->clock.since) /* it begins later */
-		return 0;
 	for (i = 0; status == 0 && i < d->s.ninject; i++) {
 		if (d->done[i])
 			continue;
-		if (d->s.inject[i].at * 1000 > over) {
+		if (!drill_clock_due(
+			&d->clock, d->s.inject[i].at * 1000, now)) {
 			*next = d->s.inject[i].at * 1000;
 			break;
 		}
@@ -352,7 +360,9 @@ listen_for(struct director *d, int64_t next)
 	struct tocsin_message *m = NULL;
 	enum tocsin_err err;
 
-	left = left < 0 ? 0 : left > SLICE_MS ? SLICE_MS : left;
+	if (d->clock.held || left > SLICE_MS)
+		left = SLICE_MS;
+	left = left < 0 ? 0 : left;
 	err = tocsin_next(d->t, DRILL_READER, (int)left, &m);
 	if (err == TOCSIN_ETIMEOUT)
 		return 0;
@@ -407,6 +417,27 @@ direct(struct director *d)
 
 /* ---- the beginning ---- */
 
+/* What one that ended before us has posted: it is known while we are held. */
+static void
+find_posted(struct director *d)
+{
+	struct desk_tx *tx = NULL;
+	uint8_t id[ID_LEN];
+	char key[KEY];
+	size_t i;
+
+	if (begin_read(d->t, &tx) != TOCSIN_OK)
+		return; /* each is found when it is posted again */
+	for (i = 0; i < d->s.ninject; i++) {
+		key_of(key, d, &d->s.inject[i]);
+		if (once_find(tx, key, id) != TOCSIN_OK)
+			continue;
+		id_print(d->id[i], id);
+		d->done[i] = true;
+	}
+	desk_end(tx);
+}
+
 static int
 go_on(struct director *d, unsigned speed, const char *from)
 {
@@ -418,6 +449,7 @@ go_on(struct director *d, unsigned speed, const char *from)
 				 "--from is for its beginning",
 		    d->s.exercise);
 	d->held = d->clock.held;
+	find_posted(d);
 	tell_event(d, "again",
 	    d->held ? "-- EXERCISE goes on, and is PAUSED"
 		    : "-- EXERCISE goes on; what was posted is not posted "

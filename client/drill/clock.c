@@ -22,12 +22,25 @@ drill_clock_over(const struct drill_clock *c, int64_t now)
 }
 
 bool
+drill_clock_due(const struct drill_clock *c, int64_t at, int64_t now)
+{
+	return !c->held && now >= c->since && at <= drill_clock_over(c, now);
+}
+
+/* When its time goes on at the earliest. */
+static int64_t
+from_now(const struct drill_clock *c, int64_t now)
+{
+	return now > c->begun ? now : c->begun;
+}
+
+bool
 drill_clock_hold(struct drill_clock *c, int64_t now)
 {
 	if (c->held)
 		return false;
 	c->over = drill_clock_over(c, now);
-	c->since = now;
+	c->since = from_now(c, now);
 	c->held = true;
 	return true;
 }
@@ -37,7 +50,7 @@ drill_clock_go_on(struct drill_clock *c, int64_t now)
 {
 	if (!c->held)
 		return false;
-	c->since = now;
+	c->since = from_now(c, now);
 	c->held = false;
 	return true;
 }

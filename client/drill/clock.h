@@ -32,7 +32,13 @@ struct drill_clock drill_clock_start(int64_t now, unsigned speed, int64_t from);
 /* How much of the exercise is over; a clock that was set back takes none. */
 int64_t drill_clock_over(const struct drill_clock *c, int64_t now);
 
-/* False if it is so already. */
+/* Whether what comes so late in it is to be done now: not while it is held. */
+bool drill_clock_due(const struct drill_clock *c, int64_t at, int64_t now);
+
+/*
+ * False if it is so already. Who holds an exercise that is to begin later, and
+ * goes on before that, does not begin it.
+ */
 bool drill_clock_hold(struct drill_clock *c, int64_t now);
 bool drill_clock_go_on(struct drill_clock *c, int64_t now);
 

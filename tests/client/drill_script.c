@@ -417,6 +417,24 @@ test_clock(void)
 	ok(drill_clock_parse(&d, buf_span(&b)) == TOCSIN_EMALFORMED,
 	    "and what is neither held nor not");
 	buf_release(&b);
+	c = drill_clock_start(1000000, 1, 0);
+	ok(drill_clock_due(&c, 5000, 1005000) &&
+		!drill_clock_due(&c, 5001, 1005000),
+	    "what comes in its time is due then");
+	ok(!drill_clock_due(&c, 0, 999999), "nothing is before it begins");
+	ok(drill_clock_hold(&c, 1010000) && !drill_clock_due(&c, 5000, 1020000),
+	    "nor while it is held, though it was due before");
+	ok(drill_clock_go_on(&c, 1030000) && drill_clock_due(&c, 5000, 1030000),
+	    "but then");
+	c = drill_clock_start(1000000, 1, 0);
+	ok(drill_clock_hold(&c, 500000) && drill_clock_go_on(&c, 600000) &&
+		!drill_clock_due(&c, 0, 700000) &&
+		drill_clock_due(&c, 0, 1000000),
+	    "who holds it before it begins, and goes on, does not begin it");
+	ok(drill_clock_hold(&c, 500000) && drill_clock_go_on(&c, 1500000) &&
+		drill_clock_over(&c, 1500000) == 0 &&
+		drill_clock_due(&c, 0, 1500000),
+	    "nor loses what came while it was held");
 	c = drill_clock_start(1000, 1, 3600000);
 	is_int(drill_clock_over(&c, 2000), 3601000, "it can begin later on");
 }
