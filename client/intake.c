@@ -591,7 +591,10 @@ has_part(const struct ticket *t, const uint8_t hash[32])
 	return false;
 }
 
-/* Of a ticket that our member sent, and of members that it went to. */
+/*
+ * Of a ticket that our member sent, and of members that it went to. One that is
+ * not of this home (it was refused for that) has receipts elsewhere.
+ */
 static bool
 concerns(struct work *w, const struct desk_message *m,
     const struct receipt_line *l, const struct roster_broker *b)
@@ -600,7 +603,8 @@ concerns(struct work *w, const struct desk_message *m,
 	size_t i;
 
 	if (ticket_parse(&w->ticket, &note, m->note) != TOCSIN_OK ||
-	    !span_is(w->ticket.from, w->in->parts->keys->member))
+	    !span_is(w->ticket.from, w->in->parts->keys->member) ||
+	    !span_is(w->ticket.exercise, w->in->parts->keys->exercise))
 		return false;
 	if (l->kind == RECEIPT_WITHOUT && !has_part(&w->ticket, l->part))
 		return false;

@@ -60,7 +60,8 @@ static bool
 takes_back(const struct ticket *recall, const struct ticket *t)
 {
 	return recall->kind == TICKET_RECALL && t->kind != TICKET_RECALL &&
-	       span_eq(recall->from, t->from) && has_ref(recall, t->id);
+	       span_eq(recall->from, t->from) &&
+	       span_eq(recall->exercise, t->exercise) && has_ref(recall, t->id);
 }
 
 static bool
@@ -102,6 +103,30 @@ drop_parts(const struct keystore *k, const struct ticket *recall,
 	return TOCSIN_OK;
 }
 
+/*
+ * What is gone of it counts as a message that was good (PROTOCOL.md 7.6), so
+ * one that was refused keeps its reason. If that may pass, so does its body
+ * until then: it is judged as a whole, and is recalled.
+ */
+static enum tocsin_err
+erase_body(struct desk_tx *tx, struct desk_message *row)
+{
+	switch (row->refused) {
+	case TOCSIN_OK:
+		row->refused = TOCSIN_ERECALLED;
+		break;
+	case TOCSIN_EROSTERUNKNOWN:
+	case TOCSIN_ENOTENROLLED:
+	case TOCSIN_EKEYSEXPIRED:
+	case TOCSIN_ECLOCKSKEW:
+		return TOCSIN_OK;
+	default:
+		break;
+	}
+	row->body = (struct span){ 0 };
+	return desk_update(tx, row);
+}
+
 /* A message that is here; the span that the desk gave dies with the update. */
 static enum tocsin_err
 erase(struct desk_tx *tx, const struct keystore *k, const struct ticket *recall,
@@ -118,13 +143,10 @@ erase(struct desk_tx *tx, const struct keystore *k, const struct ticket *recall,
 	if (err == TOCSIN_OK && ticket_parse(t, &note, row.note) == TOCSIN_OK &&
 	    !row.own) {
 		err = drop_parts(k, recall, t);
-		if (recall_names(recall, t)) {
-			row.body = (struct span){ 0 };
-			row.refused = TOCSIN_ERECALLED;
-			err = desk_update(tx, &row);
-		} else if (err == TOCSIN_OK) {
+		if (recall_names(recall, t))
+			err = erase_body(tx, &row);
+		else if (err == TOCSIN_OK)
 			err = desk_forget(tx, row.thread);
-		}
 	}
 	free(t);
 	return err == TOCSIN_EBODYMISMATCH ? TOCSIN_OK : err;

@@ -464,6 +464,15 @@ aim(struct folding *c)
 
 /* ---- the plan ---- */
 
+/* Of an exercise in a live home, or the other way round: no rule's matter. */
+static bool
+is_of_home(const struct facts *f)
+{
+	return f->unopened == NULL ||
+	       strcmp(f->unopened, tocsin_err_name(TOCSIN_EEXERCISEMISMATCH)) !=
+		   0;
+}
+
 enum tocsin_err
 plan_make(struct plan *p, const struct rules *r, const struct facts *f,
     const struct plan_self *self, int64_t now)
@@ -474,7 +483,7 @@ plan_make(struct plan *p, const struct rules *r, const struct facts *f,
 	p->n = 0;
 	p->first = NULL;
 	p->look = NEVER;
-	for (i = 0; i < r->nrule; i++)
+	for (i = 0; is_of_home(f) && i < r->nrule; i++)
 		apply_each(&c, &r->rule[i]);
 	if (c.no_memory)
 		return TOCSIN_EINTERNAL;

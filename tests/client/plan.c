@@ -178,6 +178,22 @@ test_steps(void)
 	is_int(plan.look, INT64_MAX, "then there is nothing to look for");
 }
 
+/* What a broker gives to the wrong side sets nothing off. */
+static void
+test_other_side(void)
+{
+	begin(1);
+	use(no_answer);
+	facts.exercise = "Acid.2026";
+	facts.unopened = "not-recipient";
+	make(NOW);
+	is_int(count(PLAN_WAITING), 4, "what cannot be opened has timers");
+	facts.unopened = "exercise-mismatch";
+	ok(make(NOW + 86400) == NULL && plan.n == 0,
+	    "what is not of this home has none");
+	is_int(plan.look, INT64_MAX, "and is not looked at again");
+}
+
 static void
 test_answer(void)
 {
@@ -955,6 +971,7 @@ int
 main(void)
 {
 	test_steps();
+	test_other_side();
 	test_answer();
 	test_restart();
 	test_clock();

@@ -248,6 +248,34 @@ test_late(void)
 	end();
 }
 
+/* What was never good does not become so by being taken back. */
+static void
+test_refused(void)
+{
+	struct tocsin_draft d = report(to_my);
+	char id[TOCSIN_ID_TEXT], back[TOCSIN_ID_TEXT];
+	struct desk_message row;
+	uint8_t *last;
+
+	begin();
+	post(sg, &d, id);
+	if (!row_of(sg, id, &row))
+		abort();
+	last = (uint8_t *)(uintptr_t)&row.note.p[row.note.n - 20];
+	*last = *last == 'A' ? 'B' : 'A'; /* of the signature */
+	give(my, 1, row.note, row.body);
+	row_free(&row);
+	is_str(state(my, id), "bad-signature sealed", "a forged one is kept");
+	d = (struct tocsin_draft){ .kind = "recall", .thread = id };
+	post(sg, &d, back);
+	deliver(sg, back, my);
+	is_str(state(my, id), "bad-signature",
+	    "taken back its body is gone, and it is a forged one still");
+	deliver(sg, id, my);
+	is_str(state(my, id), "recalled", "the good one is what was recalled");
+	end();
+}
+
 /* The one that showed it to a third goes as well. */
 static void
 test_carriers(void)
@@ -454,6 +482,7 @@ main(void)
 {
 	test_recall();
 	test_late();
+	test_refused();
 	test_carriers();
 	test_attachment();
 	test_late_attachment();
