@@ -8,7 +8,7 @@
  *
  *	-> WORD N LF, N bytes		status, status-json, roster, install
  *	<- REASON N LF, N bytes		reason "ok", and what was asked for;
- *else a sentence
+ *					else a sentence
  *
  * What the words do is the owner's, in admin_fn: it appends the answer and
  * returns the reason. `install` brings one roster file; `roster` is answered

@@ -4,7 +4,7 @@
  *
  * A store that comes back from a backup has lost its newest entries, and gives
  * their seqs to others. Devices keep cursors: one that stands on 900 would
- *never see the new 850. So what goes over the wire is
+ * never see the new 850. So what goes over the wire is
  *
  *	epoch << 40 | seq
  *

@@ -19,8 +19,8 @@
  * A peer that nobody can dial is asked with what it fetches (pull.h).
  *
  * A peer that answers may lie: list ids without end, or what it has not, and
- *give a byte at a time. So each has a turn of some seconds and goes on where it
- *was in its next, a range is full or the last, and a list has an end.
+ * give a byte at a time. So each has a turn of some seconds and goes on where
+ * it was in its next, a range is full or the last, and a list has an end.
  *
  * One thread, with links of its own, which asks one thing at a time and nothing
  * while all is well. Values: pulled/PEER is the number of restores and repairs

@@ -25,12 +25,12 @@
  * A ticket costs its note, its body and all parts that it names, whether they
  * are here or come at all: so it is taken or refused as a whole, before it is
  * stored, and what it gives back in the end is what it took. A part that is
- *left at the border, being larger than what is taken from there, costs nothing;
- *how much that was is kept with it, since the limit may be another when the
- *ticket is erased. Parts leave the last quarter of a limit to tickets without,
- *and those leave the last eighth to receipts: a flood of attachments stops no
- *alarm, and a flood of alarms no receipt. Brokers of our own nation are not
- *limited; the broker that a member posts at has counted it.
+ * left at the border, being larger than what is taken from there, costs
+ * nothing; how much that was is kept with it, since the limit may be another
+ * when the ticket is erased. Parts leave the last quarter of a limit to tickets
+ * without, and those leave the last eighth to receipts: a flood of attachments
+ * stops no alarm, and a flood of alarms no receipt. Brokers of our own nation
+ * are not limited; the broker that a member posts at has counted it.
  *
  * What is over is EQUOTA: to a device at once, to a peer's member in a receipt.
  * Receipts are entries as well, so a member's refusals of one day are told up

@@ -12,7 +12,7 @@
  *
  * So an item is touched by one thread at a time, and its `state`, `no_room`,
  * `held`, `retry_at` and `next` under the peer's lock. Lock order: the list of
- *peers, a peer.
+ * peers, a peer.
  */
 #ifndef TOCSIN_BROKER_RELAY_IN_IMPL_H
 #define TOCSIN_BROKER_RELAY_IN_IMPL_H

@@ -7,9 +7,10 @@
  * show a list without opening all of them anew, must not be less well kept.
  *
  * The one idea: a memo is sealed with a key derived from the secret of the
- *epoch (PROTOCOL.md 6) for which the messages behind it were sealed, of several
- *the oldest. It can be opened as long as they can, by whom they can, and not
- *after the secret is gone. There is no further key to be kept, locked or lost.
+ * epoch (PROTOCOL.md 6) for which the messages behind it were sealed, of
+ * several the oldest. It can be opened as long as they can, by whom they can,
+ * and not after the secret is gone. There is no further key to be kept, locked
+ * or lost.
  *
  *	u8 n, n bytes the epoch, 24 bytes nonce, XChaCha20-Poly1305
  *

@@ -4,8 +4,8 @@
  *
  * What the thread records is the truth of what was done (PROTOCOL.md 8.12). It
  * does not say that a program was begun and the machine went down, nor how
- *often it was tried, nor what it wrote; that is a matter of this device, and
- *stands in its desk under the action's id, as a value
+ * often it was tried, nor what it wrote; that is a matter of this device, and
+ * stands in its desk under the action's id, as a value
  *
  *	bot/deed/HASH
  *

@@ -8,8 +8,8 @@
  *
  * Tickets are the smallest there are and sealed before the clock starts; a
  * BATCH is what one request holds, or as much of it as fits. HOME is a home
- *that nobody else posts from: where its chain is stands in HOME/bench-chain.
- *Prints one JSON object.
+ * that nobody else posts from: where its chain is stands in HOME/bench-chain.
+ * Prints one JSON object.
  */
 #include "tests/bench/asker.h"
 

@@ -7,7 +7,7 @@
  * Posts a small ticket through the library and waits until the broker has
  * acknowledged it; between two of these, knocks as a newcomer would: connects
  * to PORT of 127.0.0.1, greets, asks, and takes the answer; and dials again
- *when it is cut off before that, as every client does. A line for each:
+ * when it is cut off before that, as every client does. A line for each:
  *
  *	post MICROSECONDS ID
  *	connect MICROSECONDS DIALLED_AGAIN

@@ -9,13 +9,13 @@
  * with the ids that were promised meanwhile. COUNT times the log is cut at
  * random. What was synced by then is on the disk. Of what was not, any part is:
  * each write whole, not at all, or torn at multiples of 512 bytes, which is
- *what a disk writes in one piece; the file's length may have changed or not.
- *Such an image is put into FOLDER, and image_check() of the side that is linked
- *opens it in a process of its own, and looks for all that was promised before
- *the cut.
+ * what a disk writes in one piece; the file's length may have changed or not.
+ * Such an image is put into FOLDER, and image_check() of the side that is
+ * linked opens it in a process of its own, and looks for all that was promised
+ * before the cut.
  *
  * With IGNORE_SYNCS in the environment a sync does nothing, as for a program
- *that forgot it; then failures must be found.
+ * that forgot it; then failures must be found.
  *
  * Overlapping writes that were both not synced are applied in their order or
  * the later one is missing: a page's older state doesn't come after its newer.

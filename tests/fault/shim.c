@@ -21,8 +21,8 @@
  *	thread		pthread_create
  *
  * Writes to standard output and standard error count as any other. The
- *transport library and the C library are not what is tested: an allocation, a
- *mapping or a thread of theirs is not counted.
+ * transport library and the C library are not what is tested: an allocation, a
+ * mapping or a thread of theirs is not counted.
  */
 #include <dlfcn.h>
 #include <errno.h>

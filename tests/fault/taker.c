@@ -7,8 +7,8 @@
  * As turncoat.c, but the other side of the relay: the broker at PORT sends to
  * this one, which nobody can dial and which fetches (rawpull.h). What it tells
  * of how far it has come, of what it lacks and of what it accepts is one KIND
- *of lie (kinds[] says which there are), for so long. STATE is a file that keeps
- * where it stands from one run to the next.
+ * of lie (kinds[] says which there are), for so long. STATE is a file that
+ * keeps where it stands from one run to the next.
  *
  * stdin has what it must never see, one a line: ids of tickets to others, and
  * hashes of their parts. Whatever it is sent is opened and looked through.

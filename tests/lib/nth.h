@@ -5,8 +5,8 @@
  * For tests that are linked with $(NTH_WRAP): allocations of our own code and
  * calls of the desk's engine are counted while a fault is set, in all threads
  * that were not left out, and the n-th of them fails: no memory, or the
- *engine's word for it. A commit that fails has changed nothing, as the engine's
- *own.
+ * engine's word for it. A commit that fails has changed nothing, as the
+ * engine's own.
  *
  *	for (n = 1; ...; n++) {
  *		nth_set(n);

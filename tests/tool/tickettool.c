@@ -19,7 +19,7 @@
  *	hidden			sealed to one reader more than the header names
  *	extra			a file more in the archive
  *	folder			an archive that is no ticket's but unpacks
- *elsewhere
+ *				elsewhere
  */
 #include "crypto/padding.h"
 #include "crypto/part.h"
