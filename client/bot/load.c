@@ -5,7 +5,6 @@
 #include "client/keyfile.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,39 +15,6 @@ struct beside {
 };
 
 static enum tocsin_err
-read_all(int fd, size_t max, struct buf *out)
-{
-	uint8_t bytes[8192];
-	ssize_t n;
-
-	for (;;) {
-		n = read(fd, bytes, sizeof(bytes));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return file_error(errno);
-		if (n == 0)
-			return buf_ok(out) ? TOCSIN_OK : TOCSIN_EINTERNAL;
-		if (out->n + (size_t)n > max)
-			return TOCSIN_ETOOLARGE;
-		buf_add(out, (struct span){ bytes, (size_t)n });
-	}
-}
-
-static enum tocsin_err
-read_path(const char *path, size_t max, struct buf *out)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	enum tocsin_err err;
-
-	if (fd < 0)
-		return file_error(errno);
-	err = read_all(fd, max, out);
-	close(fd);
-	return err;
-}
-
-static enum tocsin_err
 file(void *arg, const char *name, size_t max, struct buf *out)
 {
 	const struct beside *b = arg;
@@ -56,7 +22,7 @@ file(void *arg, const char *name, size_t max, struct buf *out)
 
 	snprintf(
 	    path, sizeof(path), "%s%s", name[0] == '/' ? "" : b->dir, name);
-	return read_path(path, max, out);
+	return file_read(path, max, out);
 }
 
 static enum tocsin_err
@@ -85,7 +51,7 @@ rules_load(struct rules *out, const char *path, int64_t now,
 		snprintf(b.dir, sizeof(b.dir), "%.*s", (int)(slash - path) + 1,
 		    path);
 	errno = 0;
-	err = read_path(path, RULES_FILE_MAX, &text);
+	err = file_read(path, RULES_FILE_MAX, &text);
 	if (err != TOCSIN_OK)
 		snprintf(why, 512, "the rules file %.400s: %s", path,
 		    err == TOCSIN_ETOOLARGE ? "it is larger than 256 KiB"

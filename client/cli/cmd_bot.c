@@ -531,7 +531,7 @@ start(struct bot *b)
 static int
 work(struct bot *b, bool once)
 {
-	int64_t began = clock_ms(CLOCK_MONOTONIC);
+	int64_t began = backoff_now();
 	struct sigaction act = { .sa_handler = on_signal };
 	enum tocsin_err err;
 	bool done;
@@ -551,7 +551,7 @@ work(struct bot *b, bool once)
 	    b->rules.nrule, b->rules.nrule == 1 ? "" : "s",
 	    gather_threads(b->gather),
 	    gather_threads(b->gather) == 1 ? "" : "s",
-	    (long long)(clock_ms(CLOCK_MONOTONIC) - began));
+	    (long long)(backoff_now() - began));
 	status = loop(b, once);
 	if (hooks_busy(b->a.hooks) > 0)
 		cli_note("waiting for %u hook%s", hooks_busy(b->a.hooks),

@@ -9,14 +9,13 @@
 
 #include "client/handle.h"
 #include "tests/lib/home.h"
+#include "tests/lib/kill.h"
 #include "tests/lib/nth.h"
 #include "tests/lib/tap.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -357,59 +356,12 @@ child(void)
 	return 0;
 }
 
-static pid_t
-start(const char *self, int *ready)
-{
-	int fd[2];
-	pid_t pid;
-
-	if (pipe(fd) != 0 || (pid = fork()) < 0)
-		abort();
-	if (pid == 0) {
-		dup2(fd[1], STDOUT_FILENO);
-		close(fd[0]);
-		close(fd[1]);
-		execl(self, self, "child", dir, (char *)NULL);
-		_exit(127);
-	}
-	close(fd[1]);
-	*ready = fd[0];
-	return pid;
-}
-
-/* True: it was killed; false: it had come to the end. */
-static bool
-kill_one(const char *self, unsigned us, bool *failed)
-{
-	const struct timespec wait = { 0, us * 1000L };
-	int ready, status = 0;
-	char c;
-	pid_t pid = start(self, &ready);
-
-	if (read(ready, &c, 1) != 1)
-		*failed = true;
-	nanosleep(&wait, NULL);
-	kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
-	close(ready);
-	if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
-		*failed = true;
-	return WIFSIGNALED(status);
-}
-
-static unsigned
-number(const char *name, unsigned otherwise)
-{
-	const char *v = getenv(name);
-
-	return v != NULL ? (unsigned)strtoul(v, NULL, 10) : otherwise;
-}
-
 static void
 test_killed(const char *self)
 {
-	const unsigned kills = number("KILLS", 25);
-	const unsigned seed = number("SEED", (unsigned)time(NULL) % 100000);
+	const unsigned kills = kill_number("KILLS", 25);
+	const unsigned seed =
+	    kill_number("SEED", (unsigned)time(NULL) % 100000);
 	unsigned state = seed, k;
 	bool failed = false;
 
@@ -418,9 +370,9 @@ test_killed(const char *self)
 	tocsin_close(t);
 	for (k = 0; k < kills && !failed; k++) {
 		state = state * 1103515245 + 12345;
-		kill_one(self, (state >> 8) % 40000, &failed);
+		kill_child(self, dir, (state >> 8) % 40000, &failed);
 	}
-	while (!failed && kill_one(self, 900000, &failed))
+	while (!failed && kill_child(self, dir, 900000, &failed))
 		;
 	open_it();
 	ok(!failed, "killed %u times, it comes to the end", k);
