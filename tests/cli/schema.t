@@ -31,7 +31,8 @@ fits() # SCHEMA SENTENCE COMMAND...
 	shift 2
 	"$@" >line 2>err
 	cat line >>"kept/$fits_by"
-	is "$(test -s line && by "$fits_by" <line)" '' "$fits_says"
+	is "$(test -s line || { echo nothing && cat err; } && by "$fits_by" <line)" \
+		'' "$fits_says"
 }
 misfits() # SCHEMA SENTENCE: what is in line
 {
@@ -77,7 +78,7 @@ fits ticket 'inbox' at $us inbox --json
 fits message 'show' at $us show "$id" --json
 fits place 'status' at $us status "$id" --json
 fits due 'due' at $us due --json
-fits due 'due, all of it' at $them due --all --json
+fits due 'due, all of it' at $us due --all --json
 fits found 'find' at $us find beacons --json
 fits board 'board' at $us board --json
 fits why 'why of a code' tocsin why quota --json
