@@ -553,52 +553,72 @@ strings(const char *const *s)
 	return list;
 }
 
-/* A message of the thread with one member more in its content. */
+void
+permit_draft_release(struct permit_draft *p)
+{
+	free(p->json);
+	p->json = NULL;
+}
+
+/* A message of the thread, with one member more in its content. */
 static enum tocsin_err
-post(struct tocsin *t, struct tocsin_draft *d, json_t *content,
-    char out[TOCSIN_ID_TEXT])
+make(struct permit_draft *p, const char *kind, const struct opened *of,
+    const char *text, json_t *content)
 {
 	char *json = content != NULL ? json_dumps(content, JSON_COMPACT) : NULL;
-	enum tocsin_err err = TOCSIN_EINTERNAL;
 
-	d->json = json;
-	err = json != NULL ? tocsin_post(t, d, out) : fail(err, "no memory");
-	free(json);
 	json_decref(content);
+	p->json = json;
+	id_print(p->thread, of->ticket.id);
+	p->to[0] = p->member;
+	p->to[1] = NULL;
+	p->draft = (struct tocsin_draft){ .kind = kind,
+		.thread = p->thread,
+		.to = p->member[0] != '\0' ? p->to : NULL,
+		.text = text,
+		.json = json };
+	return json != NULL ? TOCSIN_OK : fail(TOCSIN_EINTERNAL, "no memory");
+}
+
+static enum tocsin_err
+post(struct tocsin *t, struct permit_draft *p, enum tocsin_err err,
+    char out[TOCSIN_ID_TEXT])
+{
+	if (err == TOCSIN_OK)
+		err = tocsin_post(t, &p->draft, out);
+	permit_draft_release(p);
 	return err;
 }
 
 static enum tocsin_err
-send_ask(struct tocsin *t, const struct opened *o, const char *const *to,
-    const char *tlp, const char *text, char out[TOCSIN_ID_TEXT])
+make_ask(struct permit_draft *p, const struct opened *o, const char *const *to,
+    const char *tlp, const char *text)
 {
-	char id[ID_TEXT + 1], author[MEMBER_MAX + 1];
-	const char *const whom[] = { author, NULL };
-	struct tocsin_draft d = {
-		.kind = "request", .thread = id, .to = whom, .text = text
-	};
+	char id[ID_TEXT + 1];
 	json_t *wish;
 
 	id_print(id, o->ticket.id);
-	snprintf(author, sizeof(author), "%.*s", (int)o->ticket.from.n,
+	snprintf(p->member, sizeof(p->member), "%.*s", (int)o->ticket.from.n,
 	    (const char *)o->ticket.from.p);
 	wish = json_pack("{s:s}", "message", id);
 	if (to != NULL && to[0] != NULL)
 		json_object_set_new(wish, "to", strings(to));
 	if (tlp != NULL)
 		json_object_set_new(wish, "tlp", json_string(tlp));
-	return post(t, &d, json_pack("{s:o}", "permission", wish), out);
+	return make(
+	    p, "request", o, text, json_pack("{s:o}", "permission", wish));
 }
 
 enum tocsin_err
-permit_ask(struct tocsin *t, const char *id, const char *const *to,
-    const char *tlp, const char *text, char out[TOCSIN_ID_TEXT])
+permit_ask_draft(struct permit_draft *p, struct tocsin *t, const char *id,
+    const char *const *to, const char *tlp, const char *text)
 {
 	struct opened *o = calloc(1, sizeof(*o));
 	struct named n = { .to.n = 0 };
 	enum ticket_tlp label;
 	enum tocsin_err err;
 
+	*p = (struct permit_draft){ .json = NULL };
 	if (o == NULL)
 		return fail(TOCSIN_EINTERNAL, "no memory");
 	err = name_members(&n, t, to);
@@ -610,12 +630,21 @@ permit_ask(struct tocsin *t, const char *id, const char *const *to,
 		err = fail(
 		    TOCSIN_EUSAGE, "%s is yours: nobody is to be asked", id);
 	if (err == TOCSIN_OK)
-		err = send_ask(t, o, n.to.name,
-		    tlp != NULL ? ticket_tlp_name(label) : NULL, text, out);
+		err = make_ask(p, o, n.to.name,
+		    tlp != NULL ? ticket_tlp_name(label) : NULL, text);
 	named_release(&n);
 	opened_release(o);
 	free(o);
 	return err;
+}
+
+enum tocsin_err
+permit_ask(struct tocsin *t, const char *id, const char *const *to,
+    const char *tlp, const char *text, char out[TOCSIN_ID_TEXT])
+{
+	struct permit_draft p;
+
+	return post(t, &p, permit_ask_draft(&p, t, id, to, tlp, text), out);
 }
 
 /* ---- granting ---- */
@@ -715,18 +744,16 @@ grant_wish(struct tocsin *t, const struct opened *o, const json_t *wish,
 }
 
 enum tocsin_err
-permit_grant(struct tocsin *t, const char *id, const char *const *to,
-    const char *tlp, const char *text, char out[TOCSIN_ID_TEXT])
+permit_grant_draft(struct permit_draft *p, struct tocsin *t, const char *id,
+    const char *const *to, const char *tlp, const char *text)
 {
 	struct opened *o = calloc(1, sizeof(*o));
 	struct grant *g = calloc(1, sizeof(*g));
 	struct incident in = { 0 };
 	struct named n = { .to.n = 0 };
-	struct tocsin_draft d = {
-		.kind = "result", .thread = id, .text = text
-	};
 	enum tocsin_err err = TOCSIN_EINTERNAL;
 
+	*p = (struct permit_draft){ .json = NULL };
 	err = o != NULL && g != NULL ? find(t, id, o) : fail(err, "no memory");
 	if (err == TOCSIN_OK)
 		err = name_members(&n, t, to);
@@ -737,10 +764,8 @@ permit_grant(struct tocsin *t, const char *id, const char *const *to,
 		err = grant_wish(t, o, json_object_get(in.root, "permission"),
 		    g, n.to.name, tlp);
 	if (err == TOCSIN_OK) {
-		const char *const whom[] = { g->holder, NULL };
-
-		d.to = whom;
-		err = post(t, &d, signed_json(t, g), out);
+		snprintf(p->member, sizeof(p->member), "%s", g->holder);
+		err = make(p, "result", o, text, signed_json(t, g));
 	}
 	named_release(&n);
 	incident_release(&in);
@@ -752,26 +777,44 @@ permit_grant(struct tocsin *t, const char *id, const char *const *to,
 }
 
 enum tocsin_err
-permit_relabel(struct tocsin *t, const char *id, const char *tlp,
-    const char *text, char out[TOCSIN_ID_TEXT])
+permit_grant(struct tocsin *t, const char *id, const char *const *to,
+    const char *tlp, const char *text, char out[TOCSIN_ID_TEXT])
+{
+	struct permit_draft p;
+
+	return post(t, &p, permit_grant_draft(&p, t, id, to, tlp, text), out);
+}
+
+enum tocsin_err
+permit_relabel_draft(struct permit_draft *p, struct tocsin *t, const char *id,
+    const char *tlp, const char *text)
 {
 	struct opened *o = calloc(1, sizeof(*o));
 	struct grant *g = calloc(1, sizeof(*g));
-	struct tocsin_draft d = {
-		.kind = "update", .thread = id, .tlp = tlp, .text = text
-	};
 	enum tocsin_err err = TOCSIN_EINTERNAL;
 
+	*p = (struct permit_draft){ .json = NULL };
 	err = o != NULL && g != NULL ? find(t, id, o) : fail(err, "no memory");
 	if (err == TOCSIN_OK)
 		err = begin_grant(g, t, &o->ticket);
 	if (err == TOCSIN_OK)
 		err = label_from(&g->tlp, tlp);
 	if (err == TOCSIN_OK)
-		err = post(t, &d, signed_json(t, g), out);
+		err = make(p, "update", o, text, signed_json(t, g));
+	if (err == TOCSIN_OK)
+		p->draft.tlp = ticket_tlp_name(g->tlp);
 	if (o != NULL)
 		opened_release(o);
 	free(o);
 	free(g);
 	return err;
+}
+
+enum tocsin_err
+permit_relabel(struct tocsin *t, const char *id, const char *tlp,
+    const char *text, char out[TOCSIN_ID_TEXT])
+{
+	struct permit_draft p;
+
+	return post(t, &p, permit_relabel_draft(&p, t, id, tlp, text), out);
 }

@@ -62,6 +62,25 @@ enum tocsin_err MUST_USE permits_touch(struct tocsin *t, struct desk_tx *tx,
 
 /* ---- messages; `to` is NULL-terminated or NULL, `tlp` may be NULL ---- */
 
+/* As each can be posted, with what else the caller has to say of it. */
+struct permit_draft {
+	struct tocsin_draft
+	    draft; /* points into this, which stays where it is */
+	char thread[TOCSIN_ID_TEXT], member[MEMBER_MAX + 1];
+	const char *to[2];
+	char *json;
+};
+void permit_draft_release(struct permit_draft *p);
+
+enum tocsin_err MUST_USE permit_ask_draft(struct permit_draft *p,
+    struct tocsin *t, const char *id, const char *const *to, const char *tlp,
+    const char *text);
+enum tocsin_err MUST_USE permit_grant_draft(struct permit_draft *p,
+    struct tocsin *t, const char *id, const char *const *to, const char *tlp,
+    const char *text);
+enum tocsin_err MUST_USE permit_relabel_draft(struct permit_draft *p,
+    struct tocsin *t, const char *id, const char *tlp, const char *text);
+
 /* Ask the author of a message to be let show it, or treat it as `tlp`. */
 enum tocsin_err MUST_USE permit_ask(struct tocsin *t, const char *id,
     const char *const *to, const char *tlp, const char *text,

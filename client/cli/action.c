@@ -29,6 +29,9 @@ static const struct {
 	[ACTION_CLOSE] = { "close", "close" },
 	[ACTION_REOPEN] = { "reopen", "reopen" },
 	[ACTION_RECALL] = { "recall", "recall" },
+	[ACTION_ASK] = { "ask", "request" },
+	[ACTION_PERMIT] = { "permit", "result" },
+	[ACTION_RELABEL] = { "relabel", "update" },
 	[ACTION_POST] = { "post", "report" },
 	[ACTION_STATUS] = { "status", NULL },
 	[ACTION_SHOW] = { "show", NULL },
@@ -38,13 +41,15 @@ static const struct {
 	[ACTION_WHY] = { "why", NULL },
 	[ACTION_MEMBERS] = { "members", NULL },
 	[ACTION_SYNC] = { "sync", NULL },
+	[ACTION_DUE] = { "due", "update" },
 };
 
-#define ASK (IN(REQUEST) | IN(QUERY))
+#define ASKS (IN(REQUEST) | IN(QUERY))
+#define GRANTS (IN(ASK) | IN(PERMIT))
 #define SHOWS (IN(ESCALATE) | IN(SHARE))
-#define REPLY                                                        \
-	(IN(ACK) | IN(NOTE) | ASK | IN(RESULT) | SHOWS | IN(CLOSE) | \
-	    IN(REOPEN) | IN(RECALL))
+#define REPLY                                                         \
+	(IN(ACK) | IN(NOTE) | ASKS | IN(RESULT) | SHOWS | IN(CLOSE) | \
+	    IN(REOPEN) | IN(RECALL) | GRANTS | IN(RELABEL))
 #define SAYS (REPLY | IN(POST))
 #define OF_ONE (IN(STATUS) | IN(SHOW) | IN(GET) | IN(SAVE)) /* needs an id */
 #define ALL ((1u << ACTIONS) - 1)
@@ -57,19 +62,22 @@ static const struct member {
 	unsigned in;
 } members[] = {
 	{ "tag", TAG, AT(tag), ALL },
-	{ "id", WORD, AT(draft.thread), REPLY | OF_ONE | IN(WHY) },
-	{ "once", WORD, AT(draft.once), SAYS },
+	{ "id", WORD, AT(draft.thread), REPLY | OF_ONE | IN(WHY) | IN(DUE) },
+	{ "once", WORD, AT(draft.once), SAYS | IN(DUE) },
 	{ "text", WORD, AT(draft.text), SAYS },
 	{ "answer", WORD, AT(draft.answer), IN(ACK) },
 	{ "reason", WORD, AT(draft.reason), IN(ACK) },
 	{ "resolution", WORD, AT(draft.resolution), IN(CLOSE) },
-	{ "to", LIST, AT(draft.to), SHOWS | IN(POST) | IN(NOTE) | ASK },
+	{ "to", LIST, AT(draft.to),
+	    SHOWS | IN(POST) | IN(NOTE) | ASKS | GRANTS },
 	{ "clients", LIST, AT(draft.clients), SHOWS },
-	{ "ackby", WHEN, AT(draft.ackby), SHOWS | IN(REOPEN) | IN(POST) | ASK },
+	{ "ackby", WHEN, AT(draft.ackby),
+	    SHOWS | IN(REOPEN) | IN(POST) | ASKS },
 	{ "attach", FILES, AT(draft.attachments),
-	    IN(NOTE) | IN(POST) | IN(RESULT) | ASK },
+	    IN(NOTE) | IN(POST) | IN(RESULT) | ASKS },
 	{ "attachments", LIST, AT(draft.recall), IN(RECALL) },
-	{ "tlp", WORD, AT(draft.tlp), IN(POST) | IN(SHARE) },
+	{ "tlp", WORD, AT(draft.tlp),
+	    IN(POST) | IN(SHARE) | GRANTS | IN(RELABEL) },
 	{ "subject", WORD, AT(draft.subject), IN(POST) },
 	{ "kind", WORD, AT(draft.kind), IN(POST) },
 	{ "precedence", WORD, AT(draft.precedence), IN(POST) },
@@ -98,6 +106,11 @@ static const struct member {
 	{ "folder", WORD, AT(folder), IN(SAVE) },
 	{ "code", WORD, AT(code), IN(WHY) },
 	{ "wait", NUMBER, AT(wait), IN(SYNC) },
+	{ "start", WORD, AT(draft.clock_start), IN(DUE) },
+	{ "stop", WORD, AT(draft.clock_stop), IN(DUE) },
+	{ "done", WORD, AT(draft.clock_done), IN(DUE) },
+	{ "at", PAST, AT(draft.clock_at), IN(DUE) },
+	{ "all", FLAG, AT(all), IN(DUE) },
 };
 
 struct reading {
@@ -122,7 +135,7 @@ action_name(enum action_word word)
 bool
 action_says(const struct action *a)
 {
-	return a->word < ACTIONS && words[a->word].kind != NULL;
+	return a->draft.kind != NULL;
 }
 
 /* Takes the block over, also when it fails. */
@@ -331,6 +344,44 @@ find_member(const struct reading *r, const char *name)
 	return NULL;
 }
 
+/* One of three about a clock, or, if the line may ask, none of them. */
+static bool
+good_due(struct reading *r)
+{
+	struct tocsin_draft *d = &r->a->draft;
+	int n = (d->clock_start != NULL) + (d->clock_stop != NULL) +
+		(d->clock_done != NULL);
+
+	if (n > 1 || (n == 0 && !r->tagged))
+		return wrong(r, "say one of start, stop and done", NULL);
+	if (n == 1 && r->a->all)
+		return wrong(
+		    r, "all is for a list, start, stop and done are not", NULL);
+	if (n == 0 && (d->clock_at != 0 || d->once != NULL))
+		return wrong(
+		    r, "at and once are for start, stop and done", NULL);
+	if (n == 1 && r->tagged && d->thread == NULL)
+		return wrong(r, "say of which ticket or message: id", NULL);
+	if (n == 0)
+		d->kind = NULL;
+	return true;
+}
+
+/* What a line must say by its word. */
+static bool
+judge(struct reading *r)
+{
+	const struct tocsin_draft *d = &r->a->draft;
+
+	if (r->a->word == ACTION_ASK && d->tlp == NULL && d->to == NULL)
+		return wrong(
+		    r, "say what you want to be let do: to, tlp", NULL);
+	if (r->a->word == ACTION_RELABEL && d->tlp == NULL)
+		return wrong(
+		    r, "say the label that it has from now on: tlp", NULL);
+	return r->a->word != ACTION_DUE || good_due(r);
+}
+
 /* What only a line that stands alone must say. */
 static bool
 complete(struct reading *r)
@@ -379,7 +430,7 @@ fill(struct reading *r)
 		if (!member(r, m, v))
 			return false;
 	}
-	return !r->tagged || complete(r);
+	return judge(r) && (!r->tagged || complete(r));
 }
 
 enum tocsin_err

@@ -43,6 +43,9 @@ enum action_word {
 	ACTION_CLOSE,
 	ACTION_REOPEN,
 	ACTION_RECALL,
+	ACTION_ASK,
+	ACTION_PERMIT,
+	ACTION_RELABEL,
 	ACTION_POST,
 	/* what is asked */
 	ACTION_STATUS,
@@ -53,16 +56,20 @@ enum action_word {
 	ACTION_WHY,
 	ACTION_MEMBERS,
 	ACTION_SYNC,
+	/* said if it names a clock, else asked */
+	ACTION_DUE,
 	ACTIONS
 };
 
 /* One line, read. Strings belong to it. */
 struct action {
 	enum action_word word;	   /* ACTIONS: none was understood */
-	struct tocsin_draft draft; /* its thread is the id that is asked of */
+	struct tocsin_draft draft; /* its thread is the id that is asked of;
+				      ready.h makes it one that can be posted */
 	struct rows_filter filter;
 	uint64_t limit;			  /* of inbox */
 	uint64_t wait;			  /* of sync: seconds */
+	bool all;			  /* of due */
 	const char *name, *folder, *code; /* of save; of why */
 	const struct json_t *tag;	  /* a scalar, or NULL */
 

@@ -10,6 +10,7 @@
 #include "client/cli/cmds.h"
 #include "client/cli/lines.h"
 #include "client/cli/print.h"
+#include "client/cli/ready.h"
 #include "client/cli/saving.h"
 #include "client/cli/sent.h"
 #include "client/cli/view.h"
@@ -74,16 +75,27 @@ add_sent(struct doing *d, const char *id, json_t *o)
 }
 
 static enum tocsin_err
+post(struct doing *d, bool *repeated, char id[TOCSIN_ID_TEXT])
+{
+	struct ready r;
+	enum tocsin_err err = ready_make(&r, d->t, &d->a);
+
+	r.draft.repeated = repeated;
+	if (err == TOCSIN_OK)
+		err = tocsin_post(d->t, &r.draft, id);
+	ready_release(&r);
+	return err;
+}
+
+static enum tocsin_err
 say(struct doing *d, json_t *o)
 {
 	bool repeated = false;
 	char id[TOCSIN_ID_TEXT];
-	enum tocsin_err err;
+	enum tocsin_err err = post(d, &repeated, id);
 
-	d->a.draft.repeated = &repeated;
-	err = tocsin_post(d->t, &d->a.draft, id);
 	if (ask_first(d->c, d->t, err))
-		err = tocsin_post(d->t, &d->a.draft, id);
+		err = post(d, &repeated, id);
 	if (err != TOCSIN_OK)
 		return err;
 	if (!repeated && d->busy < SENT_BUSY)
@@ -214,6 +226,16 @@ why(struct doing *d, json_t *o)
 	return err;
 }
 
+static enum tocsin_err
+due(struct doing *d, json_t *o)
+{
+	json_t *all = json_array();
+	enum tocsin_err err = due_list(d->t, d->a.draft.thread, d->a.all, all);
+
+	json_object_set_new(o, "due", all);
+	return err;
+}
+
 static json_t *
 member_json(const struct belief *b, const struct roster_member *m)
 {
@@ -278,6 +300,7 @@ static enum tocsin_err (*const asks[ACTIONS])(struct doing *, json_t *) = {
 	[ACTION_WHY] = why,
 	[ACTION_MEMBERS] = members,
 	[ACTION_SYNC] = synchronise,
+	[ACTION_DUE] = due,
 };
 
 /* ---- answers ---- */

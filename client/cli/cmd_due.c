@@ -21,9 +21,10 @@ struct duty {
 };
 
 struct duties {
-	struct cli *c;
 	struct tocsin *t;
 	bool all;
+	bool json;    /* print them so */
+	json_t *into; /* or add them to this */
 	struct duty *duty;
 	size_t n;
 	bool short_of_memory;
@@ -126,12 +127,16 @@ print_duty(const struct duty *d)
 
 /* A ticket is named once for those of its deadlines that follow each other. */
 static void
-print_duties(const struct duties *l)
+tell_duties(const struct duties *l)
 {
 	size_t i;
 
 	for (i = 0; i < l->n; i++) {
-		if (l->c->json) {
+		if (l->into != NULL) {
+			json_array_append_new(l->into, duty_json(&l->duty[i]));
+			continue;
+		}
+		if (l->json) {
 			print_json(duty_json(&l->duty[i]));
 			continue;
 		}
@@ -141,47 +146,49 @@ print_duties(const struct duties *l)
 	}
 }
 
-static int
-print_all(struct duties *l)
+static enum tocsin_err
+tell_all(struct duties *l)
 {
 	if (l->n > 0)
 		qsort(l->duty, l->n, sizeof(*l->duty), by_due);
-	print_duties(l);
-	return l->short_of_memory ? cli_fail(TOCSIN_EINTERNAL, "no memory") : 0;
+	tell_duties(l);
+	return l->short_of_memory ? fail(TOCSIN_EINTERNAL, "no memory")
+				  : TOCSIN_OK;
 }
 
 /* Those of one ticket, which is opened for it. */
-static int
+static enum tocsin_err
 list_one(struct duties *l, const char *id)
 {
 	struct tocsin_list *thread = NULL;
 	struct tocsin_status *s = NULL;
 	enum tocsin_err err = tocsin_thread(l->t, id, &thread);
 	size_t i;
-	int status;
 
 	if (err != TOCSIN_OK)
-		return cli_error(l->t, err);
+		return err;
+	if (thread->n == 0)
+		err = fail(TOCSIN_ENOTFOUND, "no message here has that id");
 	if (thread->n > 0 && tocsin_status_of(l->t, thread->message[0],
 				 cli_now(), &s) == TOCSIN_OK) {
 		add_deadlines(l, thread->message[0], s->deadline, s->ndeadline);
 		for (i = 0; !s->closed && i < s->n; i++)
 			add_answer(l, thread->message[0], &s->place[i]);
 	}
-	status = print_all(l);
+	if (err == TOCSIN_OK)
+		err = tell_all(l);
 	tocsin_status_free(s);
 	tocsin_list_free(thread);
-	return status;
+	return err;
 }
 
 /* Of all tickets, from what is remembered of them (glance.h). */
-static int
+static enum tocsin_err
 list_all(struct duties *l)
 {
 	struct glances all;
 	enum tocsin_err err = glances_load(l->t, &all);
 	size_t i, k;
-	int status;
 
 	for (i = 0; err == TOCSIN_OK && i < all.n; i++) {
 		const struct glance *g = &all.glance[i];
@@ -190,9 +197,27 @@ list_all(struct duties *l)
 		for (k = 0; !g->closed && k < g->nplace; k++)
 			add_answer(l, g->m, &g->place[k].p);
 	}
-	status = err == TOCSIN_OK ? print_all(l) : cli_error(l->t, err);
+	if (err == TOCSIN_OK)
+		err = tell_all(l);
 	glances_release(&all);
-	return status;
+	return err;
+}
+
+static enum tocsin_err
+list(struct duties *l, const char *id)
+{
+	enum tocsin_err err = id != NULL ? list_one(l, id) : list_all(l);
+
+	free(l->duty);
+	return err;
+}
+
+enum tocsin_err
+due_list(struct tocsin *t, const char *id, bool all, json_t *into)
+{
+	struct duties l = { .t = t, .all = all, .into = into };
+
+	return list(&l, id);
 }
 
 /* ---- words about a clock ---- */
@@ -202,7 +227,7 @@ struct saying {
 };
 
 /* A regime or a clock of the table; else the nearest one is named. */
-static bool
+static enum tocsin_err
 in_table(const struct tocsin *t, const char *typed, bool regime)
 {
 	struct guess g = guess_of(typed);
@@ -213,77 +238,96 @@ in_table(const struct tocsin *t, const char *typed, bool regime)
 		size_t n = regime ? strcspn(name, "/") : strlen(name);
 
 		if (strlen(typed) == n && strncmp(typed, name, n) == 0)
-			return true;
+			return TOCSIN_OK;
 		guess_at(&g, name);
 	}
 	if (g.best == NULL)
 		g.best = "none";
-	cli_usage("%s is no %s of the table; the nearest is %.*s", typed,
-	    regime ? "regime" : "clock",
+	return fail(TOCSIN_EUSAGE,
+	    "%s is no %s of the table; the nearest is "
+	    "%.*s",
+	    typed, regime ? "regime" : "clock",
 	    (int)(regime ? strcspn(g.best, "/") : strlen(g.best)), g.best);
-	return false;
+}
+
+enum tocsin_err
+due_draft(struct tocsin *t, struct tocsin_draft *d, struct due_to *to)
+{
+	enum tocsin_err err = TOCSIN_OK;
+
+	if (d->clock_start != NULL)
+		err = in_table(t, d->clock_start, true);
+	if (err == TOCSIN_OK && d->clock_stop != NULL)
+		err = in_table(t, d->clock_stop, true);
+	if (err == TOCSIN_OK && d->clock_done != NULL)
+		err = in_table(t, d->clock_done, false);
+	snprintf(to->member, sizeof(to->member), "%s", t->parts.keys->member);
+	to->list[0] = to->member;
+	to->list[1] = NULL;
+	d->kind = "update";
+	d->to = to->list;
+	return err;
 }
 
 static int
-say(struct cli *c, struct tocsin *t, const struct saying *w)
+say(struct cli *c, struct tocsin *t, struct tocsin_draft *d)
 {
-	char member[64], id[TOCSIN_ID_TEXT];
-	const char *to[] = { member, NULL };
-	struct tocsin_draft d = { .kind = "update",
-		.thread = c->words[0],
-		.to = to,
-		.clock_start = w->start,
-		.clock_stop = w->stop,
-		.clock_done = w->done };
+	char id[TOCSIN_ID_TEXT];
+	struct due_to to;
+	enum tocsin_err err = due_draft(t, d, &to);
+
+	if (err != TOCSIN_OK)
+		return cli_error(t, err);
+	err = tocsin_post(t, d, id);
+	if (ask_first(c, t, err))
+		err = tocsin_post(t, d, id);
+	return err == TOCSIN_OK ? sent(c, t, id, SENT_BUSY) : cli_error(t, err);
+}
+
+static int
+show(struct cli *c, struct tocsin *t, bool all)
+{
+	struct duties l = { .t = t, .all = all, .json = c->json };
 	enum tocsin_err err;
 
-	if ((w->start && !in_table(t, w->start, true)) ||
-	    (w->stop && !in_table(t, w->stop, true)) ||
-	    (w->done && !in_table(t, w->done, false)) ||
-	    (w->at && !view_been("--at", w->at, &d.clock_at)))
-		return 2;
-	snprintf(member, sizeof(member), "%.*s",
-	    (int)strcspn(tocsin_device(t), "/"), tocsin_device(t));
-	err = tocsin_post(t, &d, id);
-	if (ask_first(c, t, err))
-		err = tocsin_post(t, &d, id);
-	return err == TOCSIN_OK ? sent(c, t, id, SENT_BUSY) : cli_error(t, err);
+	(void)cli_sync(c, t, 0);
+	err = list(&l, c->nword > 0 ? c->words[0] : NULL);
+	return err == TOCSIN_OK ? 0 : cli_error(t, err);
 }
 
 int
 cmd_due(struct cli *c, int argc, char **argv)
 {
-	struct duties l = { .c = c };
-	struct saying w = { NULL, NULL, NULL, NULL };
+	struct tocsin_draft d = { .kind = NULL };
+	const char *at = NULL;
+	bool all = false;
 	const struct opt opts[] = {
-		{ "--start", OPT_WORD, &w.start },
-		{ "--stop", OPT_WORD, &w.stop },
-		{ "--done", OPT_WORD, &w.done },
-		{ "--at", OPT_WORD, &w.at },
-		{ "--all", OPT_FLAG, &l.all },
+		{ "--start", OPT_WORD, &d.clock_start },
+		{ "--stop", OPT_WORD, &d.clock_stop },
+		{ "--done", OPT_WORD, &d.clock_done },
+		{ "--at", OPT_WORD, &at },
+		{ "--all", OPT_FLAG, &all },
 		{ NULL, OPT_FLAG, NULL },
 	};
+	struct tocsin *t = NULL;
 	int status, n;
 
 	if (!cli_options(c, argc, argv, opts, 0, 1))
 		return 2;
-	n = (w.start != NULL) + (w.stop != NULL) + (w.done != NULL);
-	if (n > 1 || (n == 1 && c->nword == 0) || (n == 0 && w.at != NULL))
+	n = (d.clock_start != NULL) + (d.clock_stop != NULL) +
+	    (d.clock_done != NULL);
+	if (n > 1 || (n == 1 && c->nword == 0) || (n == 0 && at != NULL))
 		return cli_usage("say one of --start, --stop and --done, and "
 				 "of which ticket");
-	status = cli_open(c, &l.t);
+	if (at != NULL && !view_been("--at", at, &d.clock_at))
+		return 2;
+	d.thread = n == 1 ? c->words[0] : NULL;
+	status = cli_open(c, &t);
 	if (status != 0)
 		return status;
-	if (l.t->clocks_wrong[0] != '\0')
-		cli_note("not all clocks are there: %s", l.t->clocks_wrong);
-	if (n == 1) {
-		status = say(c, l.t, &w);
-	} else {
-		(void)cli_sync(c, l.t, 0);
-		status =
-		    c->nword > 0 ? list_one(&l, c->words[0]) : list_all(&l);
-	}
-	free(l.duty);
-	tocsin_close(l.t);
+	if (t->clocks_wrong[0] != '\0')
+		cli_note("not all clocks are there: %s", t->clocks_wrong);
+	status = n == 1 ? say(c, t, &d) : show(c, t, all);
+	tocsin_close(t);
 	return status;
 }

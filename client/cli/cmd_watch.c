@@ -7,6 +7,7 @@
 #include "client/cli/flight.h"
 #include "client/cli/print.h"
 #include "client/cli/progress.h"
+#include "client/cli/ready.h"
 #include "client/cli/sent.h"
 #include "client/cli/view.h"
 #include "client/glance.h"
@@ -224,30 +225,50 @@ print_posted(struct watching *w, const char *id)
 	tocsin_message_free(m);
 }
 
+/* With the step, all that it wants said, or nothing. */
+static enum tocsin_err
+post_all(struct watching *w, const struct tocsin_message *m, struct actions *a,
+    struct ready *r, char (*ids)[TOCSIN_ID_TEXT])
+{
+	enum tocsin_err err = TOCSIN_OK;
+	size_t i, n;
+
+	for (n = 0; err == TOCSIN_OK && n < a->n; n++) {
+		err = ready_make(&r[n], w->t, &a->action[n]);
+		a->draft[n] = r[n].draft;
+	}
+	if (err == TOCSIN_OK)
+		err = tocsin_commit_post(
+		    w->t, w->reader, m->number, a->draft, a->n, ids);
+	for (i = 0; i < n; i++)
+		ready_release(&r[i]);
+	return err;
+}
+
 /* What the command wants said and that it is done: one change, or none. */
 static bool
 apply(struct watching *w, const struct tocsin_message *m, struct exec_end *end)
 {
 	struct actions *a = calloc(1, sizeof(*a));
+	struct ready *r = calloc(ACTIONS_MAX, sizeof(*r));
 	char ids[ACTIONS_MAX][TOCSIN_ID_TEXT];
-	enum tocsin_err err;
+	enum tocsin_err err = TOCSIN_OK;
 	size_t i;
 
-	if (a == NULL)
-		return false;
-	end->handled = actions_parse(a, buf_span(&end->kept), m->id, end->why);
-	if (end->handled) {
-		err = tocsin_commit_post(
-		    w->t, w->reader, m->number, a->draft, a->n, ids);
-		end->handled = err == TOCSIN_OK;
-		if (err != TOCSIN_OK)
-			snprintf(end->why, sizeof(end->why),
-			    "what it wants is refused: %.400s [%s]",
-			    tocsin_error(w->t), tocsin_err_name(err));
-	}
+	end->handled = a != NULL && r != NULL &&
+		       actions_parse(a, buf_span(&end->kept), m->id, end->why);
+	if (end->handled)
+		err = post_all(w, m, a, r, ids);
+	if (err != TOCSIN_OK)
+		snprintf(end->why, sizeof(end->why),
+		    "what it wants is refused: %.400s [%s]", tocsin_error(w->t),
+		    tocsin_err_name(err));
+	end->handled = end->handled && err == TOCSIN_OK;
 	for (i = 0; end->handled && i < a->n; i++)
 		print_posted(w, ids[i]);
-	actions_release(a);
+	if (a != NULL)
+		actions_release(a);
+	free(r);
 	free(a);
 	return end->handled;
 }

@@ -56,6 +56,21 @@ struct json_t *why_code(const char *typed);
 enum tocsin_err why_message(
     struct tocsin *t, const char *id, struct json_t *list) TOCSIN_MUST_USE;
 
+/* Deadlines of a ticket, or of all tickets if id is NULL: added to an array. */
+enum tocsin_err due_list(struct tocsin *t, const char *id, bool all,
+    struct json_t *into) TOCSIN_MUST_USE;
+
+/*
+ * A word about a clock is for our own member alone: what d->clock_* say becomes
+ * such a draft. EUSAGE: there is no such clock, and which is the nearest.
+ */
+struct due_to {
+	char member[64];
+	const char *list[2];
+};
+enum tocsin_err due_draft(struct tocsin *t, struct tocsin_draft *d,
+    struct due_to *to) TOCSIN_MUST_USE;
+
 /* There is no such format: says so, and which is the nearest. */
 int cli_no_form(const char *typed);
 

@@ -134,6 +134,105 @@ accepted()
 }
 ok 'an answer comes by itself while the program runs' wait_until 20 accepted
 
+# ---- labels, and clocks ----
+
+# Who wrote it is asked, and lets us; each is a message of the ticket.
+theirs=$(post $them mycert@my --tlp AMBER --subject 'May we show it?')
+ok 'a ticket of the other side is here' wait_until 20 listed $us "$theirs"
+ask '{"do":"ask","id":"'"$theirs"'","tlp":"GREEN","text":"May we?","once":"ask 1"}'
+says '.ok, .kind' 'true
+request' 'ask asks whose message it is'
+asked=$(jq -r .id <answer)
+ask '{"do":"ask","id":"'"$theirs"'","tlp":"GREEN","text":"May we?","once":"ask 1"}'
+says '.repeated, .id' "true
+$asked" 'under a key, once'
+ask '{"do":"ask","id":"'"$id"'","tlp":"GREEN"}'
+says '.ok, .reason' 'false
+usage' 'not of what is our own'
+ask '{"do":"ask","id":"'"$theirs"'","tlp":"WHITE"}'
+says '.ok, .reason' 'false
+usage' 'nor with a label that there is not'
+ask '{"do":"relabel","id":"'"$theirs"'","tlp":"CLEAR"}'
+says '.ok, .reason' 'false
+policy-denied' 'a label is changed by who wrote it'
+ok 'the request comes there' wait_until 20 shows $them "$theirs" 'May we?'
+printf '%s\n' '{"do":"permit","id":"'"$asked"'","text":"Do."}' \
+	'{"do":"permit","id":"'"$theirs"'"}' | at $them 'do' >theirs
+is "$(jq -r '.ok, .kind // .reason' <theirs | tr '\n' ' ')" \
+	'true result false usage ' 'permit grants what a request asks'
+may()
+{
+	ask '{"do":"get","id":"'"$theirs"'"}'
+	[ "$(jq -r .message.allowed <answer)" = "$1" ]
+}
+ok 'then we may treat it so' wait_until 20 may GREEN
+says '.message.tlp' AMBER 'and its label is what it was'
+echo '{"do":"relabel","id":"'"$theirs"'","tlp":"TLP:GREEN","once":"r"}' |
+	at $them 'do' >theirs
+is "$(jq -r '.ok, .kind' <theirs | tr '\n' ' ')" 'true update ' \
+	'relabel gives a message of ours another label'
+relabelled()
+{
+	ask '{"do":"get","id":"'"$theirs"'"}'
+	[ "$(jq -r .message.tlp <answer)" = GREEN ]
+}
+ok 'which all see' wait_until 20 relabelled
+
+# A handler says so with the step to the next message.
+cat >lets <<'EOT'
+#!/bin/sh
+[ "$TOCSIN_KIND" != request ] || echo '{"do":"permit"}'
+EOT
+chmod +x lets
+at $them watch --reader lets --attempts 1 --wait 1 --json --apply \
+	--exec ./lets >let 2>err
+is "$(jq -r .kind <let)" result 'a handler permits what is asked'
+is "$(at $them watch --reader lets --aside --json |
+	jq -r 'select(.why | contains("asks for no permission")) | .text')" \
+	'Yours?' 'and no other request'
+
+# A person lets others do something: no program, whatever its home has.
+fed_device singcert@sg robot --role bot
+must at $them keys publish --card "$fed/devices/singcert-robot" >/dev/null
+cp homes/$them/keys/recipient.txt homes/singcert-robot/keys/
+fed_trust singcert-robot
+ok 'a program of the other side has the request' \
+	wait_until 30 shows singcert-robot "$theirs" 'May we?'
+printf '%s\n' '{"do":"permit","id":"'"$asked"'"}' \
+	'{"do":"relabel","id":"'"$theirs"'","tlp":"CLEAR"}' \
+	'{"do":"due"}' | at singcert-robot 'do' >theirs
+is "$(jq -r '.ok, .reason' <theirs | tr '\n' ' ')" \
+	'false kind-not-allowed false kind-not-allowed true null ' \
+	'it permits nothing, and changes no label'
+
+# What is due by when, and what was done of it.
+cp "$TOP/docs/examples/clocks.conf" homes/$them/
+cat >requests <<EOT
+{"do":"due","id":"$theirs","start":"nis2","at":"1h"}
+{"do":"due","id":"$theirs"}
+{"do":"due","id":"$theirs","done":"nis2/early-warning","once":"warned"}
+{"do":"due","id":"$theirs","done":"nis2/early-warning","once":"warned"}
+{"do":"due","id":"$theirs","all":true}
+{"do":"due","id":"$theirs","done":"nis2/early-warnin"}
+{"do":"due","id":"zzzz-zzzz-zzzz"}
+{"do":"due"}
+EOT
+at $them 'do' <requests >theirs 2>err
+is "$(jq -r '.ok' <theirs | tr '\n' ' ')" \
+	'true true true true true false false true ' \
+	'due says and tells what is due'
+is "$(sed -n 1p theirs | jq -r .kind)" update 'a clock is started'
+is "$(sed -n 2p theirs | jq -r '.due | map(.clock) | contains(["nis2/early-warning"])')" \
+	true 'it is due'
+is "$(sed -n 4p theirs | jq -r .repeated)" true 'done under a key, once'
+is "$(sed -n 5p theirs | jq -r '.due[] |
+	select(.clock == "nis2/early-warning") | .done | type')" string 'it is done'
+is "$(sed -n 6p theirs | jq -r .reason)" usage 'of no clock that there is not'
+ok 'which is named' eval 'sed -n 6p theirs | grep -q nis2/early-warning'
+is "$(sed -n 7p theirs | jq -r .reason)" not-found 'of no ticket, neither'
+is "$(sed -n 8p theirs | jq -r '.due | map(.clock) | contains(["nis2/early-warning"])')" \
+	false 'what is done is not due any more'
+
 # ---- once ----
 
 # Who was killed before it read the answer does not know whether it was done.

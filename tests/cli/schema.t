@@ -227,6 +227,8 @@ fits board 'board, of an exercise' at mycert-play board --json
 
 # ---- what do takes and gives ----
 
+regime=$(at $us due --all --json | jq -r '.clock | select(contains("/")) |
+	split("/")[0]' | head -n 1)
 other=$(post_it --attach sample.bin | jq -r .id)
 cat >requests <<EOT
 {"do":"post","to":["singcert@sg"],"tlp":"RED","subject":"S","pap":"RED","labels":["ot"],"severity":"II","importance":null,"class":"other:other","outlook":"stable","sectors":["energy"],"kind":"report","precedence":"flash","ackby":"2h","occurred":"2h","detected":"1h","reported":"1h","content":{"x":1},"attach":["sample.bin"],"once":"a","tag":1}
@@ -248,12 +250,25 @@ cat >requests <<EOT
 {"do":"why","code":"quota"}
 {"do":"members"}
 {"do":"sync","wait":5}
+{"do":"due","id":"$id","start":"$regime","at":"1h","once":"clock"}
+{"do":"due","id":"$id","all":true}
+{"do":"due"}
+{"do":"relabel","id":"$id","tlp":"CLEAR","text":"T"}
 {"do":"recall","id":"$id","text":"T"}
 EOT
 fits request 'requests fit' cat requests
 at $us 'do' --json <requests >answers 2>err
 fits answer 'and so do their answers' cat answers
 is "$(jq -c 'select(.ok | not)' <answers)" '' 'all of them were done'
+cat >asked <<EOT
+{"do":"ask","id":"$id","to":["singcert@sg"],"tlp":"CLEAR","text":"T"}
+EOT
+fits request 'a request for permission fits' cat asked
+fits answer 'and its answer' at $them 'do' --json <asked
+echo "{\"do\":\"permit\",\"id\":\"$(jq -r .id <line)\",\"tlp\":\"CLEAR\"}" >asked
+fits request 'what permits it fits' cat asked
+at $us watch -n 1 --reader asked --json --wait 20 >/dev/null 2>&1
+fits answer 'as does its answer' at $us 'do' --json <asked
 jq -c '. + {tag: 7, more: 1}' <requests >more
 is "$(by request <more | wc -l)" "$(wc -l <requests)" \
 	'what the schema does not know'

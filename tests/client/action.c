@@ -176,6 +176,39 @@ test_requests(void)
 		a.draft.detected <= time(NULL) - 7199 && a.tag == NULL,
 	    "a time that was is so long ago");
 	action_release(&a);
+	ok(request(&a, "{\"do\":\"ask\",\"id\":\"7k2m\",\"tlp\":\"GREEN\"}") ==
+		    TOCSIN_OK &&
+		action_says(&a) && strcmp(a.draft.kind, "request") == 0 &&
+		strcmp(a.draft.tlp, "GREEN") == 0,
+	    "permission is asked for");
+	action_release(&a);
+	ok(request(&a, "{\"do\":\"due\",\"id\":\"7k2m\",\"done\":\"nis2/24h\","
+		       "\"at\":\"1h\",\"once\":\"k\"}") == TOCSIN_OK &&
+		action_says(&a) &&
+		strcmp(a.draft.clock_done, "nis2/24h") == 0 &&
+		a.draft.clock_at <= time(NULL) - 3599,
+	    "what is due is said to be done");
+	action_release(&a);
+	ok(request(&a, "{\"do\":\"due\",\"all\":true}") == TOCSIN_OK &&
+		!action_says(&a) && a.all,
+	    "or asked for");
+	action_release(&a);
+	is_refused("{\"do\":\"ask\",\"id\":\"7k2m\"}", TOCSIN_EUSAGE, "tlp",
+	    "permission is for something");
+	is_refused("{\"do\":\"relabel\",\"id\":\"7k2m\"}", TOCSIN_EUSAGE, "tlp",
+	    "a label is said");
+	is_refused("{\"do\":\"permit\",\"tlp\":\"GREEN\"}", TOCSIN_EUSAGE, "id",
+	    "so is of what it is");
+	is_refused("{\"do\":\"due\",\"start\":\"nis2\"}", TOCSIN_EUSAGE, "id",
+	    "a clock is of a ticket");
+	is_refused("{\"do\":\"due\",\"id\":\"7k2m\",\"start\":\"nis2\","
+		   "\"stop\":\"nis2\"}",
+	    TOCSIN_EUSAGE, "one of start", "and does one thing");
+	is_refused("{\"do\":\"due\",\"at\":\"1h\"}", TOCSIN_EUSAGE, "at ",
+	    "a list is of no time");
+	is_refused("{\"do\":\"due\",\"id\":\"7k2m\",\"done\":\"nis2/24h\","
+		   "\"all\":true}",
+	    TOCSIN_EUSAGE, "all is for a list", "and a word no list");
 	is_refused("nonsense", TOCSIN_EMALFORMED, "JSON", "words are none");
 	is_refused("[[[[[[[[[[[[[[[[[[[[[[[[", TOCSIN_ETOOLARGE, "deep",
 	    "nor what is deep");
@@ -199,6 +232,9 @@ test_requests(void)
 	action_release(&a);
 	refused("{\"do\":\"status\",\"id\":\"7k2m\"}", "\"do\"",
 	    "a handler says, and asks nothing");
+	refused("{\"do\":\"due\"}", "one of start", "not what is due either");
+	refused("{\"do\":\"due\",\"all\":true,\"done\":\"nis2/24h\"}", "all",
+	    "which has no lists");
 	refused("{\"do\":\"ack\",\"tag\":1}", "tag is no member",
 	    "and has no tags");
 }
