@@ -62,6 +62,76 @@ is "$(grep -c . rt/tickets)" 3 'and opens no second one'
 at $them inbox >out
 is "$(notes $them "$green")" '' 'the sender is told no number'
 
+# ---- what is said later ----
+
+numbered() # ID: of RT's ticket
+{
+	jq -r 'select(.CustomFields.tocsin == "'"$1"'") | .id' rt/tickets
+}
+history() # ID [MEMBER OF HISTORY]
+{
+	jq -r "select(.ticket == $(numbered "$1")) | .${2:-Content} // empty" \
+		rt/history
+}
+followed() # SENTENCE OPTION...
+{
+	followed_said=$1
+	shift
+	ok "$followed_said" handled 1 rt --apply --exec "$fed/rt.sh" "$@"
+}
+
+is "$(history "$green" | grep -c 'And more')" 1 'but a comment in the first'
+is "$(history "$green" Status)" '' 'whose status is what it was'
+at mycert-night ack "$green" --accept >out
+followed 'our desk accepts it'
+is "$(history "$green" Status)" open 'the new ticket is open'
+is "$(history "$green" | grep -c 'mycert@my/night writes (ack: accepted)')" 1 \
+	'with a comment that says who did'
+at $them note "$red" -m "$secret" >out
+followed 'something is said in the RED one'
+is "$(history "$red" | grep -c -e "$secret" -e singcert) $(history "$red" |
+	grep -c 'read it at the desk')" '0 1' 'of which RT gets no word'
+at $them close "$green" --resolution resolved >out
+followed 'the sender closes it'
+is "$(history "$green" Status | tail -n 1)" resolved 'RT has it resolved'
+is "$(history "$green" | grep -c 'close: resolved')" 1 'and says by what'
+cp rt/history before
+by_hand() # ID STATUS
+{
+	python3 - "$port" "$(numbered "$1")" "$2" <<'END'
+import json, sys, urllib.request
+port, number, status = sys.argv[1:]
+urllib.request.urlopen(urllib.request.Request(
+    f"http://127.0.0.1:{port}/REST/2.0/ticket/{number}",
+    json.dumps({"Status": status}).encode(), method="PUT",
+    headers={"Authorization": "token 1-23-abc"}))
+END
+}
+by_hand "$green" open
+cp rt/history before
+ok 'all of it comes once more' \
+	handled 7 rt --from-start --apply --exec "$fed/rt.sh"
+ok 'and does nothing, nor undoes what a person has done in RT' \
+	cmp before rt/history
+by_hand "$green" resolved
+at $them reopen "$green" -m 'Once more.' >out
+followed 'the sender takes it up again'
+is "$(history "$green" Status | tail -n 1)" open 'and RT has it open'
+wait_until 20 shows mycert-night "$green" 'Once more.'
+touch rt/stiff
+at mycert-night close "$green" >out
+followed 'our desk closes its part, and RT is not let'
+is "$(history "$green" | grep -c "RT did not make it resolved: .*Permission")" \
+	1 'which the comment says'
+rm rt/stiff
+own=$(post mycert-night singcert@sg --tlp GREEN --subject 'Of ours')
+wait_until 20 shows $them "$own" 'Of ours'
+at $them ack "$own" --accept >out
+: >rt/asked
+ok 'answers to what we asked ourselves come' \
+	handled 2 rt --apply --exec "$fed/rt.sh"
+is "$(in_rt "$own") $(grep -c POST rt/asked)" '0 0' 'and are not for RT'
+
 # ---- RT is down, or refuses ----
 
 touch rt/down
@@ -81,7 +151,7 @@ echo 1-23-abc >token
 at $us watch --reader rt --retry "$wrong"
 handled 1 rt --apply --exec "$fed/rt.sh" >out 2>err
 is "$(in_rt "$wrong")" 1 'for another time'
-jq -n '{kind: "report", from: "a@b/c"}' |
+jq -n '{kind: "report", from: "a@b/c", id: "x", thread: "x"}' |
 	"$bots/rt.py" http://rt.example q "$fed/token" mycert@my 2>err
 is "$? $(grep -c https err)" '1 1' 'a token does not cross the network in clear'
 
@@ -112,11 +182,49 @@ for field in '' bare; do
 done
 rm rt/bare
 
+# The status is set, or the comment made, and the answer does not come.
+for what in close note; do
+	history "$amber" Status >status
+	lines=$(grep -c . rt/history)
+	touch rt/hold
+	case $what in
+	close) at $them close "$amber" >out ;;
+	note) at $them note "$amber" -m 'After it.' >out ;;
+	esac
+	rm -f pid
+	spawn_at $us watch --reader rt --apply --exec "$fed/rt.sh" >out 2>err
+	told_rt()
+	{
+		[ "$(grep -c . rt/history)" -gt "$lines" ]
+	}
+	ok "RT hears of a $what, and does not answer" wait_until 20 told_rt
+	kill -KILL "$(cat pid)"
+	reap KILL "$pid"
+	rm rt/hold
+	followed 'killed, the bot is started again'
+	case $what in
+	close)
+		is "$(history "$amber" Status) $(history "$amber" |
+			grep -c '(close)')" 'resolved 1' \
+			'and adds the comment to what was set, once'
+		;;
+	note)
+		is "$(history "$amber" Status) $(history "$amber" |
+			grep -c 'After it.')" 'resolved 1' \
+			'and finds the comment that it had made'
+		;;
+	esac
+done
+
 # ---- killed anywhere ----
 
 for n in 1 2 3 4 5 6; do
 	post $them mycert@my --tlp GREEN --subject "Any $n" --wait 2
 done >any
+while read -r id; do
+	at $them note "$id" -m 'A word.'
+	at $them close "$id"
+done <any >out
 for n in 1 2 3 4 5 6 7 8 9 10; do
 	killed rt --apply --attempts 1000 --exec "$fed/rt.sh" || break
 done
@@ -133,6 +241,11 @@ wrong=
 while read -r id; do
 	[ "$(in_rt "$id") $(notes $us "$id" | grep -c .)" = '1 1' ] ||
 		wrong="$wrong $id"
+	[ "$(history "$id" Status) $(history "$id" Subject | grep -c .)" = \
+		'resolved 2' ] || wrong="$wrong $id"
 done <any
-is "$wrong" '' 'with one ticket in RT and one number for each'
+is "$wrong" '' 'with one ticket, one number, and one comment for each word'
+is "$(jq -r '.Subject // empty' rt/history | sort | uniq -d)" '' \
+	'no comment is there twice'
+is "$(grep -c refused rt/asked)" 0 'and RT understood all of it'
 done_testing "bot-rt: seed $seed"
