@@ -228,8 +228,13 @@ own_release(struct own *o)
 static void
 make_plain(struct buf *b, struct span s)
 {
+	const size_t max = b->max;
 	size_t i;
 
+	if (!buf_ok(b)) { /* of a text before: that says nothing of this one */
+		buf_release(b);
+		b->max = max;
+	}
 	buf_cut(b, 0);
 	for (i = 0; i < s.n; i++) {
 		bool hidden = i + 2 < s.n && in("[({", s.p[i]) &&
@@ -369,6 +374,12 @@ own_find(struct own *o, struct span text)
 	return found;
 }
 
+bool
+own_looked(const struct own *o)
+{
+	return buf_ok(&o->plain);
+}
+
 const char *
 own_in_gist(struct own *o, struct span gist)
 {
@@ -380,7 +391,10 @@ own_in_gist(struct own *o, struct span gist)
 
 	while (found == NULL && gist_message(&r, &m))
 		for (i = 0; found == NULL && i < m.nfield && gist_field(&r, &f);
-		     i++)
+		     i++) {
 			found = own_find(o, f.text);
+			if (!own_looked(o))
+				return NULL;
+		}
 	return found;
 }

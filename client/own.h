@@ -63,4 +63,7 @@ const char *own_find(struct own *o, struct span text);
 /* The same of all words of a gist (gist.h). */
 const char *own_in_gist(struct own *o, struct span gist);
 
+/* False: for the last one there was no memory, and "nothing" says nothing. */
+bool own_looked(const struct own *o);
+
 #endif

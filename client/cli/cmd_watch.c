@@ -473,7 +473,8 @@ concerns_us(struct watching *w, const struct tocsin_message *m)
 	    gists_begin(&g, w->t) != TOCSIN_OK)
 		return true;
 	if (gists_of(g, m->thread, &gist) == TOCSIN_OK)
-		ours = own_in_gist(&w->own, gist) != NULL;
+		ours =
+		    own_in_gist(&w->own, gist) != NULL || !own_looked(&w->own);
 	gists_end(g);
 	return ours;
 }

@@ -317,7 +317,7 @@ add_places(struct load *l, struct row *r, const struct glance *g)
 	return true;
 }
 
-/* What is not here yet may be: it is not left out. */
+/* What is not here yet, or cannot be read, may be: it is not left out. */
 static bool
 is_own(struct load *l, struct row *r)
 {
@@ -325,8 +325,11 @@ is_own(struct load *l, struct row *r)
 
 	if (l->gists == NULL || r->m->coming)
 		return true;
-	if (gists_of(l->gists, r->m->thread, &gist) == TOCSIN_OK)
-		r->own = own_in_gist(&l->own, gist);
+	if (gists_of(l->gists, r->m->thread, &gist) != TOCSIN_OK)
+		return true;
+	r->own = own_in_gist(&l->own, gist);
+	if (!own_looked(&l->own))
+		return true;
 	return r->own != NULL && copy_text(&l->out->arena, &r->own);
 }
 

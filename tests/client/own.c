@@ -120,9 +120,27 @@ test_wrong(void)
 	ok(n == sizeof(file), "a file cut anywhere is judged");
 }
 
+static void
+test_no_memory(void)
+{
+	struct own o = { .n = 0 };
+	struct own_fault fault;
+
+	if (parse(&o, file, &fault) != TOCSIN_OK)
+		abort();
+	o.plain.max = 12;
+	finds(&o, "of 192.0.2.77, and more", "nothing");
+	ok(!own_looked(&o), "a text that there was no memory for is none that "
+			    "has nothing of ours");
+	finds(&o, "192.0.2.77", "192.0.2.0/24");
+	ok(own_looked(&o), "and the next one is looked through");
+	own_release(&o);
+}
+
 int
 main(void)
 {
+	test_no_memory();
 	test_found();
 	test_not_found();
 	test_wrong();
