@@ -17,6 +17,7 @@
 #define TITLE 120
 #define BUSY 2	     /* seconds, until a slot may be free */
 #define RECORD 60    /* until a record that could not be made is tried again */
+#define TOLD 600     /* between two lines about the same trouble */
 #define LEFT_OVER 30 /* that one has to end when it was killed */
 
 /* ---- saying ---- */
@@ -518,6 +519,19 @@ still_runs(struct actor *a, const struct plan_timer *t, const struct deed *d,
 	return false;
 }
 
+/* None of ours runs, and yet there is no room: that does not mend itself. */
+static void
+tell_no_slot(struct actor *a, int64_t now)
+{
+	if (hooks_busy(a->hooks) > 0 || now < a->no_slot + TOLD)
+		return;
+	a->no_slot = now;
+	cli_note("no hook is begun: what hooks of an earlier bot have left "
+		 "running holds all %d slots; find it with `fuser` on "
+		 "readers/bot.*.run in the home, and end it",
+	    HOOKS_MAX);
+}
+
 static bool
 run(struct actor *a, const struct facts *f, const struct plan_timer *t,
     struct deed *d, int64_t now, int64_t *again)
@@ -530,8 +544,10 @@ run(struct actor *a, const struct facts *f, const struct plan_timer *t,
 	if (still_runs(a, t, d, now))
 		return false;
 	slot = hooks_slot(a->hooks);
-	if (slot == 0)
+	if (slot == 0) {
+		tell_no_slot(a, now);
 		return false;
+	}
 	d->state = DEED_BEGUN;
 	d->slot = slot;
 	d->tries++;

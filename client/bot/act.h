@@ -25,6 +25,7 @@ struct actor {
 	struct plan_self self;
 	struct hooks *hooks;
 	uint64_t posted, begun, failed; /* since it was started */
+	int64_t no_slot;		/* when it was told that none is free */
 };
 
 /* True if it was done, begun or noted; else it waits, until *again. */

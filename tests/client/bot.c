@@ -287,10 +287,11 @@ test_left_over(void)
 	const struct plan_timer *p;
 	struct gathered g;
 	int64_t again = 0;
-	pid_t pid;
+	pid_t pid[HOOKS_MAX];
+	unsigned noted, i;
 
 	begin("Beacons", TRUE_HOOK);
-	pid = left_over(1);
+	pid[0] = left_over(1);
 	p = timer(&g);
 	put(p, DEED_BEGUN, 1, bot.now - 10);
 	ok(!act_do(&bot.a, &g.f, p, bot.now, &again),
@@ -301,8 +302,26 @@ test_left_over(void)
 	reaped();
 	ok(act_do(&bot.a, &g.f, p, bot.now, &again),
 	    "which is done in another slot");
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	gathered_release(&g);
+	end();
+	begin("Beacons", TRUE_HOOK);
+	for (i = 1; i < HOOKS_MAX; i++)
+		pid[i] = left_over(i + 1);
+	kill(pid[0], SIGKILL);
+	waitpid(pid[0], NULL, 0);
+	pid[0] = left_over(1);
+	p = timer(&g);
+	noted = cli_noted();
+	ok(!act_do(&bot.a, &g.f, p, bot.now, &again) &&
+		cli_noted() == noted + 1,
+	    "that they hold all slots is told");
+	ok(!act_do(&bot.a, &g.f, p, bot.now + 60, &again) &&
+		cli_noted() == noted + 1,
+	    "and not each time");
+	for (i = 0; i < HOOKS_MAX; i++) {
+		kill(pid[i], SIGKILL);
+		waitpid(pid[i], NULL, 0);
+	}
 	gathered_release(&g);
 	end();
 }
