@@ -5,12 +5,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <lmdb.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -59,6 +61,8 @@ struct desk {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	uint64_t wakes;
+	void *map; /* of the file; NULL: not known */
+	size_t map_size;
 };
 
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -149,6 +153,58 @@ dispose(struct desk *d)
 	free(d);
 }
 
+/* Something that lies in the map. */
+static const void *
+in_map(MDB_env *env)
+{
+	const void *p = NULL;
+	MDB_txn *txn = NULL;
+	MDB_cursor *c = NULL;
+	MDB_val k, v;
+	MDB_dbi names;
+
+	if (mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) != 0)
+		return NULL;
+	if (mdb_dbi_open(txn, NULL, 0, &names) == 0 &&
+	    mdb_cursor_open(txn, names, &c) == 0) {
+		if (mdb_cursor_get(c, &k, &v, MDB_FIRST) == 0)
+			p = v.mv_data;
+		mdb_cursor_close(c);
+	}
+	mdb_txn_abort(txn);
+	return p;
+}
+
+/* LMDB does not say where its map is; the kernel does, or nothing is trimmed.
+ */
+static void
+find_map(struct desk *d)
+{
+	const uintptr_t at = (uintptr_t)in_map(d->env);
+	FILE *f = at != 0 ? fopen("/proc/self/maps", "re") : NULL;
+	uintptr_t from, to;
+	char line[256];
+
+	while (
+	    f != NULL && d->map == NULL && fgets(line, sizeof(line), f) != NULL)
+		if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " r--s", &from,
+			&to) == 2 &&
+		    from <= at && at < to) {
+			d->map = (void *)from;
+			d->map_size = to - from;
+		}
+	if (f != NULL)
+		fclose(f);
+}
+
+/* The map is shared and only read: nothing in it is ours alone. */
+void
+desk_trim(struct desk *d)
+{
+	if (d->map != NULL)
+		(void)madvise(d->map, d->map_size, MADV_DONTNEED);
+}
+
 static int
 open_env(struct desk *d, const char *dir)
 {
@@ -163,9 +219,11 @@ open_env(struct desk *d, const char *dir)
 		return rc;
 	(void)mdb_reader_check(d->env, &dead);
 	rc = open_tables(d);
-	if (!rc)
-		sync_dir(dir);
-	return rc;
+	if (rc)
+		return rc;
+	sync_dir(dir);
+	find_map(d);
+	return 0;
 }
 
 static int

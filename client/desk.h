@@ -45,6 +45,13 @@ uint64_t desk_changes(struct desk *d);
 void desk_wait(struct desk *d, uint64_t seen, int timeout_ms);
 void desk_wake(struct desk *d); /* those who wait look again */
 
+/*
+ * What was read of the file counts as this process's memory until the kernel
+ * wants it for others. Who goes over all of it gives it back now and then; what
+ * is read again is mapped again, and a snapshot is still good.
+ */
+void desk_trim(struct desk *d);
+
 /* ---- messages ---- */
 
 struct desk_message {

@@ -17,6 +17,7 @@
 #define BATCH 256	/* threads that are folded between two commits */
 #define BATCH_BYTES ((size_t)16 << 20)
 #define MANY 65536 /* of anything that is counted in a memo */
+#define TRIM 256   /* threads, some megabytes of the desk's file */
 
 /* What a kept glance holds for beside the thread: if it differs, fold anew. */
 struct frame {
@@ -1152,9 +1153,12 @@ look_at_all(struct loading *l)
 	const uint8_t *after = NULL;
 	enum tocsin_err err;
 	uint64_t stamp;
+	size_t n = 0;
 
 	while ((err = desk_thread_after(l->v.tx, after, thread)) == TOCSIN_OK) {
 		after = thread;
+		if (++n % TRIM == 0)
+			desk_trim(l->v.t->parts.desk);
 		stamp = desk_fold_stamp(l->v.tx, thread);
 		if (!each->wants(each->arg, thread, stamp))
 			continue;
@@ -1183,8 +1187,11 @@ glances_each(struct tocsin *t, const struct glance_each *each)
 		err = look_at_all(&l);
 	desk_end(l.v.tx); /* it is not held while the disk is waited for */
 	l.v.tx = NULL;
-	while (err == TOCSIN_OK && from < l.missing.n)
+	while (err == TOCSIN_OK && from < l.missing.n) {
 		err = fold_batch(&l, &from, l.missing.n);
+		desk_trim(t->parts.desk);
+	}
+	desk_trim(t->parts.desk);
 	view_end(&l.v);
 	free(l.missing.id);
 	glances_release(&out);

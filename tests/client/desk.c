@@ -222,9 +222,57 @@ test_wait(void)
 	desk_close(d);
 }
 
+/* Of the kernel's count, in kilobytes; -1 if there is none. */
+static long
+mapped(void)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	char line[128];
+	long kb = -1;
+
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		if (sscanf(line, "RssFile: %ld", &kb) == 1)
+			break;
+	if (f != NULL)
+		fclose(f);
+	return kb;
+}
+
+static void
+test_trim(void)
+{
+	enum { SIZE = 8 << 20 };
+	uint8_t *bytes = malloc(SIZE);
+	struct desk *d = fresh("trim");
+	struct span got = { 0 };
+	struct desk_tx *tx;
+	long before, after;
+	bool good;
+
+	memset(bytes, 'x', SIZE);
+	good = desk_write(d, &tx) == TOCSIN_OK &&
+	       desk_value_put(tx, "big", (struct span){ bytes, SIZE }) ==
+		   TOCSIN_OK &&
+	       desk_commit(tx) == TOCSIN_OK && desk_read(d, &tx) == TOCSIN_OK &&
+	       desk_value_get(tx, "big", &got) == TOCSIN_OK;
+	ok(good && got.n == SIZE && memcmp(got.p, bytes, SIZE) == 0,
+	    "eight megabytes are read");
+	before = mapped();
+	desk_trim(d);
+	after = mapped();
+	ok(before < 0 || before - after > (SIZE >> 10) / 2,
+	    "and given back (%ld KB, %ld)", before, after);
+	ok(memcmp(got.p, bytes, SIZE) == 0,
+	    "the snapshot still has what was read");
+	desk_end(tx);
+	desk_close(d);
+	free(bytes);
+}
+
 int
 main(void)
 {
+	test_trim();
 	test_messages();
 	test_match();
 	test_boxes();

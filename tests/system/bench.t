@@ -24,7 +24,7 @@ ok 'each line of its log is a JSON object' each_is_json "$fed/lines"
 
 for tag in about idle start-empty warm floor w1 w16 w64 batch live fill disk \
 	start-filled filled replay replayed rounds-cpu replay-cpu \
-	list-first list screen find bot; do
+	list-first list screen find bot timers; do
 	grep -q "\"of\":\"$tag\"" "$fed/lines" || echo "$tag"
 done >"$fed/missing"
 is "$(cat "$fed/missing")" '' 'nothing was left out'
@@ -34,6 +34,6 @@ is "$(sed -n 's/.*"entries":\([0-9]*\),.*/\1/p' "$fed/lines" |
 
 is "$(grep -cE ' +[0-9]+(\.[0-9]+)? ' "$fed/table")" "$(wc -l <"$fed/table")" \
 	'every row of the table has its figure'
-is "$(grep -cE '[<>]= [0-9.]+: (met|missed)$' "$fed/table")" 12 \
+is "$(grep -cE '[<>]= [0-9.]+: (met|missed)$' "$fed/table")" 13 \
 	'every target is judged'
 done_testing
