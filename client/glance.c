@@ -17,7 +17,7 @@
 #define BATCH 256	/* threads that are folded between two commits */
 #define BATCH_BYTES ((size_t)16 << 20)
 #define MANY 65536 /* of anything that is counted in a memo */
-#define TRIM 256   /* threads, some megabytes of the desk's file */
+#define TRIM 64	   /* threads; the kernel maps 64 KiB around each page */
 
 /* What a kept glance holds for beside the thread: if it differs, fold anew. */
 struct frame {
@@ -939,6 +939,8 @@ keep(struct desk *d, struct fresh *fresh, size_t n, uint64_t snapshot)
 	if (desk_write(d, &tx) != TOCSIN_OK)
 		return;
 	for (i = 0; err == TOCSIN_OK && i < n; i++) {
+		if (i % TRIM == 0)
+			desk_trim(d);
 		if (fresh[i].fold.n == 0 || !buf_ok(&fresh[i].fold) ||
 		    !buf_ok(&fresh[i].words))
 			continue;
@@ -986,6 +988,8 @@ fold_batch(struct loading *l, size_t *from, size_t end)
 			const uint8_t *thread = l->missing.id[*from];
 
 			tell_opening(l->v.t, *from, end);
+			if (n % TRIM == 0)
+				desk_trim(l->v.t->parts.desk);
 			err = fold_one(l, thread, &fresh[n]);
 			(*from)++;
 			bytes += fresh[n].words.n;
@@ -1187,10 +1191,8 @@ glances_each(struct tocsin *t, const struct glance_each *each)
 		err = look_at_all(&l);
 	desk_end(l.v.tx); /* it is not held while the disk is waited for */
 	l.v.tx = NULL;
-	while (err == TOCSIN_OK && from < l.missing.n) {
+	while (err == TOCSIN_OK && from < l.missing.n)
 		err = fold_batch(&l, &from, l.missing.n);
-		desk_trim(t->parts.desk);
-	}
 	desk_trim(t->parts.desk);
 	view_end(&l.v);
 	free(l.missing.id);

@@ -447,6 +447,8 @@ take_answer(struct sync *s, struct span fields, bool *used, bool *more)
 	*used = err == TOCSIN_OK && m->from <= s->cursor;
 	if (*used && m->n > 0)
 		err = intake_entries(&in, m, &s->cursor);
+	if (m->n > 1) /* a desk that is filled has more than is looked at */
+		desk_trim(s->p.desk);
 	/* Who says that there is more, and gives nothing, gets no loop. */
 	*more = err == TOCSIN_OK && m->more && s->cursor > was;
 	free(m);
