@@ -9,6 +9,7 @@
 #include "client/permit.h"
 #include "client/reader.h"
 #include "client/recall.h"
+#include "client/term.h"
 #include "client/vocab.h"
 
 #include <sodium.h>
@@ -1054,6 +1055,8 @@ keep(struct composing *c, struct desk_tx *tx, struct span note,
 		err = desk_value_put(tx, DESK_SELF, buf_span(&self));
 	if (err == TOCSIN_OK && c->draft->once != NULL)
 		err = once_put(tx, c->draft->once, id, c->now);
+	if (err == TOCSIN_OK && c->draft->until != 0)
+		err = term_put(tx, m.number, c->now, c->draft->until);
 	buf_release(&self);
 	return err;
 }
@@ -1320,6 +1323,8 @@ make_one(struct composing *c, struct desk_tx *tx, uint8_t id[ID_LEN])
 
 	if (err != TOCSIN_OK || c->repeats)
 		return err;
+	if (c->draft->until != 0 && (int64_t)time(NULL) > c->draft->until)
+		return fail(TOCSIN_ETIMEOUT, "its time is over");
 	err = prepare(c, tx);
 	if (err == TOCSIN_OK)
 		err = write_content(c);

@@ -484,6 +484,8 @@ known(struct work *w, struct desk_message *m)
 				    old.refused == TOCSIN_ERECALLED)) {
 		if (old.posted != 0)
 			return TOCSIN_OK;
+		if (old.own) /* given up here, and sent after all */
+			old.refused = TOCSIN_OK;
 		old.seq = m->seq;
 		old.posted = m->posted;
 		return desk_update(w->tx, &old);

@@ -3,6 +3,7 @@
 
 #include "client/attempt.h"
 #include "client/puts.h"
+#include "client/term.h"
 #include "crypto/msg.h"
 #include "crypto/ticket.h"
 
@@ -102,6 +103,28 @@ batch_add(struct batch *b, const struct desk_message *m)
 	return TOCSIN_OK;
 }
 
+static enum tocsin_err mark(struct desk_tx *tx, uint64_t number,
+    struct span note, enum tocsin_err code, uint64_t seq);
+
+/* Its end has passed: it is not sent, and what waits behind it goes on. */
+static enum tocsin_err
+drop_over(struct outbox *o, uint64_t number)
+{
+	struct desk_message m;
+	struct desk_tx *tx;
+	enum tocsin_err err = desk_write(o->parts->desk, &tx);
+
+	if (err != TOCSIN_OK)
+		return err;
+	err = desk_get(tx, number, &m);
+	if (err == TOCSIN_OK)
+		err = mark(tx, number, m.note, TOCSIN_ETIMEOUT, 0);
+	if (err == TOCSIN_OK)
+		return desk_commit(tx);
+	desk_end(tx);
+	return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
+}
+
 /* What is damaged on this disk cannot be sent, and is shown as damaged. */
 static enum tocsin_err
 drop_damaged(struct outbox *o, uint64_t number)
@@ -123,7 +146,7 @@ batch_load(struct outbox *o, struct batch *b)
 {
 	struct desk_message m;
 	struct desk_tx *tx = NULL;
-	uint64_t n = o->from, damaged = 0;
+	uint64_t n = o->from, damaged = 0, over = 0;
 	enum tocsin_err err = desk_read(o->parts->desk, &tx);
 
 	while (err == TOCSIN_OK && b->n < BATCH) {
@@ -139,12 +162,18 @@ batch_load(struct outbox *o, struct batch *b)
 			damaged = n; /* what stands behind it goes next time */
 			break;
 		}
+		if (err == TOCSIN_OK && term_over(tx, n, (int64_t)time(NULL))) {
+			over = n;
+			break;
+		}
 		if (err == TOCSIN_OK && !batch_fits(b, &m))
 			break;
 		if (err == TOCSIN_OK)
 			err = batch_add(b, &m);
 	}
 	desk_end(tx);
+	if (err == TOCSIN_OK && over > 0)
+		return drop_over(o, over);
 	return err == TOCSIN_OK && damaged > 0 ? drop_damaged(o, damaged) : err;
 }
 
@@ -213,6 +242,8 @@ mark(struct desk_tx *tx, uint64_t number, struct span note,
 		return TOCSIN_OK;
 	if (err == TOCSIN_OK)
 		err = attempt_drop(tx, number);
+	if (err == TOCSIN_OK)
+		err = term_drop(tx, number);
 	if (err == TOCSIN_OK && !taken)
 		err = drop_uploads(tx, note);
 	if (err == TOCSIN_OK)

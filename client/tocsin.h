@@ -128,6 +128,13 @@ struct tocsin_draft {
 	 */
 	const char *once;
 	bool *repeated;
+
+	/*
+	 * When it is not worth saying any more; 0: never. What has not left
+	 * this home by then does not, and is refused as TIMEOUT; nor does what
+	 * was posted before the clock was set back by more than ten minutes.
+	 */
+	int64_t until;
 };
 
 /*

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define KEY (4 + 64 + 1)
 #define TITLE 120
@@ -19,6 +20,35 @@
 #define RECORD 60    /* until a record that could not be made is tried again */
 #define TOLD 600     /* between two lines about the same trouble */
 #define LEFT_OVER 30 /* that one has to end when it was killed */
+
+int64_t
+act_now(const struct actor *a)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return ((int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000 + a->offset) /
+	       1000;
+}
+
+/* The end of our claim, as the others know it; 0: there is none. */
+static int64_t
+claim_end(const struct actor *a, const struct plan_timer *t)
+{
+	return t->ours && t->claim != NULL
+		   ? t->claim->until + a->rules->claim / 2
+		   : 0;
+}
+
+bool
+act_in_time(const struct actor *a, const struct plan_timer *t)
+{
+	int64_t end = claim_end(a, t), takes = 0;
+
+	if (t->action->kind == ACTION_NOTIFY)
+		takes = t->action->hook->seconds;
+	return end == 0 || act_now(a) + takes <= end;
+}
 
 /* ---- saying ---- */
 
@@ -330,6 +360,7 @@ post(struct actor *a, const struct facts *f, const struct plan_timer *t,
 		d.json = json;
 		d.once = key;
 		d.repeated = &repeated;
+		d.until = claim_end(a, t);
 		err = json != NULL ? tocsin_post(a->t, &d, id)
 				   : fail(TOCSIN_EINTERNAL, "no memory");
 	}
@@ -345,7 +376,12 @@ send(struct actor *a, const struct facts *f, const struct plan_timer *t,
     struct deed *d, int64_t now, int64_t *again)
 {
 	char id[TOCSIN_ID_TEXT], brief[TOCSIN_SHORT_TEXT];
-	enum tocsin_err err = post(a, f, t, now, d->tries, id);
+	enum tocsin_err err;
+
+	*again = now + BUSY;
+	if (!act_in_time(a, t))
+		return false;
+	err = post(a, f, t, now, d->tries, id);
 
 	if (err != TOCSIN_OK)
 		return failed(a, f, t, d, err, now, again);
@@ -541,7 +577,7 @@ run(struct actor *a, const struct facts *f, const struct plan_timer *t,
 	*again = now + BUSY;
 	if (d->state == DEED_GOOD)
 		return recorded(a, f, t, now, again);
-	if (still_runs(a, t, d, now))
+	if (still_runs(a, t, d, now) || !act_in_time(a, t))
 		return false;
 	slot = hooks_slot(a->hooks);
 	if (slot == 0) {
@@ -555,6 +591,14 @@ run(struct actor *a, const struct facts *f, const struct plan_timer *t,
 	buf_cut(&d->output, 0);
 	if (deed_put(a->t, d) != TOCSIN_OK) {
 		cli_note("%s", tocsin_error(a->t));
+		return false;
+	}
+	if (!act_in_time(a, t)) { /* it was not begun */
+		d->state = DEED_FAILED;
+		d->tries--;
+		d->again = now;
+		if (deed_put(a->t, d) != TOCSIN_OK)
+			cli_note("%s", tocsin_error(a->t));
 		return false;
 	}
 	a->begun++;
@@ -665,7 +709,9 @@ act_claim(struct actor *a, const struct facts *f, const struct plan_timer *t,
 {
 	const char *to[] = { a->self.member, NULL };
 	char text[TIME_TEXT + 1], id[TOCSIN_ID_TEXT], *json;
-	struct tocsin_draft d = { .kind = "update", .thread = f->id, .to = to };
+	struct tocsin_draft d = {
+		.kind = "update", .thread = f->id, .to = to, .until = until
+	};
 	enum tocsin_err err;
 	json_t *o;
 

@@ -24,9 +24,21 @@ struct actor {
 	const struct rules *rules;
 	struct plan_self self;
 	struct hooks *hooks;
+	int64_t offset; /* ms, of the clock from one that does not jump */
 	uint64_t posted, begun, failed; /* since it was started */
 	int64_t no_slot;		/* when it was told that none is free */
 };
+
+/* The time, as it goes on from when a->offset was taken, also if the clock is
+ * set meanwhile.
+ */
+int64_t act_now(const struct actor *a);
+
+/*
+ * No other device may have begun with it, or we hold the claim still, and for
+ * as long as it takes. A process may be stopped between any two lines.
+ */
+bool act_in_time(const struct actor *a, const struct plan_timer *t);
 
 /* True if it was done, begun or noted; else it waits, until *again. */
 bool act_do(struct actor *a, const struct facts *f, const struct plan_timer *t,

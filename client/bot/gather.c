@@ -23,7 +23,7 @@ struct gather {
 	struct table now, next; /* next: while a pass makes it */
 	size_t at;		/* of now, how far a pass has come */
 	int64_t time;
-	uint64_t cursor;
+	struct gather_view v;
 	bool failed, words;
 	gather_plan *plan;
 	void *arg;
@@ -210,9 +210,10 @@ is_claim(const struct glance_record *r, const char *device, uint64_t cursor,
 }
 
 static bool
-take_claims(struct facts *f, struct arena *a, const struct glance *g,
-    const char *device, uint64_t cursor, struct span us)
+take_claims(struct facts *f, struct arena *a, const struct gather_view *v,
+    const struct glance *g, struct span us)
 {
+	const char *device = tocsin_device(v->t);
 	const struct glance_record **r =
 	    arena_array(a, g->nrecord + 1, sizeof(*r));
 	struct fact_claim *c = arena_array(a, g->nrecord + 1, sizeof(*c));
@@ -221,7 +222,7 @@ take_claims(struct facts *f, struct arena *a, const struct glance *g,
 	if (r == NULL || c == NULL)
 		return false;
 	for (i = 0; i < g->nrecord; i++)
-		if (is_claim(&g->record[i], device, cursor, us))
+		if (is_claim(&g->record[i], device, v->cursor, us))
 			r[n++] = &g->record[i];
 	if (n > 1)
 		qsort(r, n, sizeof(*r), by_log);
@@ -229,8 +230,8 @@ take_claims(struct facts *f, struct arena *a, const struct glance *g,
 		c[i] = (struct fact_claim){ .id = r[i]->id,
 			.by = r[i]->by,
 			.until = strcmp(r[i]->by, device) == 0
-				     ? r[i]->until - CLAIM_SECONDS / 2
-				     : r[i]->until + CLAIM_GRACE };
+				     ? r[i]->until - v->claim / 2
+				     : r[i]->until + v->claim / 4 };
 	f->claim = c;
 	f->nclaim = n;
 	return true;
@@ -269,11 +270,10 @@ take_deadlines(struct facts *f, struct arena *a, const struct glance *g)
 }
 
 bool
-gather_facts(struct facts *f, struct arena *a, const struct tocsin *t,
-    uint64_t cursor, const struct glance *g)
+gather_facts(struct facts *f, struct arena *a, const struct gather_view *v,
+    const struct glance *g)
 {
-	const char *device = tocsin_device(t);
-	struct span us = member_of(device);
+	struct span us = member_of(tocsin_device(v->t));
 	char *member = arena_text(a, member_of(g->m->from));
 
 	take_message(f, g);
@@ -281,20 +281,21 @@ gather_facts(struct facts *f, struct arena *a, const struct tocsin *t,
 	f->mine = member != NULL && span_is(us, member);
 	return member != NULL && take_places(f, a, g, us) &&
 	       take_attachments(f, a, g) && take_words(f, a, g) &&
-	       take_claims(f, a, g, device, cursor, us) &&
-	       take_actions(f, a, g, us) && take_deadlines(f, a, g);
+	       take_claims(f, a, v, g, us) && take_actions(f, a, g, us) &&
+	       take_deadlines(f, a, g);
 }
 
 /* ---- passes ---- */
 
 bool
-gather_new(struct gather **out, struct tocsin *t, bool words)
+gather_new(struct gather **out, struct tocsin *t, bool words, int64_t claim)
 {
 	struct gather *g = calloc(1, sizeof(*g));
 
 	if (g != NULL) {
 		g->t = t;
 		g->words = words;
+		g->v = (struct gather_view){ .t = t, .claim = claim };
 	}
 	*out = g;
 	return g != NULL;
@@ -375,7 +376,7 @@ take(void *arg, const uint8_t thread[ID_LEN], const struct glance *glance)
 	struct row *r = find(&g->next, thread);
 	struct arena a = { 0 };
 	struct facts f;
-	bool good = gather_facts(&f, &a, g->t, g->cursor, glance);
+	bool good = gather_facts(&f, &a, &g->v, glance);
 
 	if (good && r != NULL)
 		r->look = g->plan(g->arg, &f);
@@ -409,7 +410,7 @@ gather_pass(struct gather *g, int64_t now, gather_plan *plan, void *arg)
 	g->arg = arg;
 	g->next.n = 0;
 	g->failed = false;
-	err = cursor_of(g->t, &g->cursor);
+	err = cursor_of(g->t, &g->v.cursor);
 	if (err == TOCSIN_OK)
 		err = glances_each(g->t, &each);
 	if (err == TOCSIN_OK && g->failed)
@@ -447,6 +448,15 @@ gather_later(struct gather *g, const char *id, int64_t at)
 		r->look = at;
 }
 
+void
+gather_anew(struct gather *g)
+{
+	size_t i;
+
+	for (i = 0; i < g->now.n; i++)
+		g->now.row[i].look = 0;
+}
+
 size_t
 gather_threads(const struct gather *g)
 {
@@ -457,16 +467,16 @@ gather_threads(const struct gather *g)
 
 enum tocsin_err
 gather_one(struct gathered *out, struct tocsin *t, const uint8_t thread[32],
-    int64_t until, bool words)
+    int64_t until, bool words, int64_t claim)
 {
-	uint64_t cursor = 0;
-	enum tocsin_err err = cursor_of(t, &cursor);
+	struct gather_view v = { .t = t, .claim = claim };
+	enum tocsin_err err = cursor_of(t, &v.cursor);
 
 	*out = (struct gathered){ 0 };
 	if (err == TOCSIN_OK)
 		err = glance_at(t, thread, until, words, &out->glances);
 	if (err == TOCSIN_OK &&
-	    !gather_facts(&out->f, &out->arena, t, cursor, out->glances.glance))
+	    !gather_facts(&out->f, &out->arena, &v, out->glances.glance))
 		err = fail(TOCSIN_EINTERNAL, "no memory");
 	return err;
 }

@@ -18,18 +18,21 @@
 #include "client/bot/facts.h"
 #include "client/glance.h"
 
-#define CLAIM_SECONDS 120 /* of a claim; PROTOCOL.md 8.12 */
-#define CLAIM_GRACE 30	  /* after it, for others' clocks */
 #define GATHER_NEVER INT64_MAX
 
 /*
  * The facts of a glance; strings are the glance's, arrays the arena's. Claims
  * are those that stand in our broker's log, in its order: others' with the
  * grace, ours as long as we may act on them, and only if all that stands before
- * them is here, of which `cursor` is the end. False: no memory.
+ * them is here, of which v->cursor is the end. False: no memory.
  */
+struct gather_view {
+	const struct tocsin *t;
+	uint64_t cursor;
+	int64_t claim; /* seconds of a claim, as the rules have it */
+};
 MUST_USE bool gather_facts(struct facts *out, struct arena *a,
-    const struct tocsin *t, uint64_t cursor, const struct glance *g);
+    const struct gather_view *v, const struct glance *g);
 
 struct gather;
 
@@ -37,7 +40,8 @@ struct gather;
  * With `words` facts have what the messages say, one ticket at a time; without
  * it nobody reads it. False: no memory.
  */
-MUST_USE bool gather_new(struct gather **out, struct tocsin *t, bool words);
+MUST_USE bool gather_new(
+    struct gather **out, struct tocsin *t, bool words, int64_t claim);
 void gather_free(struct gather *g); /* NULL is ok */
 
 /*
@@ -57,6 +61,9 @@ int64_t gather_next(const struct gather *g);
  */
 void gather_later(struct gather *g, const char *id, int64_t at);
 
+/* All are, in the next one: the clock was set. */
+void gather_anew(struct gather *g);
+
 size_t gather_threads(const struct gather *g);
 
 /* One thread, as it was at a time; what it points to dies with it. */
@@ -66,7 +73,7 @@ struct gathered {
 	struct arena arena;
 };
 enum tocsin_err MUST_USE gather_one(struct gathered *out, struct tocsin *t,
-    const uint8_t thread[32], int64_t until, bool words);
+    const uint8_t thread[32], int64_t until, bool words, int64_t claim);
 void gathered_release(struct gathered *g);
 
 #endif

@@ -87,8 +87,8 @@ facts_at(struct life *l, int64_t at, struct facts *f, struct arena *a)
 	if (of != l->of) {
 		gathered_release(&l->g);
 		l->of = of;
-		err = gather_one(
-		    &l->g, l->r->t, l->thread, at, l->r->rules->words);
+		err = gather_one(&l->g, l->r->t, l->thread, at,
+		    l->r->rules->words, l->r->rules->claim);
 	}
 	if (err != TOCSIN_OK)
 		return err;

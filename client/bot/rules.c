@@ -11,6 +11,8 @@
 
 #define DAY INT64_C(86400)
 #define GOOD_FOR (330 * DAY) /* calendars are read for some more */
+#define CLAIM_LEAST 10
+#define CLAIM_MOST 3600
 
 enum section {
 	SECTION_NONE,
@@ -480,6 +482,23 @@ read_statement(struct reader *r, enum section s)
 	return good;
 }
 
+/* claim 2m: of no section, for it is of all rules. */
+static bool
+read_claim(struct reader *r)
+{
+	struct lex *l = &r->lex;
+	struct lex_token t;
+
+	lex_next(l);
+	t = l->t;
+	if (!duration_read(l, &r->rules->claim))
+		return false;
+	if (r->rules->claim < CLAIM_LEAST || r->rules->claim > CLAIM_MOST)
+		return lex_fault_at(l, &t, "2m", "a claim is 10s to 1h");
+	return l->t.kind == LEX_LINE ||
+	       lex_unknown(l, &l->t, "part of this line", "a new line");
+}
+
 static void
 read_sections(struct reader *r)
 {
@@ -497,6 +516,13 @@ read_sections(struct reader *r)
 			told = s == SECTION_NONE;
 			if (s == SECTION_NONE && l->t.kind != LEX_SECTION &&
 			    l->t.kind != LEX_END)
+				lex_skip(l);
+			continue;
+		}
+		if (s == SECTION_NONE && !told && lex_is(l, "claim")) {
+			if (read_claim(r))
+				lex_next(l);
+			else
 				lex_skip(l);
 			continue;
 		}
@@ -559,7 +585,7 @@ rules_parse(struct rules *out, struct span text, const struct rules_io *io,
 	struct reader *r = calloc(1, sizeof(*r));
 	enum tocsin_err err = TOCSIN_EINTERNAL;
 
-	*out = (struct rules){ .good_until = NEVER };
+	*out = (struct rules){ .claim = RULES_CLAIM, .good_until = NEVER };
 	faults->n = 0;
 	if (r == NULL)
 		return err;

@@ -30,6 +30,7 @@
 #define RULES_TURNS 100		    /* `again` at most so often */
 #define RULES_TEXT 2000		    /* bytes of a text */
 #define RULES_FAULTS 20		    /* that are told at once */
+#define RULES_CLAIM 120		    /* seconds, of a claim; see `claim` */
 
 struct rules_fault {
 	char file[256];	 /* "": the rules file; else as it names it */
@@ -168,6 +169,7 @@ struct rules {
 	struct duty *duty;
 	size_t nduty;
 	bool words;	    /* some condition asks for facts.word */
+	int64_t claim; /* how long who says that it acts keeps others from it */
 	int64_t good_until; /* then zones and calendars must be read again */
 	struct arena arena;
 };

@@ -353,7 +353,8 @@ bot_explain(struct actor *a, const char *typed)
 	int status;
 
 	if (err == TOCSIN_OK)
-		err = gather_one(&g, a->t, thread, INT64_MAX, a->rules->words);
+		err = gather_one(&g, a->t, thread, INT64_MAX, a->rules->words,
+		    a->rules->claim);
 	status = err == TOCSIN_OK ? explain(a, &g) : cli_error(a->t, err);
 	gathered_release(&g);
 	return status;

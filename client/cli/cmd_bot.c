@@ -21,6 +21,7 @@
 #define STUCK_MS 1000  /* the same when something does not leave */
 #define HOLD_SECONDS 5 /* while it is not */
 #define JUMP 600       /* PROTOCOL.md 8.12 */
+#define STEP 1	       /* of the clock, in seconds, is one that was set */
 #define TOLD_MS 600000 /* between two lines about the same trouble */
 
 struct claimed {
@@ -46,7 +47,6 @@ struct bot {
 	size_t nclaimed;
 
 	bool proven;	 /* the broker took what has a time of our clock */
-	int64_t offset;	 /* of the clock from one that does not jump */
 	int64_t told_at; /* of trouble; 0: there is none */
 	bool stuck;	 /* something in the outbox does not leave */
 	bool failed;	 /* no memory */
@@ -155,7 +155,7 @@ forget_claims(struct bot *b)
 	size_t i, n = 0;
 
 	for (i = 0; i < b->nclaimed; i++)
-		if (b->claimed[i].until - CLAIM_SECONDS / 2 > b->now)
+		if (b->claimed[i].until - b->rules.claim / 2 > b->now)
 			b->claimed[n++] = b->claimed[i];
 	b->nclaimed = n;
 }
@@ -203,7 +203,8 @@ plan_of(struct bot *b, const char *id, struct gathered *g)
 	*g = (struct gathered){ 0 };
 	if (!id_parse(span_of(id), thread))
 		return fail(TOCSIN_EINTERNAL, "%s is no id", id);
-	err = gather_one(g, b->t, thread, INT64_MAX, b->rules.words);
+	err = gather_one(
+	    g, b->t, thread, INT64_MAX, b->rules.words, b->rules.claim);
 	if (err == TOCSIN_OK)
 		err = plan_make(&b->plan, &b->rules, &g->f, &b->a.self, b->now);
 	return err;
@@ -218,6 +219,7 @@ claim_for(struct bot *b, const char *id)
 	int64_t again, until;
 	size_t i;
 
+	b->now = act_now(&b->a);
 	if (plan_of(b, id, &g) == TOCSIN_OK)
 		for (i = 0; i < b->plan.n && !posted; i++) {
 			const struct plan_timer *t = &b->plan.timer[i];
@@ -226,7 +228,7 @@ claim_for(struct bot *b, const char *id)
 			    was_claimed(b, t->id) || !is_ready(b, t, &again) ||
 			    act_has_ended(&b->a, t))
 				continue;
-			until = b->now + CLAIM_SECONDS;
+			until = b->now + b->rules.claim;
 			if (t->action->kind == ACTION_NOTIFY)
 				until += t->action->hook->seconds;
 			posted = act_claim(&b->a, &g.f, t, until) == TOCSIN_OK;
@@ -249,6 +251,7 @@ act_for(struct bot *b, const char *id, bool claims)
 	bool done = false;
 	size_t i;
 
+	b->now = act_now(&b->a); /* much may have passed since the pass began */
 	if (plan_of(b, id, &g) != TOCSIN_OK)
 		first = b->now + HOLD_SECONDS;
 	for (i = 0; g.f.id != NULL && i < b->plan.n && !done; i++) {
@@ -334,21 +337,25 @@ clock_ms(clockid_t id)
 static void
 see_clock(struct bot *b)
 {
-	int64_t offset =
-	    clock_ms(CLOCK_REALTIME) / 1000 - clock_ms(CLOCK_BOOTTIME) / 1000;
-	int64_t by = offset - b->offset;
+	int64_t offset = clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME);
+	int64_t by = (offset - b->a.offset) / 1000;
 
-	if (b->offset != 0 && (by > JUMP || by < -JUMP))
+	if (b->a.offset == 0) /* the first time */
+		by = 0;
+	if (by > JUMP || by < -JUMP)
 		cli_note("the clock was set %s by %lld s%s",
 		    by > 0 ? "forward" : "back", (long long)(by > 0 ? by : -by),
 		    by > 0 ? "; nothing is done before the broker has taken "
 			     "a message of that time"
-			   : "");
-	if (b->offset != 0 && by > JUMP)
+			   : "; what waits is late by as much until it is "
+			     "right again");
+	if (by > JUMP)
 		b->proven = false;
 	if (by < -JUMP) /* claims of a time to come are none now */
 		b->nclaimed = 0;
-	b->offset = offset;
+	if (by > STEP || by < -STEP)
+		gather_anew(b->gather);
+	b->a.offset = offset;
 	b->now = cli_now();
 }
 
@@ -448,7 +455,8 @@ load_again(struct bot *b)
 	struct rules rules = { 0 };
 
 	reload = 0;
-	if (!load(b, &rules) || !gather_new(&fresh, b->t, rules.words)) {
+	if (!load(b, &rules) ||
+	    !gather_new(&fresh, b->t, rules.words, rules.claim)) {
 		rules_release(&rules);
 		b->rules.good_until = b->now + 3600;
 		cli_note("the rules as they were stay in force");
@@ -519,7 +527,7 @@ start(struct bot *b)
 		return cli_fail(TOCSIN_EKINDNOTALLOWED,
 		    "a reader's device sends nothing, so rules cannot act on "
 		    "it; --dry-run and --explain can");
-	if (!gather_new(&b->gather, b->t, b->rules.words) ||
+	if (!gather_new(&b->gather, b->t, b->rules.words, b->rules.claim) ||
 	    !hooks_new(&b->a.hooks, b->c, b->name, b->t->parts.desk, b->home))
 		return cli_fail(TOCSIN_EINTERNAL, "no memory");
 	bot_warn(b->path, &b->rules);

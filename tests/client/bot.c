@@ -58,12 +58,14 @@ begin(const char *subject, const char *rules)
 	if (faults == NULL ||
 	    rules_parse(&bot.rules, span_of(rules), NULL, faults) !=
 		TOCSIN_OK ||
-	    !gather_new(&bot.gather, t, false) ||
+	    !gather_new(&bot.gather, t, false, 120) ||
 	    !hooks_new(&bot.a.hooks, &cli, bot.name, t->parts.desk, dir))
 		abort();
 	free(faults);
 	ticket(subject);
-	bot.now = cli_now() + 1;
+	bot.a.offset = clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME);
+	bot.a.offset += 1000;
+	bot.now = act_now(&bot.a);
 }
 
 static void
@@ -170,7 +172,8 @@ test_post_once(void)
 		ok(!act_do(&bot.a, &lost, p, bot.now, &again) &&
 			again > bot.now,
 		    "a post that cannot be recorded is not done, and waits");
-		bot.now = again;
+		bot.a.offset += (again - bot.now) * 1000;
+		bot.now = act_now(&bot.a);
 	}
 	is_int((long long)tickets(), 2, "the post itself is there once");
 	ok(act_do(&bot.a, &g.f, p, bot.now, &again) && tickets() == 2,
@@ -233,13 +236,14 @@ test_ended_under_claim(void)
 
 	begin("Beacons", TRUE_HOOK);
 	p = timer(&g);
-	claimed(p, bot.now + CLAIM_SECONDS + 300);
+	claimed(p, bot.now + RULES_CLAIM + 300);
 	gathered_release(&g);
 	p = timer(&g);
 	ok(p->ours && is_ours(&bot, p), "we have claimed it");
 	put(p, DEED_GOOD, 1, bot.now);
 	gathered_release(&g);
-	bot.now += 100; /* so long did the program take */
+	bot.a.offset += 100000; /* so long did the program take */
+	bot.now = act_now(&bot.a);
 	p = timer(&g);
 	ok(p->ours && !is_ours(&bot, p),
 	    "what is left of the claim is too short to begin another");

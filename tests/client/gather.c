@@ -96,7 +96,7 @@ test_passes(void)
 	begin("singcert@sg/desk1");
 	post(NULL, NULL, id[0]);
 	post(NULL, NULL, id[1]);
-	if (!gather_new(&g, t, false))
+	if (!gather_new(&g, t, false, 120))
 		abort();
 	is_int(asked_in_pass(g, 100, &a), 2, "the first pass asks of all");
 	ok(strcmp(a.classification, "malicious-code:c2-server") == 0 &&
@@ -123,6 +123,8 @@ test_passes(void)
 	is_int(asked_in_pass(g, 400, &a), 1, "to a time");
 	post(NULL, NULL, other);
 	is_int(asked_in_pass(g, 401, &a), 1, "a new one is asked of");
+	gather_anew(g);
+	is_int(asked_in_pass(g, 401, &a), 3, "all are, if that is asked for");
 	is_int((long long)gather_threads(g), 3, "and there are three");
 	gather_free(g);
 	end();
@@ -165,7 +167,7 @@ heard_anew(struct said *s, bool words)
 	struct gather *g;
 
 	snprintf(s->text, sizeof(s->text), "nothing was asked");
-	if (!gather_new(&g, t, words) ||
+	if (!gather_new(&g, t, words, 120) ||
 	    gather_pass(g, 100, hear, s) != TOCSIN_OK)
 		abort();
 	gather_free(g);
@@ -220,12 +222,12 @@ test_words(void)
 	is_str(heard_anew(&s, true), OPENING "text=A ransom;",
 	    "remembered as well as folded");
 	if (!id_parse(span_of(id), thread) ||
-	    gather_one(&one, t, thread, INT64_MAX, true) != TOCSIN_OK)
+	    gather_one(&one, t, thread, INT64_MAX, true, 120) != TOCSIN_OK)
 		abort();
 	add_said(&s, &one.f);
 	is_str(s.text, OPENING "text=A ransom;", "one alone has them");
 	gathered_release(&one);
-	if (gather_one(&one, t, thread, INT64_MAX - 1, true) != TOCSIN_OK)
+	if (gather_one(&one, t, thread, INT64_MAX - 1, true, 120) != TOCSIN_OK)
 		abort();
 	add_said(&s, &one.f);
 	is_str(s.text, OPENING "text=A ransom;", "also as it was at a time");
@@ -269,12 +271,14 @@ test_claims(void)
 		claim("singcert@sg/escalator", 3, NOW - 20),
 	};
 	struct glance g = { .m = &m, .nrecord = 5, .record = r };
+	struct gather_view v = { .cursor = 7, .claim = 120 };
 	struct arena a = { 0 };
 	struct facts facts;
 
 	begin("singcert@sg/desk1");
+	v.t = t;
 	r[3].claim = false; /* another member's action */
-	ok(gather_facts(&facts, &a, t, 7, &g), "facts are made of a glance");
+	ok(gather_facts(&facts, &a, &v, &g), "facts are made of a glance");
 	is_int((long long)facts.nclaim, 3,
 	    "a claim that our broker does not have is none yet");
 	is_int((long long)facts.naction, 0,
@@ -289,9 +293,13 @@ test_claims(void)
 		is_int(strcmp(facts.claim[2].by, "singcert@sg/escalator"), 0,
 		    "whatever the order in which they came");
 	}
-	ok(gather_facts(&facts, &a, t, 4, &g), "facts are made again");
+	v.cursor = 4;
+	v.claim = 20;
+	ok(gather_facts(&facts, &a, &v, &g), "facts are made again");
 	is_int((long long)facts.nclaim, 2,
 	    "ours is none while one before it may be to come");
+	is_int(facts.claim[0].until, NOW - 20 + 5,
+	    "a shorter claim has less time after it");
 	arena_release(&a);
 	end();
 }

@@ -265,6 +265,15 @@ test_faults(void)
 		{ "[rule A]\n", "t.rules:1:7: `A` is not a name for it" },
 		{ "at once: acknowledge\n",
 		    "t.rules:1:1: a line that is in no section" },
+		{ "claim 9s\n",
+		    "t.rules:1:7: a claim is 10s to 1h; right would "
+		    "be: 2m" },
+		{ "claim\n",
+		    "t.rules:1:6: the line ends where a length of time" },
+		{ "claim 20s more\n",
+		    "t.rules:1:11: `more` is not part of this" },
+		{ "[hook a]\nrun /x\nclaim 20s\n",
+		    "t.rules:3:1: `claim` is not a word" },
 		{ "[hook a]\nrun page\n", "t.rules:2:5: a program without its "
 					  "absolute path" },
 		{ "[hook a]\ntime-out 2h\nrun /x\n",

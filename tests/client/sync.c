@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/sync.h"
+
 #include "client/attempt.h"
 #include "client/backoff.h"
+#include "client/term.h"
 #include "tests/lib/fakebroker.h"
 #include "tests/lib/home.h"
 #include "tests/lib/tap.h"
@@ -335,6 +337,43 @@ test_codes(void)
 		fb_count(b, FB_TAKEN) == 3,
 	    "and nothing was doubled");
 	ok(!was_tried(&later, &last_try), "nothing is said of it any more");
+	end();
+}
+
+static void
+set_term(const struct sent *sent, int64_t from, int64_t end)
+{
+	struct desk_tx *tx = writing();
+
+	if (term_put(tx, sent->number, from, end) != TOCSIN_OK)
+		abort();
+	commit(tx);
+}
+
+static void
+test_term(void)
+{
+	const int64_t now = (int64_t)time(NULL);
+	struct sent first, over, ahead, open, last;
+
+	begin();
+	first = queue();
+	over = queue();
+	ahead = queue();
+	open = queue();
+	last = queue();
+	set_term(&over, now - 60, now - 1);
+	set_term(&ahead, now + 3600, now + 7200);
+	set_term(&open, now - 60, now + 3600);
+	start();
+	is_int(sync_wait(s, PATIENCE_MS), TOCSIN_OK,
+	    "what is not worth sending any more keeps nothing back");
+	ok(fb_has(b, first.id) && fb_has(b, open.id) && fb_has(b, last.id),
+	    "what is, and what has no end, is sent");
+	ok(!fb_has(b, over.id) && row(&over).refused == TOCSIN_ETIMEOUT,
+	    "what is not says so");
+	ok(!fb_has(b, ahead.id) && row(&ahead).refused == TOCSIN_ETIMEOUT,
+	    "nor is what was written by a clock that was set back since");
 	end();
 }
 
@@ -1022,6 +1061,7 @@ main(void)
 {
 	test_post();
 	test_codes();
+	test_term();
 	test_tail();
 	test_busy();
 	test_lost(FB_LOSE, "a lost answer");
