@@ -6,6 +6,7 @@
  * has been taken. So nothing waits here, however fast the one and however slow
  * the other end is.
  */
+#include "client/backoff.h"
 #include "client/cli/action.h"
 #include "client/cli/cmds.h"
 #include "client/cli/lines.h"
@@ -18,6 +19,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +49,15 @@ on_signal(int number)
 
 	(void)number;
 	(void)!write(stop_fd, &one, sizeof(one));
+}
+
+/* Whoever ends us does not wait until an answer has all that it waits for. */
+static bool
+is_stopped(void)
+{
+	struct pollfd p = { .fd = stop_fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
 }
 
 /* Refused here, with a sentence of ours. */
@@ -185,6 +196,15 @@ inbox(struct doing *d, json_t *o)
 	return err;
 }
 
+static bool
+goes_on(void *arg, uint64_t done, uint64_t total)
+{
+	(void)arg;
+	(void)done;
+	(void)total;
+	return !is_stopped();
+}
+
 static enum tocsin_err
 save(struct doing *d, json_t *o)
 {
@@ -197,7 +217,8 @@ save(struct doing *d, json_t *o)
 		return refuse(d, TOCSIN_ENOTFOUND, "folder: there is none");
 	err = saving_find(d->t, a->draft.thread, a->name, id);
 	if (err == TOCSIN_OK)
-		err = tocsin_save(d->t, id, a->name, folder, NULL, NULL, NULL);
+		err =
+		    tocsin_save(d->t, id, a->name, folder, NULL, goes_on, NULL);
 	if (err != TOCSIN_OK)
 		return err;
 	json_object_set_new(o, "id", json_string(id));
@@ -274,13 +295,18 @@ members(struct doing *d, json_t *o)
 static enum tocsin_err
 synchronise(struct doing *d, json_t *o)
 {
-	struct cli c = { .wait = (unsigned)d->a.wait, .wait_given = true };
+	struct cli c = { .wait = d->a.wait > 0, .wait_given = true };
 	enum tocsin_err err;
+	int64_t end;
 
 	if (d->a.wait > SYNC_MOST)
 		return refuse(d, TOCSIN_EUSAGE,
 		    "wait: an answer takes 3600 seconds at most");
-	err = cli_sync(&c, d->t, 0);
+	end = backoff_now() + (int64_t)d->a.wait * 1000;
+	do /* a second at a time */
+		err = cli_sync(&c, d->t, 0);
+	while (err != TOCSIN_OK && err != TOCSIN_EROSTERUNKNOWN &&
+	       backoff_now() < end && !is_stopped());
 	json_object_set_new(o, "linked",
 	    json_boolean(
 		d->t->sync != NULL && sync_link(d->t->sync) == TOCSIN_OK));

@@ -339,6 +339,18 @@ says '.linked, .queued > 0, .trouble' 'false
 true
 unavailable' 'and sync'
 
+exec 5>&-
+spawn sh -c "exec tocsin 'do' <in2 >answer"
+exec 5>in2
+printf '%s\n' '{"do":"why","code":"ok"}' '{"do":"sync","wait":3000}' >&5
+ok 'while it waits for a broker' wait_until 20 test -s answer
+kill -TERM "$pid"
+ok 'SIGTERM is not put off until it has waited' wait_until 20 gone "$pid"
+kill -KILL "$pid" 2>/dev/null
+is "$(tail -n 1 answer | jq -c '[.ok, .trouble]')" '[true,"unavailable"]' \
+	'and what was asked is answered'
+exec 5>&-
+
 # ---- killed ----
 
 # A bot that says ten things, each under a key, and remembers nothing. It and
