@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/drill/script.h"
 
+#include "client/cli/print.h"
 #include "client/vocab.h"
 #include "crypto/sha256.h"
 
@@ -46,6 +47,14 @@ wrong(struct reader *r, unsigned line, const char *fmt, ...)
 	va_end(ap);
 	r->f->line = line;
 	return false;
+}
+
+/* What was typed, as far as a line has room for it, and what it is not. */
+static bool
+wrong_value(struct reader *r, struct span value, const char *what)
+{
+	return wrong(r, r->line, "%.*s %s", value.n < 60 ? (int)value.n : 60,
+	    (const char *)value.p, what);
 }
 
 /* With the word that was meant, if one is near enough to say so. */
@@ -111,7 +120,7 @@ next_word(struct span *rest)
 	return next_part(rest, ' ');
 }
 
-/* One of a list of the field. */
+/* One of a list of the field; a severity may have its scale before it. */
 static bool
 take_word(struct reader *r, enum vocab v, struct span value, const char **out)
 {
@@ -122,7 +131,8 @@ take_word(struct reader *r, enum vocab v, struct span value, const char **out)
 
 	if (typed == NULL)
 		return false;
-	*out = vocab_find(v, typed);
+	*out =
+	    v == VOCAB_SEVERITY ? vocab_severity(typed) : vocab_find(v, typed);
 	if (*out != NULL)
 		return true;
 	g = guess_of(typed);
@@ -192,9 +202,8 @@ take_span(struct reader *r, struct span value, int64_t *out)
 {
 	if (script_span(value, out))
 		return true;
-	return wrong(r, r->line,
-	    "%.*s is no time: write 45s, 30m, 1h30m or 2d, of 60d at most",
-	    value.n < 40 ? (int)value.n : 40, (const char *)value.p);
+	return wrong_value(r, value,
+	    "is no time: write 45s, 30m, 1h30m or 2d, of 60d at most");
 }
 
 /* ---- keys of [drill] ---- */
@@ -212,10 +221,9 @@ static bool
 take_exercise(struct reader *r, struct span value)
 {
 	if (!name_exercise(value))
-		return wrong(r, r->line,
-		    "%.*s cannot be an exercise's name: letters, digits, dots "
-		    "and dashes, as in acid-2026",
-		    value.n < 70 ? (int)value.n : 70, (const char *)value.p);
+		return wrong_value(r, value,
+		    "cannot be an exercise's name: letters, digits, dots and "
+		    "dashes, as in acid-2026");
 	return (r->s->exercise = keep(r, value)) != NULL;
 }
 
@@ -224,9 +232,8 @@ take_start(struct reader *r, struct span value)
 {
 	if (time_parse(value, &r->s->start) && r->s->start > 0)
 		return true;
-	return wrong(r, r->line,
-	    "%.*s is no time in UTC: write 2026-11-21T01:00:00Z",
-	    value.n < 40 ? (int)value.n : 40, (const char *)value.p);
+	return wrong_value(
+	    r, value, "is no time in UTC: write 2026-11-21T01:00:00Z");
 }
 
 static bool
@@ -290,9 +297,8 @@ take_at(struct reader *r, struct span value)
 		    script_span(span_cut(value, 2, value.n), out))
 			return true;
 	}
-	return wrong(r, r->line,
-	    "%.*s is no time after the start: write T+0, T+5m or T+1h30m",
-	    value.n < 40 ? (int)value.n : 40, (const char *)value.p);
+	return wrong_value(
+	    r, value, "is no time after the start: write T+0, T+5m or T+1h30m");
 }
 
 static bool
@@ -333,19 +339,7 @@ take_to(struct reader *r, struct span value)
 static bool
 take_severity(struct reader *r, struct span value)
 {
-	const char *typed = keep(r, value);
-	struct guess g;
-	size_t i;
-
-	if (typed == NULL)
-		return false;
-	r->inject->severity = vocab_severity(typed);
-	if (r->inject->severity != NULL)
-		return true;
-	g = guess_of(typed);
-	for (i = 0; vocab_word(VOCAB_SEVERITY, i) != NULL; i++)
-		guess_at(&g, vocab_word(VOCAB_SEVERITY, i));
-	return no_such(r, r->line, "severity has no such word", &g);
+	return take_word(r, VOCAB_SEVERITY, value, &r->inject->severity);
 }
 
 static bool
@@ -682,31 +676,13 @@ take_section(struct reader *r, struct span line)
 static bool
 is_text(struct span line)
 {
-	size_t i = 0, n;
+	size_t i;
 
-	while (i < line.n) {
-		uint8_t c = line.p[i];
-
-		if ((c < 0x20 && c != '\t') || c == 0x7f)
+	for (i = 0; i < line.n; i++)
+		if ((line.p[i] < 0x20 && line.p[i] != '\t') ||
+		    line.p[i] == 0x7f)
 			return false;
-		n = c < 0x80   ? 1
-		    : c < 0xc2 ? 0
-		    : c < 0xe0 ? 2
-		    : c < 0xf0 ? 3
-		    : c < 0xf5 ? 4
-			       : 0;
-		if (n == 0 || n > line.n - i)
-			return false;
-		if ((c == 0xe0 && line.p[i + 1] < 0xa0) ||
-		    (c == 0xed && line.p[i + 1] > 0x9f) ||
-		    (c == 0xf0 && line.p[i + 1] < 0x90) ||
-		    (c == 0xf4 && line.p[i + 1] > 0x8f))
-			return false;
-		for (i++; n > 1; n--, i++)
-			if ((line.p[i] & 0xc0) != 0x80)
-				return false;
-	}
-	return true;
+	return utf8_good(line);
 }
 
 static bool
