@@ -49,7 +49,6 @@ pass_over(struct in_item *it, struct batch *batch, enum tocsin_err why)
 {
 	const struct receipts_to whom =
 	    receipts_to(span_of(it->who.member), span_of(it->who.exercise));
-	char box[MAILBOX_MAX + 1];
 	enum tocsin_err err;
 	bool tell;
 
@@ -57,8 +56,7 @@ pass_over(struct in_item *it, struct batch *batch, enum tocsin_err why)
 	it->reached = (struct lane_pos){ it->item, 0 };
 	if (!it->who.known || why == TOCSIN_EDUPLICATE)
 		return TOCSIN_OK;
-	err = quota_tell(
-	    batch, mailbox_name(box, whom.member, whom.exercise), &tell);
+	err = quota_tell(batch, whom.member, whom.exercise.n > 0, &tell);
 	if (err || !tell)
 		return err;
 	return receipts_refused(batch->receipts, whom, it->who.id, why);

@@ -754,15 +754,13 @@ tell_left_out(struct intake *in, struct batch *batch, uint64_t left)
 {
 	const struct receipts_to whom =
 	    receipts_to(in->member, span_of(in->exercise));
-	char box[MAILBOX_MAX + 1];
 	enum tocsin_err err;
 	bool tell;
 	size_t i;
 
 	if (left == 0)
 		return TOCSIN_OK;
-	err = quota_tell(
-	    batch, mailbox_name(box, whom.member, whom.exercise), &tell);
+	err = quota_tell(batch, whom.member, whom.exercise.n > 0, &tell);
 	for (i = 0; i < in->t.npart && !err && tell; i++)
 		if (left >> i & 1)
 			err = receipts_without(batch->receipts, whom, in->id,

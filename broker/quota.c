@@ -6,6 +6,7 @@
 #include "broker/value.h"
 
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 
 #define DAY_SECONDS 86400
@@ -270,6 +271,53 @@ quota_give_back(
 	return err;
 }
 
+/* ---- after a repair ---- */
+
+static enum tocsin_err
+kept_again(const struct cost *c, struct batch *batch, struct store_rx *was,
+    const char *table, struct span name)
+{
+	struct span value;
+	enum tocsin_err err = value_get(
+	    was, &value, "%s%.*s", table, (int)name.n, (const char *)name.p);
+
+	return err == TOCSIN_ENOTFOUND ? kept_add(c, batch, table, name) : err;
+}
+
+static enum tocsin_err
+played_again(const struct cost *c, struct batch *batch, struct store_rx *was)
+{
+	struct span value;
+	enum tocsin_err err = value_get(was, &value, "%s", of_exercises);
+
+	return err == TOCSIN_ENOTFOUND ? played_add(batch, c->bytes, false)
+				       : err;
+}
+
+enum tocsin_err
+quota_again(struct batch *batch, struct store_rx *was,
+    const struct store_entry *e, const struct ticket *t, bool abroad)
+{
+	char name[sizeof(of_free) + 2 * ID_LEN];
+	struct cost c = { .bytes = e->note.n };
+	enum tocsin_err err = TOCSIN_OK;
+
+	if (t) {
+		free_name(name, t->id);
+		err = value_get_u64(was, &c.free, "%s", name);
+		c.bytes =
+		    ticket_cost(e->note.n, t->body_size, t->part, t->npart);
+		c.bytes -= c.free < c.bytes ? c.free : c.bytes;
+	}
+	if (!err && t && t->exercise.n > 0)
+		return played_again(&c, batch, was);
+	if (!err && abroad && e->via.n > 0)
+		err = kept_again(&c, batch, was, of_peer, e->via);
+	if (!err && abroad && e->via.n > 0 && t)
+		err = kept_again(&c, batch, was, of_member, e->member);
+	return err;
+}
+
 /* ---- a day ---- */
 
 struct day {
@@ -369,10 +417,16 @@ day_add(const struct intake *in, const struct cost *c, struct batch *batch)
 }
 
 enum tocsin_err
-quota_tell(struct batch *batch, struct span member, bool *tell)
+quota_tell(struct batch *batch, struct span member, bool played, bool *tell)
 {
+	char name[MEMBER_MAX + 2];
 	struct day d;
-	enum tocsin_err err = day_get(batch, member, &d);
+	enum tocsin_err err;
+
+	snprintf(name, sizeof(name), "%.*s%s", (int)member.n,
+	    (const char *)member.p, played ? "/" : "");
+	member = span_of(name);
+	err = day_get(batch, member, &d);
 
 	*tell = !err && d.refusals < QUOTA_REFUSALS;
 	if (!*tell)

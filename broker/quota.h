@@ -13,6 +13,7 @@
  *	quota/free/ID		u64: of such a ticket, what it was not charged
  *	day/MEMBER		u64 day, u64 bytes, u32 announcements, u32
  *				refusals, since midnight (UTC)
+ *	day/MEMBER/		the same: refusals of all its exercises
  *
  * What comes from abroad is limited by what is kept, not by the day: a peer
  * that was away, or finds after a restore what we lack, sends weeks at once.
@@ -58,9 +59,19 @@ MUST_USE enum tocsin_err quota_take(
 MUST_USE enum tocsin_err quota_give_back(
     struct batch *batch, const struct store_entry *e, const struct ticket *t);
 
-/* Whether it hears of one more refusal today in that mailbox; counts it. */
+/*
+ * For repair.h: a count that `was` has not got is made anew, entry by entry.
+ * `e` and `t` as above, of a log that does not change.
+ */
+MUST_USE enum tocsin_err quota_again(struct batch *batch, struct store_rx *was,
+    const struct store_entry *e, const struct ticket *t, bool abroad);
+
+/*
+ * Whether it hears of one more refusal today; counts it, those of all exercises
+ * together, since whoever is refused chooses their names.
+ */
 MUST_USE enum tocsin_err quota_tell(
-    struct batch *batch, struct span box, bool *tell);
+    struct batch *batch, struct span member, bool played, bool *tell);
 
 /* For status: bytes kept of tickets of all exercises. */
 uint64_t quota_exercises(struct store_rx *rx);

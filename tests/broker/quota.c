@@ -35,7 +35,7 @@ struct take {
 	struct intake *in;
 	struct span member;
 	uint64_t seq;
-	bool tell;
+	bool played, tell;
 };
 
 static enum tocsin_err
@@ -51,7 +51,7 @@ tell_apply(struct job *job, struct batch *batch)
 {
 	struct take *t = (struct take *)job;
 
-	return quota_tell(batch, t->member, &t->tell);
+	return quota_tell(batch, t->member, t->played, &t->tell);
 }
 
 static enum tocsin_err
@@ -331,11 +331,12 @@ test_border(void)
 	fx_ticket_release(&t);
 }
 
-static void
-test_tell(void)
+static unsigned
+told(bool played)
 {
 	struct take t = { .job = { .apply = tell_apply },
-		.member = span_of("mycert@my") };
+		.member = span_of("mycert@my"),
+		.played = played };
 	unsigned told = 0;
 
 	while (told < 10000 && writer_call(sg->writer, &t.job) == TOCSIN_OK &&
@@ -343,9 +344,17 @@ test_tell(void)
 		t.job = (struct job){ .apply = tell_apply };
 		told++;
 	}
-	is_int(told + 1, QUOTA_REFUSALS,
+	return told;
+}
+
+static void
+test_tell(void)
+{
+	is_int(told(false) + 1, QUOTA_REFUSALS,
 	    "so many refusals are told in a day, "
 	    "a ticket without a part among them");
+	is_int(told(true), QUOTA_REFUSALS,
+	    "and as many of all exercises together");
 }
 
 static void
