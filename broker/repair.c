@@ -2,7 +2,10 @@
 #include "broker/repair.h"
 
 #include "broker/clock.h"
+#include "broker/exercise.h"
 #include "broker/intake.h"
+#include "broker/names.h"
+#include "broker/quota.h"
 #include "broker/recall.h"
 #include "broker/value.h"
 #include "crypto/receipt.h"
@@ -21,8 +24,10 @@ struct work {
 	struct store *store;
 	struct store_repair how;
 	struct batch batch;
-	struct store_rx *rx; /* without what is damaged; does not change */
-	uint64_t serial;     /* of the newest roster */
+	struct store_rx *rx;   /* without what is damaged; does not change */
+	uint64_t serial;       /* of the newest roster */
+	struct roster *roster; /* that one */
+	struct names boxes;    /* of exercises that were announced */
 	unsigned done;
 	bool kept;
 };
@@ -74,8 +79,6 @@ redo_roster(struct work *w, const struct store_entry *e)
 
 	if (!err)
 		err = value_get_u64(w->rx, &at, "roster/%" PRIu64, r->serial);
-	if (!err && r->serial > w->serial)
-		w->serial = r->serial;
 	if (!err && at != e->seq) {
 		tell(w, e->seq, "the roster is found again");
 		err = value_put_u64(
@@ -83,8 +86,56 @@ redo_roster(struct work *w, const struct store_entry *e)
 	}
 	if (!err && r->serial == 1)
 		err = value_put(w->batch.tx, SPAN(r->id), "genesis");
+	if (!err && r->serial > w->serial) {
+		w->serial = r->serial;
+		roster_free(w->roster);
+		w->roster = r;
+		r = NULL;
+	}
 	roster_free(r);
 	return err ? err : mail(w, span_of("*"), e->seq);
+}
+
+/* Those that members of ours have had: what is in them is of the exercise. */
+static void
+note_boxes(struct work *w, const struct keys *k)
+{
+	char box[MAILBOX_MAX + 1];
+	size_t i;
+
+	for (i = 0; i < k->ndevice; i++)
+		if (k->device[i].exercise[0] != '\0' &&
+		    span_is(member_nation(span_of(k->member)), w->c->nation))
+			names_add(
+			    &w->boxes, mailbox_name(box, span_of(k->member),
+					   span_of(k->device[i].exercise)));
+}
+
+/*
+ * Of which exercise an entry is, by the mailboxes that it is in. That is all
+ * there is to tell by if it was erased, or is damaged, and the value is lost.
+ */
+static enum tocsin_err
+note_by_box(struct work *w, uint64_t seq)
+{
+	char exercise[EXERCISE_MAX + 1];
+	enum tocsin_err err = exercise_of(exercise, w->batch.view, seq);
+	struct span box;
+	size_t at = 0, n;
+
+	if (err || exercise[0] != '\0')
+		return err;
+	while (names_next(&w->boxes, &at, &box))
+		if (store_mail_has(w->rx, box, seq)) {
+			n = (size_t)((const uint8_t *)memchr(
+					 box.p, '/', box.n) -
+				     box.p) +
+			    1;
+			tell(w, seq, "it is of its exercise again");
+			return exercise_note(
+			    w->batch.tx, seq, span_cut(box, n, box.n));
+		}
+	return w->boxes.all ? TOCSIN_EBUSY : TOCSIN_OK;
 }
 
 /* The last that was taken counts. */
@@ -101,6 +152,8 @@ redo_keys(struct work *w, const struct store_entry *e)
 		tell(w, e->seq, "the announcement is found again");
 		err = value_put_u64(w->batch.tx, e->seq, "keys/%s", k->member);
 	}
+	if (!err)
+		note_boxes(w, k);
 	keys_free(k);
 	return err ? err : mail(w, span_of("*"), e->seq);
 }
@@ -127,15 +180,17 @@ redo_cursor(struct work *w, const struct receipt_line *l)
 	return value_put_u64(w->batch.tx, seq, "cursor/%s/%s", box, l->device);
 }
 
-/* Where the tickets went that it is about. */
+/* Where the tickets went that it is about, if they are of members of ours. */
 static enum tocsin_err
 mail_receipt(
     struct work *w, const struct store_entry *e, const struct receipt *r)
 {
 	char box[MAILBOX_MAX + 1], exercise[EXERCISE_MAX + 1];
 	uint64_t ticket;
-	enum tocsin_err err = exercise_of(exercise, w->batch.view, e->seq);
+	enum tocsin_err err = note_by_box(w, e->seq);
 
+	if (!err)
+		err = exercise_of(exercise, w->batch.view, e->seq);
 	if (!err && exercise[0] == '\0' &&
 	    store_find(w->rx, r->line[0].id, &ticket) == TOCSIN_OK) {
 		err = exercise_of(exercise, w->batch.view, ticket);
@@ -143,9 +198,19 @@ mail_receipt(
 			err = exercise_note(
 			    w->batch.tx, e->seq, span_of(exercise));
 	}
-	return err ? err
-		   : mail(w, mailbox_name(box, e->member, span_of(exercise)),
-			 e->seq);
+	if (err || !span_is(member_nation(e->member), w->c->nation))
+		return err;
+	return mail(w, mailbox_name(box, e->member, span_of(exercise)), e->seq);
+}
+
+/* What other nations' brokers sent; one that is gone may have been ours. */
+static bool
+is_abroad(const struct work *w, const struct store_entry *e)
+{
+	const struct roster_broker *b =
+	    w->roster ? roster_broker(w->roster, e->via) : NULL;
+
+	return e->via.n > 0 && b && strcmp(b->nation, w->c->nation) != 0;
 }
 
 static enum tocsin_err
@@ -162,8 +227,10 @@ redo_receipt(struct work *w, const struct store_entry *e)
 		err = receipt_parse(r, n.text);
 	for (i = 0; !err && e->via.n == 0 && i < r->nline; i++)
 		err = redo_cursor(w, &r->line[i]);
-	if (!err && span_is(member_nation(e->member), w->c->nation))
+	if (!err)
 		err = mail_receipt(w, e, r);
+	if (!err)
+		err = quota_again(&w->batch, w->rx, e, NULL, is_abroad(w, e));
 	free(r);
 	return err;
 }
@@ -204,6 +271,8 @@ redo_ticket(struct work *w, const struct store_entry *e)
 			    e->seq);
 	if (!err)
 		err = recall_again(&w->batch, &t);
+	if (!err)
+		err = quota_again(&w->batch, w->rx, e, &t, is_abroad(w, e));
 	if (!err && w->how.parts)
 		err = redo_parts(w, e, &t);
 	if (err)
@@ -222,8 +291,10 @@ redo_entry(struct work *w, uint64_t seq)
 	struct store_entry e;
 	enum tocsin_err err = store_get(w->rx, seq, &e);
 
-	if (err || e.erased)
-		return err == TOCSIN_EBODYMISMATCH ? TOCSIN_OK : err;
+	if (err == TOCSIN_EBODYMISMATCH || (!err && e.erased))
+		return note_by_box(w, seq);
+	if (err)
+		return err;
 	switch (e.kind) {
 	case STORE_ROSTER:
 		return redo_roster(w, &e);
@@ -359,6 +430,8 @@ repair_store(const struct broker_config *c, unsigned *done, const char **why)
 	if (!err)
 		err = change(&w, redo);
 	store_close(s);
+	roster_free(w.roster);
+	names_release(&w.boxes);
 	if (w.kept || err == TOCSIN_EBODYMISMATCH)
 		*why = "what is damaged cannot be made anew; restore the "
 		       "newest backup: tocsind restore";

@@ -10,6 +10,9 @@
  *	mailboxes		from the `to` lines, and whose receipts are
  *	rosters, keys, chains	from the entries
  *	cursors of devices	as far as receipts of ours tell
+ *	exercises		from the tickets; of what is not there any more,
+ *				from the mailboxes that it is in
+ *	what is kept of whom	from the entries that are there
  *	parts			named by tickets; their bytes by the hash
  *	outboxes, counters	emptied: each peer is asked what it lacks
  *	others			as if they had never been: cursors of peers are
