@@ -3,7 +3,7 @@
  * handle.h - what a struct tocsin is, for the files that implement tocsin.h
  *
  *	tocsin.c   open, close, sync, the last error
- *	compose.c  drafts to sealed messages
+ *	compose.c  drafts to sealed messages (compose_impl.h)
  *	read.c     sealed messages to what a caller sees
  *	reader.c   how far each reader has come
  *	status.c   who has it
