@@ -326,6 +326,15 @@ not_hidden(const struct dirent *d)
 	return d->d_name[0] != '.';
 }
 
+/* What can be read to an end: a pipe would be waited for. */
+static bool
+is_file(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 /* The files of a folder by their names, none of the folders in it. */
 static bool
 bulk_folder(struct bulk *b, const char *folder)
@@ -337,7 +346,7 @@ bulk_folder(struct bulk *b, const char *folder)
 
 	for (i = 0; i < n; i++) {
 		snprintf(path, sizeof(path), "%s/%s", folder, found[i]->d_name);
-		if (good && !is_folder(path))
+		if (good && is_file(path))
 			good = bulk_add(b, folder, found[i]->d_name);
 		free(found[i]);
 	}
@@ -352,7 +361,7 @@ by_name(const void *a, const void *b)
 }
 
 /* The same file to the same members is the same ticket, whenever it is. */
-static void
+static bool
 bulk_key(char key[80], const struct posting *p)
 {
 	const char **to = calloc(p->to.n + 1, sizeof(*to));
@@ -361,19 +370,22 @@ bulk_key(char key[80], const struct posting *p)
 	uint8_t sum[32];
 	size_t i;
 
+	if (to == NULL)
+		return false;
 	crypto_hash_sha256_init(&h);
 	crypto_hash_sha256_update(&h, p->hash, sizeof(p->hash));
-	for (i = 0; to != NULL && i < p->to.n; i++)
+	for (i = 0; i < p->to.n; i++)
 		to[i] = p->to.word[i];
-	if (to != NULL && p->to.n > 1)
+	if (p->to.n > 1)
 		qsort(to, p->to.n, sizeof(*to), by_name);
-	for (i = 0; to != NULL && i < p->to.n; i++)
+	for (i = 0; i < p->to.n; i++)
 		crypto_hash_sha256_update(
 		    &h, (const uint8_t *)to[i], strlen(to[i]) + 1);
 	crypto_hash_sha256_final(&h, sum);
 	snprintf(key, 80, "import/%s",
 	    sodium_bin2hex(hex, sizeof(hex), sum, sizeof(sum)));
 	free(to);
+	return true;
 }
 
 /* What is wrong with the file; with anything else the next would be too. */
@@ -418,8 +430,9 @@ bulk_one(struct bulk *b, const char *path)
 
 	p.file = path;
 	status = fill(&p);
+	if (status == 0 && !bulk_key(key, &p))
+		status = cli_fail(TOCSIN_EINTERNAL, "no memory");
 	if (status == 0) {
-		bulk_key(key, &p);
 		p.d.once = key;
 		p.d.repeated = &known;
 		err = tocsin_post(b->t, &p.d, id);

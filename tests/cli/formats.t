@@ -140,6 +140,7 @@ called_wrongly 'is for a bundle' 'another format has no attachments' \
 # ---- many at once ----
 
 mkdir -p pile/deeper
+mkfifo pile/pipe.json
 cp "$samples/misp-event.json" pile/a.json
 cp "$samples/xarf-ddos.json" pile/b.json
 cp "$samples/idea-scan.json" "$samples/xarf-ddos.json" pile/deeper
@@ -147,7 +148,8 @@ echo '{"nothing": "known"}' >pile/c.json
 cp pile/a.json pile/d.json
 tickets() { tocsin inbox --offline --json | jq -s length; }
 before=$(tickets)
-tocsin import pile --to singcert@sg --tlp GREEN --wait 0 --json >out 2>said
+timeout 60 \
+	tocsin import pile --to singcert@sg --tlp GREEN --wait 0 --json >out 2>said
 is $? 1 'a folder with a file that is nothing is not all well'
 is "$(jq -r '.file + " " + .state' out | tr '\n' ' ')" \
 	'pile/a.json queued pile/b.json queued pile/c.json failed pile/d.json known ' \
