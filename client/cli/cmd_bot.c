@@ -22,6 +22,7 @@
 #define HOLD_SECONDS 5 /* while it is not */
 #define JUMP 600       /* PROTOCOL.md 8.12 */
 #define STEP 1	       /* of the clock, in seconds, is one that was set */
+#define DAY 86400
 #define TOLD_MS 600000 /* between two lines about the same trouble */
 
 struct claimed {
@@ -46,6 +47,7 @@ struct bot {
 	struct claimed *claimed;
 	size_t nclaimed;
 
+	int64_t tidied;	 /* when what is old was forgotten last */
 	bool proven;	 /* the broker took what has a time of our clock */
 	int64_t told_at; /* of trouble; 0: there is none */
 	bool stuck;	 /* something in the outbox does not leave */
@@ -471,6 +473,17 @@ load_again(struct bot *b)
 	cli_note("the rules were read again: %zu", b->rules.nrule);
 }
 
+/* A bot runs for months. */
+static void
+tidy(struct bot *b)
+{
+	if (b->now >= b->tidied && b->now < b->tidied + DAY)
+		return;
+	b->tidied = b->now;
+	if (deeds_tidy(b->t, b->now) != TOCSIN_OK)
+		cli_note("what is old could not be tidied away");
+}
+
 static int
 loop(struct bot *b, bool once)
 {
@@ -480,6 +493,7 @@ loop(struct bot *b, bool once)
 	for (;;) {
 		if (reload || b->now > b->rules.good_until)
 			load_again(b);
+		tidy(b);
 		seen = desk_changes(b->t->parts.desk);
 		if (!pass(b, &done)) {
 			if (b->failed)
@@ -531,8 +545,6 @@ start(struct bot *b)
 	    !hooks_new(&b->a.hooks, b->c, b->name, b->t->parts.desk, b->home))
 		return cli_fail(TOCSIN_EINTERNAL, "no memory");
 	bot_warn(b->path, &b->rules);
-	if (deeds_tidy(b->t, cli_now()) != TOCSIN_OK)
-		cli_note("what is old could not be tidied away");
 	return 0;
 }
 
