@@ -362,38 +362,6 @@ load_clock(struct holding *h)
 		   : cli_fail(err, "the desk: %s", tocsin_err_text(err));
 }
 
-static void
-print_clock(const struct holding *h)
-{
-	char at[24];
-	int fd = -1;
-	bool at_work = drill_lock(h->config.home, &fd);
-	int64_t over = drill_clock_over(&h->clock, drill_now_ms()) / 1000;
-
-	if (fd >= 0)
-		close(fd);
-	script_at(at, over);
-	if (h->c->json) {
-		print_json(json_pack("{s:s, s:o, s:I, s:b, s:i, s:b}",
-		    "exercise", h->config.exercise, "begun",
-		    view_time(h->clock.begun / 1000), "over", (json_int_t)over,
-		    "paused", h->clock.held, "speed", (int)h->clock.speed,
-		    "running", at_work));
-		return;
-	}
-	printf("EXERCISE %s: %s", h->config.exercise, at);
-	if (h->clock.held)
-		printf(", paused");
-	if (h->clock.speed != 1)
-		printf(", %u times as fast", h->clock.speed);
-	printf("; begun ");
-	print_time(stdout, h->clock.begun / 1000);
-	putchar('\n');
-	if (!at_work)
-		printf("  nobody posts its injects now: `tocsin drill run "
-		       "SCRIPT` goes on\n");
-}
-
 enum word { PAUSE, RESUME, STATUS };
 
 static int
@@ -418,7 +386,7 @@ turn(struct holding *h, enum word word)
 		      : TOCSIN_OK;
 	if (err != TOCSIN_OK)
 		return cli_fail(err, "the desk: %s", tocsin_err_text(err));
-	print_clock(h);
+	drill_standing(h->c, &h->config, h->desk, &h->clock);
 	return 0;
 }
 

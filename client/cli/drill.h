@@ -4,13 +4,15 @@
  *
  *	cmd_drill.c    the command; check, pause, resume, status
  *	drill_run.c    the exercise's control: posts each inject in its time
+ *	drill_status.c how far it is, and what comes next
  *	drill_data.c   what the desk has of an exercise, as rows for a report
  *	drill_out.c    the report as text and as JSON
  *	drill_page.c   and as one page
  *
  * The script and its clock are client/drill/. What control does is kept in the
- * desk: the clock under `drill/EXERCISE`, and each inject is posted under the
- * key EXERCISE/INJECT, so that who is killed and started again posts it once.
+ * desk: the clock under `drill/EXERCISE`, what is to come under
+ * `drill-agenda/EXERCISE` (agenda.h), and each inject is posted under the key
+ * EXERCISE/INJECT, so that who is killed and started again posts it once.
  */
 #ifndef TOCSIN_CLI_DRILL_H
 #define TOCSIN_CLI_DRILL_H
@@ -41,6 +43,19 @@ enum tocsin_err MUST_USE drill_clock_load(
     struct desk *desk, const char *exercise, struct drill_clock *out);
 enum tocsin_err MUST_USE drill_clock_save(
     struct desk *desk, const char *exercise, const struct drill_clock *c);
+
+/* Under which an inject is posted once. */
+#define DRILL_KEY (EXERCISE_MAX + LABEL_MAX + 2)
+void drill_key(char out[DRILL_KEY], const char *exercise, const char *inject);
+
+/* ---- what is to come ---- */
+
+enum tocsin_err MUST_USE drill_agenda_save(
+    struct desk *desk, const struct script *s);
+
+/* Prints how far it is, and what comes next. */
+void drill_standing(struct cli *c, const struct keystore *k, struct desk *desk,
+    const struct drill_clock *clock);
 
 /* Whether a `drill run` of this home is at work; *fd is its lock if not. */
 bool drill_lock(const char *home, int *fd);

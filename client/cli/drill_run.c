@@ -12,7 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define KEY (EXERCISE_MAX + LABEL_MAX + 2)
 #define SLICE_MS 200  /* how soon a pause of another terminal is seen */
 #define LAST_MS 20000 /* for the outbox to become empty at the end */
 
@@ -153,13 +152,6 @@ mark_of(const struct director *d, const struct script_inject *i)
 	return text;
 }
 
-/* EXERCISE/INJECT: under that it is posted once. */
-static void
-key_of(char key[KEY], const struct director *d, const struct script_inject *i)
-{
-	snprintf(key, KEY, "%s/%s", d->s.exercise, i->name);
-}
-
 /* Whom it can be sent to now; of the others it is told why not. */
 static size_t
 reachable(struct director *d, const struct script_inject *i,
@@ -191,7 +183,7 @@ post(struct director *d, const struct script_inject *i, bool *repeated,
     char id[TOCSIN_ID_TEXT], size_t *sent_to)
 {
 	struct tocsin_attachment files[SCRIPT_FILES];
-	char path[SCRIPT_FILES][1024], once[KEY];
+	char path[SCRIPT_FILES][1024], once[DRILL_KEY];
 	const char *to[SCRIPT_PLAYERS + 1] = { NULL };
 	char *mark = mark_of(d, i);
 	int64_t ackby = (i->ackby + d->clock.speed - 1) / d->clock.speed;
@@ -214,7 +206,7 @@ post(struct director *d, const struct script_inject *i, bool *repeated,
 	enum tocsin_err err = TOCSIN_EINTERNAL;
 	size_t k;
 
-	key_of(once, d, i);
+	drill_key(once, d->s.exercise, i->name);
 	for (k = 0; k < i->nfile; k++) {
 		drill_file(path[k], d->path, i->file[k]);
 		files[k] = (struct tocsin_attachment){ .path = path[k] };
@@ -423,13 +415,13 @@ find_posted(struct director *d)
 {
 	struct desk_tx *tx = NULL;
 	uint8_t id[ID_LEN];
-	char key[KEY];
+	char key[DRILL_KEY];
 	size_t i;
 
 	if (begin_read(d->t, &tx) != TOCSIN_OK)
 		return; /* each is found when it is posted again */
 	for (i = 0; i < d->s.ninject; i++) {
-		key_of(key, d, &d->s.inject[i]);
+		drill_key(key, d->s.exercise, d->s.inject[i].name);
 		if (once_find(tx, key, id) != TOCSIN_OK)
 			continue;
 		id_print(d->id[i], id);
@@ -529,6 +521,9 @@ start(struct director *d, unsigned speed, const char *from)
 	if (d->id == NULL || d->done == NULL)
 		return cli_fail(TOCSIN_EINTERNAL, "no memory");
 	(void)cli_sync(d->c, d->t, 0); /* whose keys are new */
+	err = drill_agenda_save(d->t->parts.desk, &d->s);
+	if (err != TOCSIN_OK)
+		return cli_fail(err, "the desk: %s", tocsin_err_text(err));
 	err = drill_clock_load(d->t->parts.desk, d->s.exercise, &d->clock);
 	if (err == TOCSIN_OK)
 		return go_on(d, speed, from);

@@ -210,6 +210,8 @@ at singcert-play inbox --json >line
 at singcert-play ack "$(jq -r .id <line)" --accept >/dev/null
 fits drill-clock 'drill status' at mycert-play drill status --json
 fits drill-clock 'drill pause' at mycert-play drill pause --json
+is "$(jq -c '[.injects, .length, .ends, (.posted >= 1), (.late | length)]' \
+	<line)" '[2,120,null,true,0]' 'with what was posted and what is late'
 ok 'it is held' wait_until 20 has run.json '"event":"paused"'
 fits drill-report 'drill report, of what is not over' \
 	at mycert-play drill report some.drill --json
