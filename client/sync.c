@@ -1,18 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-#include "client/sync.h"
+#include "client/sync_impl.h"
 
-#include "client/bodies.h"
-#include "client/claim.h"
-#include "client/intake.h"
-#include "client/line.h"
-#include "client/outbox.h"
 #include "client/parts.h"
 #include "client/ranges.h"
-#include "client/upload.h"
 #include "crypto/msg.h"
 
 #include <sodium.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,62 +13,9 @@
 
 #define ANSWER_MS 10000
 #define PARK_MS 20000
-#define PARKS 4
 #define LINK_MAX 10000 /* back-offs, in ms */
-#define ASK_MAX 30000
-#define IDLE_MS 1000
 #define AGAIN_MS 200
-#define LOOK_MS 300
-#define PAGE_LEAST 8192
 #define PATIENCE_MS 3000 /* for a link, of who asks without one */
-
-/* What the thread does; each can fail by itself. */
-enum job { LINK, ANNOUNCE, FETCH, POST, JUDGE, JOBS };
-
-struct parked {
-	struct call *call;
-	int64_t since;
-};
-
-struct sync {
-	struct sync_parts p;
-	struct line *line;
-	pthread_t thread;
-	atomic_bool stop;
-	pthread_mutex_t lock; /* of the next five */
-	enum tocsin_err trouble[JOBS];
-	uint64_t wanted;    /* rounds of sync_wait() */
-	uint64_t fresh;	    /* up to which nothing that was there is missing */
-	uint8_t (*own)[32]; /* parts that this handle has made */
-	size_t nown;
-
-	struct turn turn;
-	struct outbox out;
-	struct upload *up;
-	atomic_bool stranger; /* the broker does not know our link's key */
-	atomic_uint met;      /* how often it came to know it, or may have */
-
-	/* Of the thread that sends. */
-	pthread_t sender;
-	bool sends; /* there is one */
-	bool tells; /* the next is known */
-	enum tocsin_err told_others;
-
-	/* Of the other. */
-	struct claim claim; /* of large bodies */
-	struct parked park[PARKS];
-	uint64_t cursor; /* all up to it is in the desk */
-	uint64_t told;	 /* and so far the broker was told of it */
-	uint64_t urgent; /* the same for what is urgent; 0: don't ask */
-	uint64_t round;	 /* that this catching up is for */
-	bool stale;	 /* there may be something that no park will bring */
-	unsigned connections; /* line_connections() when we last looked */
-	uint64_t roster;      /* the newest serial at the broker */
-	uint64_t stamp;	      /* of the belief that all held was judged with */
-	bool inside;	 /* work that is done between the ranges of a body */
-	int64_t look_at; /* when it is done next */
-	struct backoff linking, announcing, fetching, parking, judging;
-};
 
 void
 sync_spool(char out[768], const char *home, const uint8_t hash[32])
@@ -106,16 +46,17 @@ sync_passes(enum tocsin_err err)
 	return (unsigned)err < TOCSIN_ERR_COUNT && passes[err];
 }
 
-static void
-set_trouble(struct sync *s, enum job job, enum tocsin_err err)
+void
+sync_set_trouble(struct sync *s, enum job job, enum tocsin_err err)
 {
 	pthread_mutex_lock(&s->lock);
 	s->trouble[job] = err;
 	pthread_mutex_unlock(&s->lock);
 }
 
-static enum tocsin_err
-ask(struct sync *s, struct span request, struct buf *fields, uint32_t *retry)
+enum tocsin_err
+sync_ask_now(
+    struct sync *s, struct span request, struct buf *fields, uint32_t *retry)
 {
 	return line_ask(s->line, request, (int)s->p.answer_ms, fields, retry);
 }
@@ -182,17 +123,6 @@ sync_uploading(struct sync *s, uint64_t *have, uint64_t *size)
 
 /* ---- the link ---- */
 
-static void
-drop_parks(struct sync *s)
-{
-	size_t i;
-
-	for (i = 0; i < PARKS; i++) {
-		line_drop(s->line, s->park[i].call);
-		s->park[i].call = NULL;
-	}
-}
-
 /* What is worth knowing of a broker while it is out of reach. */
 static void
 note_part_max(struct sync *s, uint64_t part_max)
@@ -223,13 +153,9 @@ begin_anew(struct sync *s)
 	backoff_reset(&s->parking);
 	outbox_lost(&s->out);
 	upload_lost(s->up);
-	set_trouble(s, LINK, TOCSIN_OK);
+	sync_set_trouble(s, LINK, TOCSIN_OK);
 }
 
-/*
- * A link that is made and lost at once must not be made in a loop: only what
- * comes over it ends the back-off (see caught_up()).
- */
 /*
  * Two threads ask, and what one asked before the other told the broker who we
  * are may be answered after that.
@@ -257,6 +183,10 @@ not_known(struct sync *s, unsigned met)
 		desk_wake(s->p.desk);
 }
 
+/*
+ * A link that is made and lost at once must not be made in a loop: only what
+ * comes over it ends the back-off (fetch.c).
+ */
 static bool
 have_link(struct sync *s)
 {
@@ -269,20 +199,20 @@ have_link(struct sync *s)
 		return true;
 	}
 	if (!line_connected(s->line)) {
-		set_trouble(s, LINK, TOCSIN_EUNAVAILABLE);
+		sync_set_trouble(s, LINK, TOCSIN_EUNAVAILABLE);
 		return false;
 	}
 	if (!backoff_over(&s->linking))
 		return false;
 	err = line_make(s->line, &hello);
-	set_trouble(s, LINK, err);
+	sync_set_trouble(s, LINK, err);
 	backoff_more(&s->linking, 0, LINK_MAX);
 	if (err != TOCSIN_OK)
 		return false;
 	s->roster = hello.roster;
 	s->told = 0;
 	note_part_max(s, hello.part_max);
-	drop_parks(s);
+	fetch_drop_parks(s);
 	now_known(s);
 	begin_anew(s);
 	return true;
@@ -349,7 +279,7 @@ send_announcement(struct sync *s, struct span note, uint32_t *retry)
 	buf_u8(&request, MSG_ANNOUNCE);
 	buf_add(&request, note);
 	if (buf_ok(&request))
-		err = ask(s, buf_span(&request), &fields, retry);
+		err = sync_ask_now(s, buf_span(&request), &fields, retry);
 	buf_release(&request);
 	buf_release(&fields);
 	return err;
@@ -382,427 +312,9 @@ announce(struct sync *s)
 			err = forget_pending(s, buf_span(&note));
 	}
 	if (err != TOCSIN_OK)
-		backoff_more(&s->announcing, retry, ASK_MAX);
-	set_trouble(s, ANNOUNCE, err);
+		backoff_more(&s->announcing, retry, SYNC_ASK_MAX);
+	sync_set_trouble(s, ANNOUNCE, err);
 	buf_release(&note);
-}
-
-/* ---- fetching ---- */
-
-static enum tocsin_err
-ask_for_intake(void *arg, struct span request, struct buf *fields)
-{
-	struct sync *s = arg;
-	uint32_t retry;
-
-	return ask(s, request, fields, &retry);
-}
-
-static enum tocsin_err body_for_intake(
-    void *arg, const struct ticket *t, struct buf *out);
-static void body_done(void *arg, const uint8_t hash[32], bool kept);
-
-static struct intake
-intake(struct sync *s)
-{
-	return (struct intake){ .parts = &s->p,
-		.ask = ask_for_intake,
-		.body = body_for_intake,
-		.done = body_done,
-		.arg = s,
-		.now = (int64_t)time(NULL) };
-}
-
-/* Small enough that what is urgent does not wait for the rest of it long. */
-static uint32_t
-page_size(struct sync *s)
-{
-	size_t n = line_window(s->line, LINE_MAIL);
-
-	if (n < PAGE_LEAST)
-		return PAGE_LEAST;
-	return n < MSG_MAX ? (uint32_t)n : MSG_MAX;
-}
-
-static void
-fetch_request(struct sync *s, uint64_t after, uint32_t wait, struct buf *out)
-{
-	const struct msg_fetch m = { s->cursor, after, wait, page_size(s) };
-
-	msg_fetch_encode(out, &m);
-}
-
-/* Entries that continue where we are; *used is false if they don't. */
-static enum tocsin_err
-take_answer(struct sync *s, struct span fields, bool *used, bool *more)
-{
-	struct msg_entries *m = malloc(sizeof(*m));
-	const struct intake in = intake(s);
-	uint64_t was = s->cursor;
-	enum tocsin_err err;
-
-	if (m == NULL)
-		return TOCSIN_EINTERNAL;
-	err = msg_entries_decode(m, fields);
-	*used = err == TOCSIN_OK && m->from <= s->cursor;
-	if (*used && m->n > 0)
-		err = intake_entries(&in, m, &s->cursor);
-	if (m->n > 1) /* a desk that is filled has more than is looked at */
-		desk_trim(s->p.desk);
-	/* Who says that there is more, and gives nothing, gets no loop. */
-	*more = err == TOCSIN_OK && m->more && s->cursor > was;
-	free(m);
-	return err;
-}
-
-/* Another process of this home may have come further. */
-static void
-load_cursor(struct sync *s)
-{
-	struct desk_tx *tx = NULL;
-	uint64_t cursor = 0;
-
-	if (desk_read(s->p.desk, &tx) == TOCSIN_OK)
-		cursor = desk_u64_get(tx, "cursor");
-	desk_end(tx);
-	if (cursor > s->cursor)
-		s->cursor = cursor;
-}
-
-/*
- * Where there is more than a page, what is urgent in it, and what is posted
- * meanwhile, is asked for beside each page and taken before it.
- */
-static struct call *
-ask_urgent(struct sync *s)
-{
-	const struct msg_urgent m = { s->urgent, page_size(s) };
-	struct buf request = { 0 };
-	struct call *c = NULL;
-
-	if (s->urgent == 0)
-		return NULL;
-	msg_urgent_encode(&request, &m);
-	if (buf_ok(&request))
-		c = line_begin(
-		    s->line, buf_span(&request), (int)s->p.answer_ms);
-	buf_release(&request);
-	return c;
-}
-
-static void
-take_urgent(struct sync *s, struct call *c)
-{
-	struct msg_entries *m = malloc(sizeof(*m));
-	const struct intake in = intake(s);
-	struct buf fields = { 0 };
-	enum tocsin_err err;
-	uint32_t retry;
-	uint64_t to;
-
-	if (c == NULL) {
-		free(m);
-		return;
-	}
-	err = line_end(s->line, c, &fields, &retry);
-	if (err == TOCSIN_OK && m == NULL)
-		err = TOCSIN_EINTERNAL;
-	if (err == TOCSIN_OK)
-		err = msg_urgents_decode(m, &to, buf_span(&fields));
-	if (err == TOCSIN_OK)
-		err = intake_apart(&in, m);
-	if (err == TOCSIN_OK && to > s->urgent)
-		s->urgent = to;
-	if (err == TOCSIN_EUNSUPPORTED || err == TOCSIN_EMALFORMED)
-		s->urgent = 0; /* all of it comes in its turn */
-	buf_release(&fields);
-	free(m);
-}
-
-/* What does not wait for the end of a large body: messages, both ways. */
-static bool
-meanwhile(void *arg)
-{
-	struct sync *s = arg;
-
-	if (s->stop)
-		return false;
-	claim_sign(&s->claim);
-	if (backoff_now() < s->look_at)
-		return true;
-	s->inside = true;
-	if (s->urgent < s->cursor)
-		s->urgent = s->cursor;
-	take_urgent(s, ask_urgent(s));
-	s->inside = false;
-	s->look_at = backoff_now() + LOOK_MS;
-	return true;
-}
-
-/* And nothing about it is to be mended. */
-static bool
-in_desk(struct sync *s, const uint8_t id[32])
-{
-	struct desk_message m;
-	struct desk_tx *tx = NULL;
-	uint64_t n;
-	bool there;
-
-	there = desk_read(s->p.desk, &tx) == TOCSIN_OK &&
-		desk_find(tx, id, &n) == TOCSIN_OK &&
-		desk_get(tx, n, &m) == TOCSIN_OK &&
-		(m.own || m.refused == TOCSIN_OK);
-	desk_end(tx);
-	return there;
-}
-
-/*
- * While another process of this home fetches large bodies, ours is to wait for
- * them in the desk. DUPLICATE: this one has come so. Who had the claim before
- * us gave it back after the body was in the desk: so look there once more when
- * it is ours, also if we did not wait for it.
- */
-static enum tocsin_err
-wait_for_turn(struct sync *s, const uint8_t id[32])
-{
-	for (;;) {
-		uint64_t seen = desk_changes(s->p.desk);
-		bool turn = claim_take(&s->claim);
-
-		if (in_desk(s, id)) {
-			claim_drop(&s->claim);
-			return TOCSIN_EDUPLICATE;
-		}
-		if (turn)
-			return TOCSIN_OK;
-		if (s->stop)
-			return TOCSIN_EUNAVAILABLE;
-		desk_wait(s->p.desk, seen, LOOK_MS);
-	}
-}
-
-static void
-body_done(void *arg, const uint8_t hash[32], bool kept)
-{
-	struct sync *s = arg;
-
-	if (kept)
-		bodies_forget(s->p.keys->home, hash);
-	claim_drop(&s->claim);
-}
-
-static enum tocsin_err
-body_for_intake(void *arg, const struct ticket *t, struct buf *out)
-{
-	struct sync *s = arg;
-	enum tocsin_err err;
-	const struct bodies b = { .line = s->line,
-		.home = s->p.keys->home,
-		.timeout_ms = 2 * (int)s->p.answer_ms,
-		.meanwhile = meanwhile,
-		.arg = s };
-
-	if (s->inside) /* one at a time; it comes in its turn */
-		return TOCSIN_EBUSY;
-	err = wait_for_turn(s, t->id);
-	if (err != TOCSIN_OK)
-		return err;
-	s->look_at = backoff_now() + LOOK_MS;
-	err = bodies_get(&b, t, out);
-	if (err != TOCSIN_OK)
-		claim_drop(&s->claim);
-	return err;
-}
-
-/* One answer of what is there now, and beyond where we are. */
-static enum tocsin_err
-catch_up(struct sync *s, bool *more, uint32_t *retry)
-{
-	struct buf request = { 0 }, fields = { 0 };
-	struct call *urgent;
-	enum tocsin_err err;
-	bool used = true;
-	uint64_t told;
-
-	load_cursor(s);
-	told = s->cursor;
-	fetch_request(s, s->cursor, 0, &request);
-	urgent = ask_urgent(s);
-	err = buf_ok(&request) ? ask(s, buf_span(&request), &fields, retry)
-			       : TOCSIN_EINTERNAL;
-	take_urgent(s, urgent);
-	if (err == TOCSIN_OK) {
-		s->told = told;
-		err = take_answer(s, buf_span(&fields), &used, more);
-	}
-	if (err == TOCSIN_OK && !used)
-		err = TOCSIN_EMALFORMED;
-	buf_release(&request);
-	buf_release(&fields);
-	return err;
-}
-
-static void
-caught_up(struct sync *s)
-{
-	const struct intake in = intake(s);
-	enum tocsin_err err;
-
-	s->stale = false;
-	backoff_reset(&s->linking);
-	backoff_reset(&s->fetching);
-	/* The log has them too, but we may have passed over one. */
-	err = intake_rosters(&in, s->roster);
-	if (!sync_passes(err))
-		s->roster = 0; /* once for each link */
-	set_trouble(s, FETCH, err);
-}
-
-/* Who waited goes on. */
-static void
-set_fresh(struct sync *s)
-{
-	bool news;
-
-	pthread_mutex_lock(&s->lock);
-	news = s->fresh != s->round;
-	s->fresh = s->round;
-	pthread_mutex_unlock(&s->lock);
-	if (news)
-		desk_wake(s->p.desk);
-}
-
-static bool
-fetch_page(struct sync *s)
-{
-	uint32_t retry = 0;
-	bool more = false;
-	enum tocsin_err err;
-
-	if (!backoff_over(&s->fetching))
-		return false;
-	err = catch_up(s, &more, &retry);
-	if (err != TOCSIN_OK) {
-		s->stranger |= err == TOCSIN_ENOTENROLLED;
-		set_trouble(s, FETCH, err);
-		backoff_more(&s->fetching, retry, ASK_MAX);
-		return false;
-	}
-	if (!more)
-		caught_up(s);
-	if (!more)
-		s->urgent = 0;
-	else if (s->urgent < s->cursor)
-		s->urgent = s->cursor;
-	return more;
-}
-
-static void
-park(struct sync *s, struct parked *p)
-{
-	struct buf request = { 0 };
-
-	fetch_request(s, MSG_AFTER_CONTINUE, s->p.park_ms, &request);
-	p->since = backoff_now();
-	p->call = line_begin(
-	    s->line, buf_span(&request), (int)(s->p.park_ms + s->p.answer_ms));
-	if (p->call != NULL)
-		s->told = s->cursor;
-	buf_release(&request);
-}
-
-/*
- * What the broker was not told to be here, it calls delivered when it is; so
- * one word at the end, whose answer nobody waits for.
- */
-static void
-say_goodbye(struct sync *s)
-{
-	struct buf request = { 0 };
-
-	if (s->told >= s->cursor)
-		return;
-	fetch_request(s, s->cursor, 0, &request);
-	if (buf_ok(&request))
-		line_drop(s->line, line_begin(s->line, buf_span(&request),
-				       (int)s->p.answer_ms));
-	buf_release(&request);
-}
-
-/*
- * A device has so many places at the broker, whatever number of processes it
- * runs. An empty answer before its time means that another one has taken ours:
- * what comes will be in the desk, and taking the place back at once would go on
- * for ever.
- */
-static void
-came_empty(struct sync *s, const struct parked *p)
-{
-	if (backoff_now() - p->since >= s->p.park_ms / 2)
-		backoff_reset(&s->parking);
-	else if (backoff_over(&s->parking))
-		backoff_more(&s->parking, IDLE_MS, ASK_MAX);
-}
-
-/*
- * An answer that does not continue where we are came early or late. Ask from
- * where we are: what it held comes again.
- */
-static void
-reap(struct sync *s, struct parked *p)
-{
-	struct call *c = p->call;
-	struct buf fields = { 0 };
-	uint64_t was = s->cursor;
-	bool used = true, more = false;
-	enum tocsin_err err;
-	uint32_t retry;
-
-	p->call = NULL;
-	err = line_end(s->line, c, &fields, &retry);
-	if (err == TOCSIN_OK)
-		err = take_answer(s, buf_span(&fields), &used, &more);
-	if (err == TOCSIN_OK && used && s->cursor == was)
-		came_empty(s, p);
-	else if (err == TOCSIN_OK && used)
-		backoff_reset(&s->parking);
-	if (err != TOCSIN_OK || !used || more)
-		s->stale = true;
-	buf_release(&fields);
-}
-
-static bool
-fetch(struct sync *s)
-{
-	uint64_t wanted;
-	bool more;
-	size_t i;
-
-	for (i = 0; i < PARKS; i++)
-		if (s->park[i].call != NULL &&
-		    line_answered(s->line, s->park[i].call))
-			reap(s, &s->park[i]);
-	pthread_mutex_lock(&s->lock);
-	wanted = s->wanted;
-	pthread_mutex_unlock(&s->lock);
-	if (s->round != wanted) { /* somebody waits for it */
-		s->round = wanted;
-		s->stale = true;
-		backoff_reset(&s->announcing);
-		backoff_reset(&s->fetching);
-		outbox_restart(&s->out);
-		upload_restart(s->up);
-	}
-	if (s->stale) {
-		more = fetch_page(s);
-		if (s->stale)
-			return more;
-	}
-	for (i = 0; i < PARKS && backoff_over(&s->parking); i++)
-		if (s->park[i].call == NULL)
-			park(s, &s->park[i]);
-	set_fresh(s); /* after the parks, which tell the broker */
-	return false;
 }
 
 /* ---- what is held ---- */
@@ -811,7 +323,7 @@ fetch(struct sync *s)
 static void
 judge_again(struct sync *s)
 {
-	const struct intake in = intake(s);
+	const struct intake in = fetch_intake(s);
 	struct desk_tx *tx = NULL;
 	uint64_t stamp = 0;
 	int64_t due = 0;
@@ -835,9 +347,9 @@ judge_again(struct sync *s)
 		s->stamp = stamp;
 		backoff_reset(&s->judging);
 	} else {
-		backoff_more(&s->judging, 0, ASK_MAX);
+		backoff_more(&s->judging, 0, SYNC_ASK_MAX);
 	}
-	set_trouble(s, JUDGE, err);
+	sync_set_trouble(s, JUDGE, err);
 }
 
 /* ---- the thread ---- */
@@ -892,13 +404,13 @@ work(struct sync *s)
 	announce(s);
 	if (s->p.speak != NULL)
 		s->p.speak(s->p.arg);
-	return fetch(s);
+	return fetch_some(s);
 }
 
 static int
 rest(struct sync *s)
 {
-	int64_t ms = backoff_sooner(&s->linking, IDLE_MS);
+	int64_t ms = backoff_sooner(&s->linking, SYNC_IDLE_MS);
 
 	ms = backoff_sooner(&s->announcing, ms);
 	ms = backoff_sooner(&s->fetching, ms);
@@ -917,7 +429,7 @@ send_some(struct sync *s, int64_t *ms)
 	if (stranger)
 		not_known(s, met);
 	upload_tend(s->up, ms); /* after its message */
-	set_trouble(s, POST, s->out.trouble);
+	sync_set_trouble(s, POST, s->out.trouble);
 	tell_others(s);
 	return more;
 }
@@ -933,7 +445,7 @@ send_all(void *arg)
 
 	while (!s->stop) {
 		uint64_t seen = desk_changes(s->p.desk);
-		int64_t ms = IDLE_MS;
+		int64_t ms = SYNC_IDLE_MS;
 		bool more = line_connected(s->line) && line_up(s->line) &&
 			    send_some(s, &ms);
 
@@ -973,7 +485,7 @@ run(void *arg)
 		if (!work(s) && !s->stop)
 			desk_wait(s->p.desk, seen, rest(s));
 	}
-	say_goodbye(s);
+	fetch_goodbye(s);
 	return NULL;
 }
 
@@ -1041,7 +553,7 @@ sync_stop(struct sync *s)
 	line_stop(s->line);
 	desk_wake(s->p.desk);
 	pthread_join(s->thread, NULL);
-	drop_parks(s);
+	fetch_drop_parks(s);
 	sync_free(s);
 }
 
