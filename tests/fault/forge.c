@@ -125,6 +125,7 @@ made_draft(const struct forger *f)
 	m->t.seq = f->chain.seq + 1;
 	m->t.has_prev = m->t.seq > 1;
 	memcpy(m->t.prev, f->chain.id, ID_LEN);
+	m->t.exercise = span_of(f->keys->exercise);
 	m->t.kind = TICKET_REPORT;
 	m->t.precedence = TICKET_FLASH;
 	m->t.tlp = TICKET_RED;
@@ -195,6 +196,31 @@ made_sign(struct made *m)
 	ticket_print(&text, &m->t);
 	made_sign_text(m, buf_span(&text));
 	buf_release(&text);
+}
+
+struct span
+forger_other_side(const struct forger *f)
+{
+	return span_of(f->keys->exercise[0] != '\0' ? "" : FORGE_EXERCISE);
+}
+
+void
+made_cross(struct made *m, const struct forger *f)
+{
+	struct buf text = { 0 }, note = { 0 };
+	const uint8_t *blank = memmem(m->note.p, m->note.n, "\n\n", 2);
+
+	m->t.exercise = forger_other_side(f);
+	ticket_print(&text, &m->t);
+	note_id(m->id, buf_span(&text));
+	buf_add(&note, buf_span(&text));
+	buf_add(&note, span_cut(buf_span(&m->note),
+			   (size_t)(blank + 1 - m->note.p), m->note.n));
+	if (!buf_ok(&note))
+		die("no memory");
+	buf_release(&m->note);
+	buf_release(&text);
+	m->note = note;
 }
 
 void

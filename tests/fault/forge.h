@@ -39,7 +39,7 @@ struct made {
 	uint8_t id[ID_LEN];
 };
 
-/* The next of the chain, to nobody yet. */
+/* The next of the chain, of the home's exercise, to nobody yet. */
 struct made *made_draft(const struct forger *f);
 /* One recipient more, and its stanza; members in their order. */
 void made_to(struct made *m, const struct forger *f, const char *member);
@@ -47,7 +47,13 @@ void made_seal(struct made *m); /* a body that its readers open */
 void made_sign(struct made *m);
 void made_sign_text(struct made *m, struct span text);
 void made_make(struct made *m); /* seal, and sign */
+/* What was signed, as if it were of the other side; its signature stays. */
+void made_cross(struct made *m, const struct forger *f);
 void made_free(struct made *m);
+
+/* Of an exercise if the home is live, live if it is of one. */
+#define FORGE_EXERCISE "Acid.2026"
+struct span forger_other_side(const struct forger *f);
 
 int64_t forge_now(void);
 void die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));

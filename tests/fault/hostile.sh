@@ -57,6 +57,8 @@ for device in off late last screen; do
 		"$fed/homes/roguecert-$device/keys/"
 done
 must at roguecert-desk1 keys publish "$@" >/dev/null
+fed_exercise roguecert@sg play roguecert-desk1 Acid.2026
+fed_exercise mycert@my play mycert-night Acid.2026
 vkey_of() # DEVICE
 {
 	sed -n 's/^device [^ ]* [^ ]* \([^ ]*\) .*/\1/p' \
@@ -74,6 +76,13 @@ done
 fed_roster --revoke "$(vkey_of off)" --reason stolen
 must tocsind roster install --config "$(conf sg)" "$roster" >/dev/null
 wait_until 20 knows_roster my 2 || bail 'the roster does not arrive'
+
+knows_play()
+{
+	at "$1" keys show mycert@my | grep -q 'EXERCISE Acid.2026'
+}
+wait_until 20 knows_play roguecert-play || bail 'no keys of the exercise'
+wait_until 20 knows_play roguecert-desk1 || bail 'nor for the live one'
 
 # In the background; $rogue is its process, what it reads comes from $hints.
 start() # HOME [COUNT]
@@ -99,6 +108,23 @@ try() # KIND HOME [COUNT]
 spawn drain "$fed/homes/mycert-night" drain "$fed/abroad" 2>>"$fed/said"
 spawn drain "$fed/homes/othercert-desk1" drain "$fed/beside" 2>>"$fed/said"
 kinds_begin singcert-desk1 mycert@my
+
+# Both sides of one member, each against the other; the first once more.
+if wanted sides; then
+	spawn drain "$fed/homes/mycert-play" drain "$fed/played" 2>>"$fed/said"
+	try sides roguecert-desk1
+	sed -n 's/^taken //p' "$said" >"$fed/hints"
+	hints=$fed/hints
+	try sides roguecert-play
+	sed -n 's/^played //p' "$said" >"$fed/hints.play"
+	hints=$fed/hints.play
+	try sides roguecert-desk1
+	at_least 4 'reason=exercise-mismatch' "$fed/sg/log" ||
+		wrong 'what crossed is not in the log'
+	[ "$(counter sg exercise_refused)" -ge 2 ] ||
+		wrong 'nor counted'
+	hints=/dev/null
+fi
 
 for kind in oversize forged signature replay fork times recipients label \
 	announce parts expired; do
@@ -182,9 +208,20 @@ kind=end
 wait_until 60 all_read
 lost=$(sort "$fed/promised" "$fed/taken" | comm -23 - "$fed/read.ids" | grep -c .)
 twice=$(uniq -d "$fed/read.ids" | grep -c .)
-sed -n 's/^\(taken\|never\|perhaps\) //p' "$all" | sort -u >"$fed/its"
+sed -n 's/^\(taken\|played\|never\|perhaps\) //p' "$all" | sort -u >"$fed/its"
 leaked=$(comm -12 "$fed/never" "$fed/read.ids" | grep -c .)
 grep ^taken "$fed/half" 2>/dev/null | cut -d ' ' -f 2 | sort >"$fed/others"
+sed -n 's/^played //p' "$all" | sort -u >"$fed/play"
+touch "$fed/played"
+all_played()
+{
+	[ -z "$(ids_of "$fed/played" | comm -23 "$fed/play" -)" ]
+}
+wait_until 60 all_played || lost=$((lost + 1))
+leaked=$((leaked + $({
+	comm -12 "$fed/play" "$fed/read.ids"
+	ids_of "$fed/played" | comm -13 "$fed/play" -
+} | grep -c .)))
 beside=$(ids_of "$fed/beside" | comm -12 - "$fed/its" |
 	comm -23 - "$fed/others" | grep -c .)
 

@@ -12,6 +12,7 @@
  *	right WHAT REASON		answered as PROTOCOL.md says
  *	wrong WHAT REASON, not REASON
  *	taken ID			a ticket that the broker took
+ *	played ID			the same, of an exercise, as HOME is
  *	never ID			one that it must not have let through
  *	perhaps ID			one that others may judge otherwise
  *
@@ -157,7 +158,10 @@ post_it(struct made *m, uint64_t *seq)
 		*seq = posted.item[0].seq;
 	buf_release(&fields);
 	if (err == TOCSIN_OK) {
-		say_id(me.at_the_end ? "perhaps" : "taken", m->id);
+		say_id(me.at_the_end		? "perhaps"
+		       : me.f.keys->exercise[0] ? "played"
+						: "taken",
+		    m->id);
 		me.f.chain.seq = m->t.seq;
 		memcpy(me.f.chain.id, m->id, ID_LEN);
 		forger_save(&me.f);
@@ -873,6 +877,75 @@ do_cursors(void)
 	still_good();
 }
 
+/* ---- an exercise, and what is live ---- */
+
+static struct made *
+across(void)
+{
+	struct made *m = made_draft(&me.f);
+
+	m->t.exercise = forger_other_side(&me.f);
+	add_both(m);
+	return m;
+}
+
+/* A ticket of our own member, from its other side. */
+static void
+look_across(const uint8_t id[32])
+{
+	struct made *m = good();
+
+	get_of("a-ticket-of-the-other-side", id, id);
+	m->t.kind = TICKET_RECALL;
+	m->t.has_thread = true;
+	memcpy(m->t.thread, id, 32);
+	memcpy(m->t.ref[m->t.nref++], id, 32);
+	make_and_offer("its-recall-which-does-nothing", m, TOCSIN_OK);
+}
+
+/* All that it is given, and nothing of the other side among it. */
+static void
+fetch_across(void)
+{
+	struct msg_fetch m = { .max_bytes = UINT32_MAX };
+	struct buf request = { 0 }, fields = { 0 }, line = { 0 };
+	struct span other = forger_other_side(&me.f);
+
+	msg_fetch_encode(&request, &m);
+	expect("a-fetch", ask(&request, &fields), TOCSIN_OK);
+	buf_addf(&line, "\nexercise %.*s\n", other.n > 0 ? (int)other.n : 1,
+	    other.n > 0 ? (const char *)other.p : "-");
+	expect("nothing-of-the-other-side",
+	    memmem(fields.p, fields.n, line.p, line.n) ? TOCSIN_EINTERNAL
+						       : TOCSIN_OK,
+	    TOCSIN_OK);
+	buf_release(&fields);
+	buf_release(&line);
+}
+
+/* From stdin: what was taken from our other side. */
+static void
+do_sides(void)
+{
+	struct made *m = good();
+	char line[128];
+	uint8_t id[32];
+
+	made_make(m);
+	made_cross(m, &me.f);
+	offer("its-exercise-changed", m, TOCSIN_EBADSIGNATURE);
+	make_and_offer(
+	    "signed-by-the-other-side", across(), TOCSIN_EEXERCISEMISMATCH);
+	m = across();
+	m->t.exercise = span_of("Made.up");
+	make_and_offer("an-exercise-made-up", m, TOCSIN_EEXERCISEMISMATCH);
+	fetch_across();
+	while (fgets(line, sizeof(line), stdin) != NULL)
+		if (from_base64(id, line))
+			look_across(id);
+	still_good();
+}
+
 /* ---- parts ---- */
 
 static enum tocsin_err
@@ -1005,6 +1078,7 @@ static const struct kind {
 	{ "announce",   do_announce },
 	{ "expired",    do_expired },
 	{ "cursors",    do_cursors },
+	{ "sides",      do_sides },
 	{ "parts",      do_parts },
 	{ "half",       do_half },
 	{ "spoil",      do_spoil },

@@ -275,7 +275,8 @@ counts(const struct made *m)
 	memcpy(me.f.chain.id, m->id, ID_LEN);
 	forger_save(&me.f);
 	buf_base64(&b, SPAN(m->id));
-	printf("taken %.*s\n", (int)b.n, (const char *)b.p);
+	printf("%s %.*s\n", me.f.keys->exercise[0] ? "played" : "taken",
+	    (int)b.n, (const char *)b.p);
 	buf_release(&b);
 }
 
@@ -633,6 +634,109 @@ do_snoop(void)
 	still_good();
 }
 
+/* ---- an exercise, and what is live ---- */
+
+/* A base64 id of the next line; false: there is none. */
+static bool
+next_id(uint8_t id[32])
+{
+	char line[128];
+
+	return fgets(line, sizeof(line), stdin) != NULL &&
+	       sodium_base642bin(id, 32, line, strlen(line), "\n", NULL, NULL,
+		   sodium_base64_VARIANT_ORIGINAL) == 0;
+}
+
+static struct made *
+across(void)
+{
+	struct made *m = made_draft(&me.f);
+	const char *own = me.f.keys->member;
+	bool first = strcmp(me.other, own) < 0;
+
+	m->t.exercise = forger_other_side(&me.f);
+	made_to(m, &me.f, first ? me.other : own);
+	made_to(m, &me.f, first ? own : me.other);
+	return m;
+}
+
+/* Names without end: each is refused, and told as one of all. */
+static void
+many_names(void)
+{
+	char name[32];
+	struct made *m;
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		m = across();
+		snprintf(name, sizeof(name), "Made.up-%d", i);
+		m->t.exercise = span_of(name);
+		made_make(m);
+		offer("an-exercise-made-up", m, false);
+	}
+}
+
+/* Another's ticket of one side, and of the other, in one receipt. */
+static void
+mixed_receipt(const uint8_t *a, const uint8_t *b)
+{
+	struct receipt *r = malloc(sizeof(*r));
+	struct buf note = { 0 }, item;
+
+	if (r == NULL)
+		die("no memory");
+	receipt_init(r, me.f.keys->federation, me.as.self->name, forge_now());
+	if (!receipt_stored(r, a, 1) || !receipt_stored(r, b, 2) ||
+	    receipt_sign(&note, r, me.as.sign) != TOCSIN_OK)
+		die("no receipt");
+	item = entry(buf_span(&note), (struct span){ 0 });
+	send_item(LANE_ROUTINE, RELAY_RECEIPT, buf_span(&item));
+	expect("a-receipt-of-both", passed(LANE_ROUTINE));
+	buf_release(&note);
+	buf_release(&item);
+	free(r);
+}
+
+/*
+ * From stdin: two of their tickets, a live one and one of the exercise, and
+ * then what was taken from our other side.
+ */
+static void
+do_sides(void)
+{
+	struct made *m;
+	uint8_t live[32], played[32], id[32];
+	struct buf b;
+
+	if (!next_id(live) || !next_id(played))
+		die("no tickets of theirs");
+	m = across();
+	made_make(m);
+	offer("signed-by-the-other-side", m, false);
+	m = good();
+	made_cross(m, &me.f);
+	offer("its-exercise-changed", m, false);
+	many_names();
+	mixed_receipt(live, played);
+	b = receipt_of(
+	    me.as.self->name, me.f.keys->exercise[0] ? played : live, NULL);
+	send_item(LANE_ROUTINE, RELAY_RECEIPT, buf_span(&b));
+	expect("a-receipt-of-one", passed(LANE_ROUTINE));
+	buf_release(&b);
+	while (next_id(id)) {
+		m = good();
+		m->t.kind = TICKET_RECALL;
+		m->t.has_thread = true;
+		memcpy(m->t.thread, id, 32);
+		memcpy(m->t.ref[m->t.nref++], id, 32);
+		made_make(m);
+		offer("a-recall-of-the-other-side", m, true);
+		expect("does-nothing", entry_get(id, NULL) == TOCSIN_OK);
+	}
+	still_good();
+}
+
 /* ---- filling a disk ---- */
 
 /* Parts that are named and never sent, then tickets; how many were taken. */
@@ -686,6 +790,7 @@ static const struct kind {
 	{ "snoop",   do_snoop },
 	{ "fill",    do_fill },
 	{ "invent",  do_invent },
+	{ "sides",   do_sides },
 };
 /* clang-format on */
 

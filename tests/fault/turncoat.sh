@@ -45,10 +45,18 @@ fed_install sg my zz
 printf '[peer zz]\nquota = %s\n' "$QUOTA" >>"$(conf sg)"
 fed_start sg my zz
 fed_publish singcert-desk1 othercert-desk1 mycert-night zzcert-desk1
+fed_exercise othercert@sg play othercert-desk1 Acid.2026
+fed_exercise zzcert@zz play zzcert-desk1 Acid.2026
+plays()
+{
+	at "$1" keys show "$2" | grep -q 'EXERCISE Acid.2026'
+}
 all_know()
 {
 	knows zzcert-desk1 othercert@sg && knows othercert-desk1 zzcert@zz &&
-		knows singcert-desk1 mycert@my && knows mycert-night singcert@sg
+		knows singcert-desk1 mycert@my && knows mycert-night singcert@sg &&
+		plays zzcert-play othercert@sg && plays othercert-play zzcert@zz &&
+		plays zzcert-desk1 othercert@sg
 }
 wait_until 60 all_know || bail 'they do not know one another'
 # From here on its keys are used by something else.
@@ -57,7 +65,7 @@ wait_until 10 port_free "$(fed_port zz)" || bail 'the door of zz stays'
 
 start() # COUNT
 {
-	turncoat "$fed/homes/zzcert-desk1" "$fed/zz/keys" "$(fed_port sg)" \
+	turncoat "$fed/homes/${as:-zzcert-desk1}" "$fed/zz/keys" "$(fed_port sg)" \
 		othercert@sg "$kind" "$1" >>"$said" 2>&1 <"$fed/hints" &
 	rogue=$!
 	pids="$pids $rogue"
@@ -86,6 +94,42 @@ kinds_begin singcert-desk1 mycert@my
 awk '$1 == "post" { print $3 }' "$served" | head -n 5 >"$fed/hints"
 cat "$fed/parts" >>"$fed/hints"
 downs=$(count 'event=relay-down peer=my' "$fed/sg/log")
+
+# Both sides of one member, each against the other.
+kept_of() # KEY
+{
+	tocsind status --json --config "$(conf sg)" | sed 's/},{/}\n{/g' |
+		grep "$1" | head -n 1 | json kept_bytes
+}
+if wanted sides; then
+	spawn drain "$fed/homes/othercert-play" drain "$fed/played" \
+		2>>"$fed/said"
+	cp "$fed/hints" "$fed/hints.all"
+	live=$(post othercert-desk1 zzcert@zz --tlp AMBER --subject 'Live, to zz')
+	play=$(post othercert-play zzcert@zz --tlp AMBER --subject 'Played, to zz')
+	printf '%s\n' "$live" "$play" >"$fed/hints"
+	try sides
+	wait_until 20 stands othercert-desk1 "$live" zzcert@zz relayed ||
+		wrong 'a receipt for what is live did not come'
+	! stands othercert-play "$play" zzcert@zz relayed ||
+		wrong 'a receipt of both sides counts'
+	sed -n 's/^taken //p' "$said" >>"$fed/hints"
+	kept=$(kept_of '"peer":"zz"')
+	as=zzcert-play
+	try sides
+	# Of its receipts the notes are; its tickets are not.
+	[ "$(kept_of '"peer":"zz"')" -lt $((kept + 1000)) ] ||
+		wrong 'an exercise is counted as live'
+	wait_until 20 stands othercert-play "$play" zzcert@zz relayed ||
+		wrong 'a receipt of the exercise did not come'
+	sed -n 's/^played //p' "$said" >"$fed/hints.play"
+	printf '%s\n' "$live" "$play" | cat - "$fed/hints.play" >"$fed/hints"
+	as=
+	try sides
+	at_least 10 'reason=exercise-mismatch' "$fed/sg/log" ||
+		wrong 'what crossed is not in the log'
+	mv "$fed/hints.all" "$fed/hints"
+fi
 
 for kind in reorder repeat omit alter absurd begin snoop; do
 	try $kind
@@ -197,7 +241,13 @@ lost=$({
 twice=$(for file in beside abroad there; do
 	uniq -d "$fed/$file.ids"
 done | grep -c .)
+sed -n 's/^played //p' "$all" | sort -u >"$fed/play"
+touch "$fed/played"
+ids_of "$fed/played" >"$fed/played.ids"
+lost=$((lost + $(comm -23 "$fed/play" "$fed/played.ids" | grep -c .)))
 leaked=$({
+	comm -12 "$fed/play" "$fed/beside.ids"
+	comm -23 "$fed/played.ids" "$fed/play"
 	comm -12 "$fed/never" "$fed/beside.ids"
 	sort "$fed/never" "$fed/taken" | comm -12 - "$fed/abroad.ids"
 } | grep -c .)
