@@ -228,7 +228,11 @@ refused(struct actor *a, const char *id)
 	struct tocsin_message *m = NULL;
 	enum tocsin_err err = tocsin_get(a->t, id, &m);
 
-	if (err == TOCSIN_OK && m->refused != TOCSIN_OK)
+	if (err == TOCSIN_OK && m->refused == TOCSIN_ETIMEOUT) /* term.h */
+		err = fail(m->refused,
+		    "it did not reach the broker while this device had it to "
+		    "do");
+	else if (err == TOCSIN_OK && m->refused != TOCSIN_OK)
 		err = fail(m->refused, "the broker refused it: %s",
 		    tocsin_err_text(m->refused));
 	tocsin_message_free(m);

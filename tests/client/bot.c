@@ -183,6 +183,33 @@ test_post_once(void)
 	end();
 }
 
+static void
+test_refused(enum tocsin_err refused, const char *says)
+{
+	const struct plan_timer *p;
+	struct gathered g;
+	struct deed d;
+	int64_t again = 0;
+
+	begin("Beacons", "[rule a]\nat once: raise flash\n");
+	p = timer(&g);
+	ok(act_do(&bot.a, &g.f, p, bot.now, &again), "a message is posted");
+	gathered_release(&g);
+	answered(refused, 0);
+	p = timer(&g);
+	ok(!act_do(&bot.a, &g.f, p, bot.now, &again) && again > bot.now &&
+		messages(first) == 2,
+	    "one that was refused is made anew after a while");
+	ok(deed_get(t, p->id, &d) == TOCSIN_OK && strstr(d.why, says) != NULL,
+	    "and why is known: %s", d.why);
+	deed_release(&d);
+	bot.now = again;
+	ok(act_do(&bot.a, &g.f, p, bot.now, &again) && messages(first) == 3,
+	    "then it is");
+	gathered_release(&g);
+	end();
+}
+
 /* ---- programs ---- */
 
 #define TRUE_HOOK                                  \
@@ -383,6 +410,8 @@ int
 main(void)
 {
 	test_post_once();
+	test_refused(TOCSIN_EQUOTA, "the broker refused it");
+	test_refused(TOCSIN_ETIMEOUT, "did not reach the broker");
 	test_refused_record();
 	test_ended_under_claim();
 	test_left_over();
