@@ -602,6 +602,8 @@ watch(struct watching *w)
 	}
 	if (status == 0)
 		status = land(w);
+	if (status == 0)
+		status = pass_all(w);
 	/* What was answered may not wait for the next one to run. */
 	if (status == 0 && w->apply && cli_sync(w->c, w->t, 0) != TOCSIN_OK)
 		cli_note("not all answers are at the broker yet; they wait in "
@@ -630,9 +632,12 @@ print_aside(const struct watching *w, const struct tocsin_aside *a)
 		return;
 	}
 	view_brief(a->message);
-	printf("\n    %s %u attempt%s, since ",
-	    a->again ? "to be tried again;" : "set aside after", a->attempts,
-	    a->attempts == 1 ? "" : "s");
+	printf("\n    %s",
+	    a->again ? "to be tried again; set aside" : "set aside");
+	if (a->attempts > 0) /* a program that commits has none */
+		printf(" after %u attempt%s", a->attempts,
+		    a->attempts == 1 ? "" : "s");
+	printf(", since ");
 	print_time(stdout, a->since);
 	fputs(": ", stdout);
 	safe_title(stdout, a->why, 200);

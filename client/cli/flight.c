@@ -14,7 +14,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define COMMIT_LINE 1024 /* bytes */
+#define WANTED                                                                \
+	"stdin: a line is {\"commit\":N}, or {\"aside\":N,\"why\":\"...\"}, " \
+	"of a "                                                               \
+	"number that was printed"
+#define COMMIT_LINE 8192 /* bytes */
 
 struct flight {
 	struct tocsin *t;
@@ -44,23 +48,32 @@ end_with(struct flight *f, enum tocsin_err err, const char *why)
 	pthread_mutex_unlock(&f->lock);
 }
 
-/* {"commit":17} and nothing else. */
-static bool
-number_of(struct span line, uint64_t *out)
-{
-	json_t *o = NULL, *v;
-	bool good;
+/* {"commit":17} or {"aside":17,"why":"no such host"}, and nothing else. */
+struct word {
+	uint64_t number;
+	const char *why; /* of what is set aside; or NULL */
+	json_t *root;
+};
 
+static bool
+word_of(struct span line, struct word *out)
+{
+	const json_t *v, *why;
+	size_t n;
+
+	*out = (struct word){ .number = 0 };
 	if (json_shallow(line, 1))
-		o = json_loadb(
+		out->root = json_loadb(
 		    (const char *)line.p, line.n, JSON_REJECT_DUPLICATES, NULL);
-	v = json_object_get(o, "commit");
-	good = json_object_size(o) == 1 && json_is_integer(v) &&
-	       json_integer_value(v) > 0;
-	if (good)
-		*out = (uint64_t)json_integer_value(v);
-	json_decref(o);
-	return good;
+	n = json_object_size(out->root);
+	v = json_object_get(out->root, n == 2 ? "aside" : "commit");
+	why = json_object_get(out->root, "why");
+	if (!json_is_integer(v) || json_integer_value(v) <= 0 || n > 2 ||
+	    (n == 2 && json_string_length(why) == 0))
+		return false;
+	out->number = (uint64_t)json_integer_value(v);
+	out->why = json_string_value(why);
+	return true;
 }
 
 /* How many are committed by it; 0: it was before, or was never given. */
@@ -92,46 +105,64 @@ land(struct flight *f, unsigned n, uint64_t number)
 	pthread_mutex_unlock(&f->lock);
 }
 
+/* All before it are done with, and this one is, or is set aside. */
+static enum tocsin_err
+step(struct flight *f, const struct word *w, uint64_t first)
+{
+	enum tocsin_err err = TOCSIN_OK;
+
+	if (first != w->number)
+		err = tocsin_commit(f->t, f->reader, first);
+	if (err == TOCSIN_OK && w->why != NULL)
+		return tocsin_set_aside(f->t, f->reader, w->number, w->why);
+	return err == TOCSIN_OK ? tocsin_commit(f->t, f->reader, w->number)
+				: err;
+}
+
 static bool
-commit(struct flight *f, uint64_t number)
+commit(struct flight *f, const struct word *w)
 {
 	enum tocsin_err err = TOCSIN_OK;
 	uint64_t first;
 	char why[128];
 	bool known;
-	unsigned n = covers(f, number, &first, &known);
+	unsigned n = covers(f, w->number, &first, &known);
 
 	if (!known) {
 		snprintf(why, sizeof(why),
-		    "stdin: message %llu was not given, so it is not committed",
-		    (unsigned long long)number);
+		    "stdin: message %llu was not given, so it is not %s",
+		    (unsigned long long)w->number,
+		    w->why != NULL ? "set aside" : "committed");
 		end_with(f, TOCSIN_EUSAGE, why);
 		return false;
 	}
-	if (n > 0 && first != number)
-		err = tocsin_commit(f->t, f->reader, first);
-	if (n > 0 && err == TOCSIN_OK)
-		err = tocsin_commit(f->t, f->reader, number);
+	if (n > 0)
+		err = step(f, w, first);
 	if (err != TOCSIN_OK) {
 		end_with(f, err, tocsin_error(f->t));
 		return false;
 	}
-	land(f, n, number);
+	land(f, n, w->number);
 	return true;
 }
 
 static bool
 take(struct flight *f, enum lines_got got, struct span line)
 {
-	uint64_t number;
+	struct word w;
+	bool good;
 
 	switch (got) {
 	case LINES_ONE:
 		if (line.n == 0)
 			return true;
-		if (number_of(line, &number))
-			return commit(f, number);
-		break;
+		good = word_of(line, &w);
+		if (good)
+			good = commit(f, &w);
+		else
+			end_with(f, TOCSIN_EUSAGE, WANTED);
+		json_decref(w.root);
+		return good;
 	case LINES_LONG:
 		break;
 	case LINES_FAILED:
@@ -142,8 +173,7 @@ take(struct flight *f, enum lines_got got, struct span line)
 		end_with(f, TOCSIN_OK, "");
 		return false;
 	}
-	end_with(f, TOCSIN_EUSAGE,
-	    "stdin: a line is {\"commit\":N}, of a number that was printed");
+	end_with(f, TOCSIN_EUSAGE, WANTED);
 	return false;
 }
 

@@ -8,6 +8,10 @@
  * of all that were given before, and itself; so the place of a reader stays one
  * number. What was not given cannot be committed: it would not be seen.
  *
+ * {"aside":17,"why":"no such host"} is a commit too, of all that were given
+ * before; the last one is not done with but set aside, as it is when a handler
+ * has failed too often. It can be no more than that: there is one place.
+ *
  * No more than `window` are under way. A program that does not commit gets no
  * more, and one that dies gets those again, the next time, with the same ids.
  */

@@ -217,6 +217,139 @@ wait "$watcher"
 is $? 0 'and ends after it, when there was a count'
 exec 3>&- 4<&-
 
+# ---- set aside ----
+
+# What a program cannot handle it sets aside, as --exec does after its attempts.
+follow --reader gives
+event
+event
+second=$(jq .number event)
+event
+third=$(jq .number event)
+why='no host of that name \u2026'
+echo '{"aside":'"$second"',"why":"'"$why"'"}' >&3
+echo '{"aside":'"$second"',"why":"again"}' >&3
+quit
+is $? 0 'a message is set aside by its number, twice does no harm'
+is "$(tocsin watch --reader gives --aside --json |
+	jq -r '.number, .why, .attempts, .again')" "$second
+no host of that name …
+0
+false" 'it is in the list, with what the program says'
+ok 'which is for people, too' sh -c 'tocsin watch --reader gives --aside |
+	grep -q "^    set aside, since .*no host of that name"'
+follow --reader gives
+event
+is "$(jq .number event)" "$third" \
+	'what came before it is committed, and what came after it is not'
+quit
+tocsin watch --reader gives --retry "$(tocsin watch --reader gives --aside \
+	--json | jq -r .id)"
+follow --reader gives
+event
+is "$(jq .number event)" "$second" 'wanted again, it comes first'
+event
+is "$(jq .number event)" "$third" 'before what was to come'
+commit "$third"
+quit
+is "$(tocsin watch --reader gives --aside)" '' 'a commit is of that one, too'
+follow --reader gives --from-start
+event
+event
+echo '{"aside":1000000,"why":"never"}' >&3
+wait "$watcher"
+is $? 2 'what was not printed is not set aside'
+ok 'and that is said' grep -q 'message 1000000 was not given.*set aside' err
+exec 3>&- 4<&-
+for line in '{"aside":1}' '{"aside":1,"why":""}' '{"aside":1,"why":null}' \
+	'{"aside":1,"commit":1}' '{"commit":1,"why":"x"}' \
+	'{"aside":1,"why":"x","more":1}' '{"aside":1,"why":"a\u0000b"}'; do
+	printf '%s\n' "$line" | tocsin watch --json --commit --reader wrong \
+		>events 2>err
+	is $? 2 "nor by $line"
+done
+
+# ---- only what is about us ----
+
+# What is filtered out is not printed, and does not stop the reader: it is
+# behind it as soon as nothing before it is under way.
+about() # COUNT: so many are here
+{
+	at $us inbox --json | grep -c '"subject":"own' | grep -qx "$1"
+}
+for n in 1 2 3 4 5; do
+	[ $((n % 2)) = 1 ] || say "own $n, of 192.0.2.$n" >/dev/null
+	[ $((n % 2)) = 0 ] || say "own $n, of another" >/dev/null
+done
+ok 'five more come' wait_until 20 about 5
+echo '192.0.2.0/24' >"$TOCSIN_HOME/own.conf"
+number_of() # SUBJECT
+{
+	tocsin watch --json --from-start --reader numbers --wait 1 2>/dev/null |
+		jq -r --arg s "$1" 'select(.subject | contains($s)) | .number'
+}
+last=$(number_of 'own 5')
+follow --reader ours --own
+event
+is "$(jq -r .subject event)" 'own 2, of 192.0.2.2' 'only what names us comes'
+two=$(jq .number event)
+is "$(tocsin watch --reader other --json -n 1 | jq -r .subject)" one \
+	'to this reader alone'
+event
+is "$(jq -r .subject event)" 'own 4, of 192.0.2.4' 'and the next'
+four=$(jq .number event)
+place() # of the reader, as a heartbeat says; nothing is read or committed
+{
+	TOCSIN_HOME=$TOCSIN_HOME tocsin watch --json --reader "$1" \
+		--heartbeat 1 --wait 0 --own -n 1 --commit </dev/null \
+		2>/dev/null | jq 'select(.heartbeat) | .at'
+}
+quit
+is "$(place ours)" $((two - 1)) \
+	'what was passed over before the first is behind it, and no more'
+follow --reader ours --own --heartbeat 1
+next() # the next message, beats left out
+{
+	while event; do
+		[ "$(jq .number event)" = null ] || return 0
+	done
+}
+next
+is "$(jq .number event)" "$two" 'what was not committed comes again'
+next
+is "$(jq .number event)" "$four" 'and all after it'
+commit "$four"
+stands_at() # NUMBER
+{
+	event && [ "$(jq -r .at event)" = "$1" ]
+}
+ok 'when it is committed, what was passed over behind it is behind it' \
+	wait_until 20 stands_at "$last"
+say 'own 6, of 192.0.2.6' >/dev/null
+six()
+{
+	next && [ "$(jq -r .subject event)" = 'own 6, of 192.0.2.6' ]
+}
+ok 'what comes then is printed' wait_until 20 six
+echo '{"aside":'"$(jq .number event)"',"why":"later"}' >&3
+quit
+tocsin watch --reader ours --retry \
+	"$(tocsin watch --reader ours --aside --json | jq -r .id)"
+say 'own 7, of 192.0.2.7' >/dev/null
+ok 'one more comes' wait_until 20 about 7
+follow --reader ours --own
+event
+is "$(jq -r .subject event)" 'own 6, of 192.0.2.6' \
+	'what was set aside comes again'
+event
+seven=$(jq .number event)
+commit "$seven"
+quit
+is "$(tocsin watch --reader ours --aside)" '' 'and is committed with the rest'
+refuses timeout 'nothing is left' tocsin watch --reader ours --own -n 1 \
+	--wait 0 --json
+rm "$TOCSIN_HOME/own.conf"
+
 called_wrongly 'for --json' 'commits are of numbers' tocsin watch --commit
 called_wrongly 'for --json' 'so are heartbeats' tocsin watch --heartbeat 5
 called_wrongly 'for --commit' 'a window is of commits' \
@@ -241,8 +374,8 @@ while [ $n -lt $((2 * kills)) ]; do
 	say "many $n" >/dev/null
 done
 at $them inbox >/dev/null
-ok 'many more come' wait_until 60 here $((3 + 2 * kills))
-tocsin watch --json --reader all -n $((4 + 2 * kills)) | jq -r .id |
+ok 'many more come' wait_until 60 here $((10 + 2 * kills))
+tocsin watch --json --reader all -n $((11 + 2 * kills)) | jq -r .id |
 	sort >all # the new label is a message, too
 : >did
 mkfifo commits

@@ -59,7 +59,7 @@ schema_of() # LINE
 	case $1 in
 	'{"do":'*) echo request.json ;;
 	'{"tag":'*) echo answer.json ;;
-	'{"commit":'*) echo commit.json ;;
+	'{"commit":'* | '{"aside":'*) echo commit.json ;;
 	'{"heartbeat":'*) echo heartbeat.json ;;
 	*) echo message.json ;;
 	esac
@@ -81,7 +81,7 @@ is "$(cat "$fed/shown")" "$(cat "$fed/came")" \
 grep '^{"do"' "$fed/json" >"$fed/requests"
 grep '"ok":' "$fed/json" >"$fed/answers"
 ok 'there are requests and answers' \
-	[ "$(grep -c . "$fed/requests") $(grep -c . "$fed/answers")" = '8 2' ]
+	[ "$(grep -c . "$fed/requests") $(grep -c . "$fed/answers")" = '10 2' ]
 at mycert-night 'do' --wait 1 <"$fed/requests" >"$fed/answered" 2>/dev/null
 is "$(jq -r 'select(.reason == "usage" or .reason == "malformed") | .text' \
 	"$fed/answered")" '' 'each request is understood'
