@@ -6,6 +6,7 @@
 #include "client/glance.h"
 #include "client/cli/rows.h"
 #include "client/gist.h"
+#include "client/glance_bytes.h"
 #include "client/intake.h"
 #include "crypto/receipt.h"
 #include "tests/lib/home.h"
@@ -953,11 +954,118 @@ test_failing(bool fresh)
 	end();
 }
 
+/* ---- as bytes ---- */
+
+static void
+is_here(void *arg, const uint8_t hash[32], struct tocsin_part *part)
+{
+	const uint8_t *want = arg;
+
+	part->here = memcmp(hash, want, 32) == 0 ? 7 : 0;
+}
+
+/* One with something in each of its fields. */
+static void
+put_whole(struct buf *b, const struct incident_attachment *part)
+{
+	static const char *const to[] = { "mycert@my", "phcert@ph", NULL };
+	static const char *const words[] = { "personal-data", NULL };
+	struct tocsin_part parts[] = {
+		{ .name = "mail.eml", .media = "message/rfc822", .size = 3 }
+	};
+	struct tocsin_message m = { .number = 4,
+		.from = "singcert@sg/desk1",
+		.to = to,
+		.kind = "report",
+		.tlp = "AMBER",
+		.precedence = "flash",
+		.exercise = "acid",
+		.subject = "Beacons",
+		.time = 1,
+		.received = 2,
+		.ackby = 3,
+		.refused = TOCSIN_ERECALLED,
+		.parts = parts,
+		.nparts = 1 };
+	struct glance_place place[] = {
+		{ { .member = "mycert@my",
+		      .rung = TOCSIN_RUNG_ACCEPTED,
+		      .by = "mycert@my/night",
+		      .message = "m" },
+		    5, 6 },
+	};
+	struct tocsin_deadline deadline[] = { { .clock = "nis2", .due = 9 } };
+	struct glance_record record[] = { { .id = "a/1",
+	    .by = "singcert@sg/bot",
+	    .member = "singcert@sg",
+	    .message = "r",
+	    .claim = true,
+	    .until = 8 } };
+	struct glance g = { .m = &m,
+		.closed = true,
+		.escalated = 2,
+		.clock = "nis2",
+		.due = 9,
+		.nplace = 1,
+		.place = place,
+		.messages = 3,
+		.latest = 4,
+		.severity = "NCISS:high",
+		.classification = "malicious-code",
+		.labels = words,
+		.sectors = words,
+		.precedence = "flash",
+		.turned = 5,
+		.ndeadline = 1,
+		.deadline = deadline,
+		.nrecord = 1,
+		.record = record,
+		.resolution = "resolved" };
+
+	glance_print(b, &g, part);
+}
+
+static void
+test_bytes(void)
+{
+	const uint8_t thread[32] = { 1 };
+	struct incident_attachment part = { .part = { 2 } };
+	const struct glance_here here = { is_here, part.part };
+	struct buf b = { 0 }, again = { 0 };
+	struct arena a = { 0 };
+	struct glance g;
+	uint8_t *cut;
+	size_t n, taken = 0;
+
+	put_whole(&b, &part);
+	MUST(buf_ok(&b));
+	MUST(glance_parse(&g, &a, &here, buf_span(&b), thread));
+	is_int((long long)g.m->parts[0].here, 7,
+	    "how much of a part is here is asked for");
+	glance_print(&again, &g, &part);
+	ok(span_eq(buf_span(&b), buf_span(&again)),
+	    "what was written is read back, and gives the same bytes");
+	for (n = 0; n < b.n; n++) {
+		cut = xcopy(b.p, n);
+		taken += glance_parse(
+		    &g, &a, &here, (struct span){ cut, n }, thread);
+		free(cut);
+	}
+	is_int((long long)taken, 0, "no part of it is a glance");
+	buf_u8(&b, 0);
+	ok(!glance_parse(&g, &a, &here, buf_span(&b), thread),
+	    "nor is one with a byte more");
+	arena_release(&a);
+	buf_release(&b);
+	buf_release(&again);
+}
+
 int
 main(void)
 {
 	if (sodium_init() < 0)
 		return 1;
+	test_bytes();
 	test_sealed();
 	test_some();
 	test_recall();
