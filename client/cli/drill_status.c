@@ -101,6 +101,14 @@ until(const struct standing *s, int64_t at)
 	return ms > 0 ? (ms + 999) / 1000 : 0;
 }
 
+/* 0: it is not, or was before it began, and goes on with that. */
+static int64_t
+paused_since(const struct standing *s)
+{
+	return s->clock.held && s->clock.since <= s->now ? s->clock.since / 1000
+							 : 0;
+}
+
 static size_t
 count(const struct standing *s, enum agenda_state state)
 {
@@ -163,8 +171,7 @@ print_standing_json(const struct standing *s)
 	    (json_int_t)(s->over / 1000), "paused", s->clock.held, "speed",
 	    (int)s->clock.speed, "running", s->at_work);
 
-	json_object_set_new(o, "paused_since",
-	    view_time(s->clock.held ? s->clock.since / 1000 : 0));
+	json_object_set_new(o, "paused_since", view_time(paused_since(s)));
 	json_object_set_new(o, "length", number(s, s->agenda.length));
 	json_object_set_new(
 	    o, "ends", view_time(s->known ? wall(s, s->agenda.length) : 0));
@@ -273,9 +280,11 @@ print_head(const struct standing *s)
 		printf(" of ");
 		print_length(s->agenda.length);
 	}
-	if (s->clock.held) {
-		printf(", paused since ");
-		print_time(stdout, s->clock.since / 1000);
+	if (s->clock.held)
+		printf(", paused");
+	if (paused_since(s) > 0) {
+		printf(" since ");
+		print_time(stdout, paused_since(s));
 	}
 	if (s->clock.speed != 1)
 		printf(", %u times as fast", s->clock.speed);
