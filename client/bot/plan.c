@@ -12,6 +12,7 @@
 
 #define HASH_TEXT 32 /* hexadecimal digits of an id */
 #define KEY_SHOWN 60
+#define CLAIM_LONGER (3600 + 600) /* a program's hour, and clocks */
 
 struct folding {
 	struct plan *p;
@@ -140,14 +141,18 @@ record_of(const struct facts *f, const char *id)
 	return NULL;
 }
 
+/* One that lasts for longer than any can is of a clock that was wrong. */
 static const struct fact_claim *
-claim_of(const struct facts *f, const char *id, int64_t now)
+claim_of(const struct folding *c, const char *id)
 {
+	const struct fact_claim *p = c->f->claim;
+	int64_t longest = c->r->claim * 5 / 4 + CLAIM_LONGER;
 	size_t i;
 
-	for (i = 0; i < f->nclaim; i++)
-		if (f->claim[i].until > now && strcmp(f->claim[i].id, id) == 0)
-			return &f->claim[i];
+	for (i = 0; i < c->f->nclaim; i++)
+		if (p[i].until > c->now && p[i].until <= c->now + longest &&
+		    strcmp(p[i].id, id) == 0)
+			return &p[i];
 	return NULL;
 }
 
@@ -264,7 +269,7 @@ judge_late(
 		return set(t, PLAN_SKIPPED, WHY_NEWER);
 	if (is_idle(c->f, t->action))
 		return set(t, PLAN_SKIPPED, WHY_ALREADY);
-	t->claim = claim_of(c->f, t->id, c->now);
+	t->claim = claim_of(c, t->id);
 	t->ours =
 	    t->claim != NULL && strcmp(t->claim->by, c->self->device) == 0;
 	if (t->claim == NULL || t->ours)

@@ -6,6 +6,8 @@
  */
 #include "client/cli/cmd_bot.c"
 
+#include "client/term.h"
+
 #include "tests/lib/home.h"
 #include "tests/lib/tap.h"
 
@@ -283,6 +285,50 @@ test_ended_under_claim(void)
 	end();
 }
 
+/* The newest message: whether it is not sent any more at a time. */
+static bool
+over(int64_t at)
+{
+	struct desk_tx *tx;
+	uint64_t n;
+	bool is;
+
+	if (desk_read(t->parts.desk, &tx) != TOCSIN_OK ||
+	    desk_last(tx, &n) != TOCSIN_OK)
+		abort();
+	is = term_over(tx, n, at);
+	desk_end(tx);
+	return is;
+}
+
+static void
+test_end_of_claim(void)
+{
+	const struct plan_timer *p;
+	struct gathered g;
+	int64_t until, again;
+
+	begin("Beacons", "[rule a]\nfor each recipient\nat once: remind\n");
+	p = timer(&g);
+	until = bot.now + RULES_CLAIM;
+	claimed(p, until);
+	ok(over(until + 1) && !over(until - 1),
+	    "a claim is not sent when its time is over");
+	gathered_release(&g);
+	p = timer(&g);
+	bot.a.offset += (RULES_CLAIM + 1) * 1000; /* the process was stopped */
+	ok(is_ours(&bot, p) && !act_do(&bot.a, &g.f, p, bot.now, &again) &&
+		messages(first) == 2,
+	    "nothing is said when the claim is over");
+	bot.a.offset -= (RULES_CLAIM + 1) * 1000;
+	ok(act_do(&bot.a, &g.f, p, bot.now, &again) && messages(first) == 3,
+	    "what is said before");
+	ok(over(until + 1) && !over(until - 1),
+	    "is not sent after it either");
+	gathered_release(&g);
+	end();
+}
+
 /* Of an earlier bot, in a slot; it has left its process group. */
 static pid_t
 left_over(unsigned slot)
@@ -414,6 +460,7 @@ main(void)
 	test_refused(TOCSIN_ETIMEOUT, "did not reach the broker");
 	test_refused_record();
 	test_ended_under_claim();
+	test_end_of_claim();
 	test_left_over();
 	test_arguments();
 	return tap_done();

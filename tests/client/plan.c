@@ -553,6 +553,10 @@ test_claims(void)
 	claim[0].id = "another";
 	ok(make(NOW + 900) != NULL && plan.first->ours,
 	    "a claim is for its own id alone");
+	claim[0].id = id;
+	claim[0].until = NOW + 960 + 86400;
+	ok(make(NOW + 900) != NULL && plan.first->ours,
+	    "one of a day is of a clock that was wrong, and holds nobody");
 }
 
 /* ---- words ---- */

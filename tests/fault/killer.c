@@ -6,7 +6,8 @@
  * starts a program is two moments, the one before it and the one after; the
  * moment of the number KILL_AT, counted from 1, is SIGKILL. So a test can have
  * a process end between any two of its changes of the disk, which a kill after
- * so many milliseconds hits by chance alone. Without KILL_AT nothing happens.
+ * so many milliseconds hits by chance alone. With KILL_STOP set it is SIGSTOP,
+ * and who sends SIGCONT lets it go on. Without KILL_AT nothing happens.
  */
 #include <dlfcn.h>
 #include <signal.h>
@@ -19,6 +20,7 @@
 
 static atomic_long moments;
 static long at;
+static int with = SIGKILL;
 
 static __attribute__((constructor)) void
 begin(void)
@@ -26,13 +28,15 @@ begin(void)
 	const char *s = getenv("KILL_AT");
 
 	at = s != NULL ? strtol(s, NULL, 10) : 0;
+	if (getenv("KILL_STOP") != NULL)
+		with = SIGSTOP;
 }
 
 static void
 moment(void)
 {
 	if (atomic_fetch_add(&moments, 1) + 1 == at)
-		kill(getpid(), SIGKILL);
+		kill(getpid(), with);
 }
 
 PUBLIC int
