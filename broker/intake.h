@@ -97,6 +97,10 @@ MUST_USE enum tocsin_err intake_send_again(
 MUST_USE enum tocsin_err intake_send_part_again(
     struct batch *batch, const uint8_t hash[32], uint64_t seq);
 
+/* A ticket that was damaged: it is in the mailboxes that it belongs in. */
+MUST_USE enum tocsin_err intake_deliver_again(
+    struct batch *batch, const struct store_entry *e);
+
 /* Install a roster or announcement: judge, store, wait. For admin sockets. */
 MUST_USE enum tocsin_err intake_install(
     struct broker *b, enum store_kind kind, struct span file);

@@ -879,6 +879,29 @@ intake_apply_ticket(struct intake *in, struct batch *batch, uint64_t *seq)
 	return intake_written(err);
 }
 
+enum tocsin_err
+intake_deliver_again(struct batch *batch, const struct store_entry *e)
+{
+	char name[MAILBOX_MAX + 1];
+	struct ticket t;
+	struct note n;
+	struct span box;
+	size_t i;
+	enum tocsin_err err = ticket_parse(&t, &n, e->note);
+
+	if (!err)
+		err = exercise_note(batch->tx, e->seq, t.exercise);
+	for (i = 0; !err && i < t.nto; i++) {
+		if (!span_is(
+			member_nation(t.to[i].member), batch->b->conf.nation))
+			continue;
+		box = mailbox_name(name, t.to[i].member, t.exercise);
+		err = store_mail(batch->tx, box, e->seq);
+		names_add(&batch->members, box);
+	}
+	return err;
+}
+
 /* ---- from the log ---- */
 
 /* A conflict was one when it came, too: then the place is another's. */

@@ -3,6 +3,7 @@
 
 #include "broker/broker.h"
 #include "broker/clock.h"
+#include "broker/exercise.h"
 #include "broker/in_judge.h"
 #include "broker/intake.h"
 #include "broker/item.h"
@@ -273,7 +274,32 @@ struct patch {
 	struct job job;
 	struct store_entry e;
 	char member[MEMBER_MAX + 1];
+	char exercise[EXERCISE_MAX + 1]; /* of a receipt: its tickets' */
 };
+
+/*
+ * Into its mailboxes, where it still is: unless their rows were damaged as well
+ * and a repair, which could not read it, has left them out.
+ */
+static enum tocsin_err
+patch_deliver(struct patch *p, struct batch *batch)
+{
+	const struct store_entry *e = &p->e;
+	char name[MAILBOX_MAX + 1];
+	struct span box;
+	enum tocsin_err err;
+
+	if (e->kind == STORE_TICKET)
+		return intake_deliver_again(batch, e);
+	if (e->kind != STORE_RECEIPT)
+		return store_mail(batch->tx, span_of("*"), e->seq);
+	err = exercise_note(batch->tx, e->seq, span_of(p->exercise));
+	if (err || !span_is(member_nation(e->member), batch->b->conf.nation))
+		return err;
+	box = mailbox_name(name, e->member, span_of(p->exercise));
+	names_add(&batch->members, box);
+	return store_mail(batch->tx, box, e->seq);
+}
 
 /* A peer that has not obeyed a recall brings nothing back. */
 static enum tocsin_err
@@ -307,6 +333,8 @@ patch_apply(struct job *job, struct batch *batch)
 	err = store_mend(batch->tx, &p->e);
 	if (!err)
 		err = patch_recalled(p, batch, &gone);
+	if (!err && !gone)
+		err = patch_deliver(p, batch);
 	/* Peers passed over what was damaged. */
 	if (!err && !gone && p->e.via.n == 0)
 		err = intake_send_again(batch, p->e.seq, (struct span){ 0 });
@@ -364,6 +392,8 @@ patch_receipt(struct patch *p, struct way *w)
 		err = store_find(rx, r->line[0].id, &seq);
 	if (!err)
 		err = store_get(rx, seq, &e);
+	if (!err)
+		err = exercise_of(p->exercise, rx, seq);
 	if (!err)
 		patch_member(p, e.member);
 	if (!err && strcmp(r->broker, w->peer->name) == 0)

@@ -340,14 +340,23 @@ forget_tallies(struct work *w)
 	return err == TOCSIN_ENOTFOUND ? TOCSIN_OK : err;
 }
 
-/* mend.h goes through the peers' lists for what is not whole then. */
+/*
+ * mend.h goes through the peers' lists for what is not whole then, and patrol.h
+ * through the store: a damaged entry that is in no mailbox is read by nobody
+ * else, and so would never be mended.
+ */
 static enum tocsin_err
 count_repair(struct work *w)
 {
 	uint64_t n = 0;
 	enum tocsin_err err = value_get_u64(w->rx, &n, "repaired");
 
-	return err ? err : value_put_u64(w->batch.tx, n + 1, "repaired");
+	if (!err)
+		err = value_put_u64(w->batch.tx, n + 1, "repaired");
+	if (!err)
+		err = store_value_drop(w->batch.tx, span_of("patrol/round"));
+	return err ? err
+		   : store_value_drop(w->batch.tx, span_of("patrol/done"));
 }
 
 static enum tocsin_err
