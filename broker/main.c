@@ -5,6 +5,7 @@
 #include "broker/store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -167,6 +168,20 @@ start(int argc, char **argv)
 	return run(c, argc - n + 1, argv + n - 1);
 }
 
+/*
+ * A file that is opened gets the lowest number that is free. Whoever closed one
+ * of the first three would read or write the store through it.
+ */
+static void
+standard_files(void)
+{
+	int fd;
+
+	for (fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)!open("/dev/null", O_RDONLY);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -175,6 +190,7 @@ main(int argc, char **argv)
 	/* The small process before the port; see door.h. */
 	if (argc > 1 && strcmp(argv[1], "door") == 0)
 		return door_main(argc - 1, argv + 1);
+	standard_files();
 	if (sodium_init() < 0)
 		return cmd_fail(TOCSIN_EINTERNAL, "libsodium does not start");
 	status = start(argc - 1, argv + 1);

@@ -161,7 +161,7 @@ word(struct reading *r, const json_t *v, const char *name, const char **out)
 	*out = json_string_value(v);
 	return *out != NULL && strlen(*out) == json_string_length(v)
 		   ? true
-		   : wrong(r, " is no text, or has a NUL in it", name);
+		   : wrong(r, " is no string", name);
 }
 
 static bool
@@ -171,7 +171,8 @@ list(struct reading *r, const json_t *v, const char *name, struct list *out)
 	const char **all;
 
 	if (!json_is_array(v) || n > ACTION_LIST_MAX)
-		return wrong(r, " is no array, or a long one", name);
+		return wrong(
+		    r, " is no array of strings, of 256 at most", name);
 	all = own(r, calloc(n + 1, sizeof(*all)));
 	if (all == NULL)
 		return wrong(r, "no memory", NULL);
@@ -231,10 +232,8 @@ past(struct reading *r, const json_t *v, const char *name, int64_t *out)
 static bool
 number(struct reading *r, const json_t *v, const char *name, uint64_t *out)
 {
-	if (!json_is_integer(v) || json_integer_value(v) < 0)
-		return wrong(r, " is no whole number from 0 on", name);
-	*out = (uint64_t)json_integer_value(v);
-	return true;
+	return json_whole(v, out) ||
+	       wrong(r, " is no whole number from 0 on", name);
 }
 
 static bool
@@ -306,7 +305,9 @@ member(struct reading *r, const struct member *m, const json_t *v)
 static bool
 no_such_word(struct reading *r)
 {
-	size_t n = (size_t)snprintf(r->why, 512, "\"do\" is none of ");
+	const char *name = json_string_value(json_object_get(r->a->root, "do"));
+	size_t n = (size_t)snprintf(r->why, 512, "\"do\": %.32s is none of ",
+	    name != NULL ? name : "what is no string");
 	unsigned i;
 
 	for (i = 0; i < ACTIONS && n < 512; i++)
@@ -329,6 +330,25 @@ find_word(struct reading *r)
 			return true;
 		}
 	return no_such_word(r);
+}
+
+/* What the action has instead. */
+static bool
+no_such_member(struct reading *r, const char *name)
+{
+	size_t i, n = (size_t)snprintf(r->why, 512,
+		      "%.64s is no member of %s, which has ", name,
+		      words[r->a->word].name);
+	const char *comma = "";
+
+	for (i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+		if ((members[i].in >> r->a->word & 1) && n < 512 &&
+		    (r->tagged || members[i].form != TAG)) {
+			n += (size_t)snprintf(r->why + n, 512 - n, "%s%s",
+			    comma, members[i].name);
+			comma = ", ";
+		}
+	return false;
 }
 
 static const struct member *
@@ -372,13 +392,27 @@ static bool
 judge(struct reading *r)
 {
 	const struct tocsin_draft *d = &r->a->draft;
+	const struct {
+		unsigned in;
+		bool is_there;
+		const char *says;
+	} needs[] = {
+		{ IN(ACK), d->answer != NULL,
+		    "say what the answer is: answer" },
+		{ SHOWS, d->to != NULL, "say whom to: to" },
+		{ IN(NOTE) | ASKS | IN(RESULT),
+		    d->text != NULL || d->nattachments > 0,
+		    "say something: text, attach" },
+		{ IN(ASK), d->tlp != NULL || d->to != NULL,
+		    "say what you want to be let do: to, tlp" },
+		{ IN(RELABEL), d->tlp != NULL,
+		    "say the label that it has from now on: tlp" },
+	};
+	size_t i;
 
-	if (r->a->word == ACTION_ASK && d->tlp == NULL && d->to == NULL)
-		return wrong(
-		    r, "say what you want to be let do: to, tlp", NULL);
-	if (r->a->word == ACTION_RELABEL && d->tlp == NULL)
-		return wrong(
-		    r, "say the label that it has from now on: tlp", NULL);
+	for (i = 0; i < sizeof(needs) / sizeof(needs[0]); i++)
+		if ((needs[i].in >> r->a->word & 1) && !needs[i].is_there)
+			return wrong(r, needs[i].says, NULL);
 	return r->a->word != ACTION_DUE || good_due(r);
 }
 
@@ -426,7 +460,7 @@ fill(struct reading *r)
 			continue;
 		m = find_member(r, name);
 		if (m == NULL)
-			return wrong(r, " is no member of that action", name);
+			return no_such_member(r, name);
 		if (!member(r, m, v))
 			return false;
 	}
@@ -446,11 +480,12 @@ action_parse(struct action *out, struct span line, bool tagged, char why[512])
 	}
 	out->root = json_loadb(
 	    (const char *)line.p, line.n, JSON_REJECT_DUPLICATES, &said);
-	if (!json_is_object(out->root)) {
-		(void)wrong(
-		    &r, "it is no JSON object, or has a member twice", NULL);
+	if (out->root == NULL)
+		json_fault(why, 512, &said);
+	else if (!json_is_object(out->root))
+		(void)wrong(&r, "it is JSON, and no object", NULL);
+	if (!json_is_object(out->root))
 		return TOCSIN_EMALFORMED;
-	}
 	return fill(&r) ? TOCSIN_OK : TOCSIN_EUSAGE;
 }
 

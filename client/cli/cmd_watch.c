@@ -42,6 +42,7 @@ struct watching {
 	unsigned window;
 	struct flight *flight;
 	uint64_t passed;   /* beyond what is under way; 0: none */
+	bool told_end;	   /* why no more is committed */
 	unsigned beat;	   /* seconds between heartbeats; 0: none */
 	int64_t next_beat; /* in ms of the monotonic clock */
 	int64_t link_since;
@@ -488,9 +489,12 @@ ended(struct watching *w, int *status)
 
 	if (w->flight == NULL || !flight_over(w->flight, &err, why))
 		return stopped;
-	if (err != TOCSIN_OK)
-		*status = err == TOCSIN_EUSAGE ? cli_usage("%s", why)
-					       : cli_fail(err, "%s", why);
+	if (err == TOCSIN_OK)
+		return true;
+	*status = tocsin_err_exit(err);
+	if (!w->told_end)
+		cli_fail(err, "%s", why);
+	w->told_end = true;
 	return true;
 }
 

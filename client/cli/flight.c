@@ -58,7 +58,7 @@ struct word {
 static bool
 word_of(struct span line, struct word *out)
 {
-	const json_t *v, *why;
+	const json_t *why;
 	size_t n;
 
 	*out = (struct word){ .number = 0 };
@@ -66,12 +66,12 @@ word_of(struct span line, struct word *out)
 		out->root = json_loadb(
 		    (const char *)line.p, line.n, JSON_REJECT_DUPLICATES, NULL);
 	n = json_object_size(out->root);
-	v = json_object_get(out->root, n == 2 ? "aside" : "commit");
 	why = json_object_get(out->root, "why");
-	if (!json_is_integer(v) || json_integer_value(v) <= 0 || n > 2 ||
+	if (!json_whole(json_object_get(out->root, n == 2 ? "aside" : "commit"),
+		&out->number) ||
+	    out->number == 0 || n > 2 ||
 	    (n == 2 && json_string_length(why) == 0))
 		return false;
-	out->number = (uint64_t)json_integer_value(v);
 	out->why = json_string_value(why);
 	return true;
 }

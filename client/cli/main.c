@@ -5,6 +5,7 @@
 #include "client/vocab.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -308,12 +309,27 @@ asks_for_help(int argc, char **argv)
 	       (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0);
 }
 
+/*
+ * A file that is opened gets the lowest number that is free. Whoever closed one
+ * of the first three would read or write our database through it.
+ */
+static void
+standard_files(void)
+{
+	int fd;
+
+	for (fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)!open("/dev/null", O_RDONLY);
+}
+
 int
 main(int argc, char **argv)
 {
 	const struct rlimit none = { 0, 0 };
 	const struct cmd *cmd;
 
+	standard_files();
 	setrlimit(RLIMIT_CORE, &none); /* there are keys in it */
 	setlocale(LC_TIME, "C");
 	colours_init();

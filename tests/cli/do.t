@@ -134,6 +134,23 @@ accepted()
 }
 ok 'an answer comes by itself while the program runs' wait_until 20 accepted
 
+# ---- without standard files ----
+
+# What was closed is not what the desk opened in its place.
+at $us 'do' </dev/null >/dev/null
+echo '{"do":"why","code":"quota"}' | at $us 'do' >&- 2>err
+is $? 1 'without standard output nothing can be answered'
+ok 'and that is said' grep -q 'stdout: Bad file descriptor' err
+at $us 'do' <&- >out1 2>err
+is "$? $(cat out1 err)" '0 ' 'without standard input there are no requests'
+echo '{"do":"note","id":"'"$id"'","text":"Nobody hears.","once":"closed"}' |
+	at $us 'do' >&- 2>&-
+is $? 1 'without both it fails'
+echo '{"do":"note","id":"'"$id"'","text":"Nobody hears.","once":"closed"}' |
+	at $us 'do' >theirs 2>err
+is "$(jq -r '.ok, .repeated' <theirs | tr '\n' ' ')" 'true true ' \
+	'and the desk is whole, with what was said'
+
 # ---- labels, and clocks ----
 
 # Who wrote it is asked, and lets us; each is a message of the ticket.

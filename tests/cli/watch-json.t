@@ -217,6 +217,14 @@ wait "$watcher"
 is $? 0 'and ends after it, when there was a count'
 exec 3>&- 4<&-
 
+echo '{"commit":7}' | tocsin watch --json --commit --reader told >events 2>err
+is "$(grep -c 'was not given' err)" 1 'it is said once'
+follow --reader real
+event
+commit "$(jq .number event).0"
+quit
+is $? 0 'some languages write 1.0, which is 1'
+
 # ---- set aside ----
 
 # What a program cannot handle it sets aside, as --exec does after its attempts.

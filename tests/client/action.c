@@ -108,7 +108,7 @@ test_wrong(void)
 	refused("{\"do\":\"escalate\",\"to\":\"lead@my\"}", "to is no array",
 	    "several are an array");
 	refused(
-	    "{\"do\":\"escalate\",\"to\":[1]}", "to is no text", "of texts");
+	    "{\"do\":\"escalate\",\"to\":[1]}", "to is no string", "of texts");
 	refused("{\"do\":\"note\",\"text\":\"a\\u0000b\"}", "line 1",
 	    "without a NUL");
 	refused(
@@ -209,6 +209,37 @@ test_requests(void)
 	is_refused("{\"do\":\"due\",\"id\":\"7k2m\",\"done\":\"nis2/24h\","
 		   "\"all\":true}",
 	    TOCSIN_EUSAGE, "all is for a list", "and a word no list");
+	is_refused("{\"do\":\"note\",\"id\":\"7k2m\"}", TOCSIN_EUSAGE, "text",
+	    "a note has a text");
+	is_refused("{\"do\":\"escalate\",\"id\":\"7k2m\"}", TOCSIN_EUSAGE,
+	    "to", "an escalation is to somebody");
+	is_refused("{\"do\":\"ack\",\"id\":\"7k2m\"}", TOCSIN_EUSAGE, "answer",
+	    "an ack has an answer");
+	is_refused("{\"do\":\"ack\",\"id\":\"7k2m\",\"anser\":\"opened\"}",
+	    TOCSIN_EUSAGE, "anser is no member of ack, which has tag, id, ",
+	    "who errs is told what there is");
+	is_refused("{\"do\":\"note\"}{\"do\":\"note\"}", TOCSIN_EMALFORMED,
+	    "more behind the object", "a line is one");
+	is_refused("{\"do\":\"note\",", TOCSIN_EMALFORMED,
+	    "ends within the object, near byte 13", "and is whole");
+	is_refused("{\"do\":\"a\",\"do\":\"b\"}", TOCSIN_EMALFORMED,
+	    "a member twice", "with each member once");
+	is_refused("{\"do\":\"\377\"}", TOCSIN_EMALFORMED, "not UTF-8",
+	    "in UTF-8");
+	is_refused("{\"do\":\"\\u0000\"}", TOCSIN_EMALFORMED, "NUL",
+	    "without a NUL");
+	is_refused("{\"tag\":1e999}", TOCSIN_EMALFORMED, "out of range",
+	    "and numbers that there are");
+	is_refused("[]", TOCSIN_EMALFORMED, "JSON, and no object",
+	    "an array is none");
+	ok(request(&a, "{\"do\":\"inbox\",\"limit\":17.0}") == TOCSIN_OK &&
+		a.limit == 17,
+	    "17.0 is 17");
+	action_release(&a);
+	is_refused("{\"do\":\"inbox\",\"limit\":17.5}", TOCSIN_EUSAGE,
+	    "no whole number", "17.5 is none");
+	is_refused("{\"do\":\"inbox\",\"limit\":1e300}", TOCSIN_EUSAGE,
+	    "no whole number", "nor is what has gaps");
 	is_refused("nonsense", TOCSIN_EMALFORMED, "JSON", "words are none");
 	is_refused("[[[[[[[[[[[[[[[[[[[[[[[[", TOCSIN_ETOOLARGE, "deep",
 	    "nor what is deep");
