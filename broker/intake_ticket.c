@@ -597,6 +597,26 @@ intake_send_part_again(
 
 /* ---- applying ---- */
 
+/*
+ * A part, or a body apart, is sealed anew for each message, and handed on
+ * within its own side: an exercise that names what is live, or another one's,
+ * would only show it to its readers. A live ticket is taken all the same, since
+ * nobody may keep one out by naming its part first.
+ */
+static enum tocsin_err
+check_side(
+    const struct intake *in, struct store_rx *rx, const struct store_part *have)
+{
+	char of[EXERCISE_MAX + 1];
+	enum tocsin_err err;
+
+	if (in->exercise[0] == '\0' || have->first_seq == 0)
+		return TOCSIN_OK;
+	err = exercise_of(of, rx, have->first_seq);
+	return err || strcmp(of, in->exercise) == 0 ? err
+						    : TOCSIN_EEXERCISEMISMATCH;
+}
+
 /* What would make a part impossible is found before anything is written. */
 static enum tocsin_err
 parts_possible(const struct intake *in, struct store_rx *rx)
@@ -615,7 +635,9 @@ parts_possible(const struct intake *in, struct store_rx *rx)
 		if (!err && have.total != p->size &&
 		    (have.complete || in->source == INTAKE_DEVICE))
 			return TOCSIN_EMALFORMED;
-		err = wants_load(&list, rx, p->hash);
+		err = err ? TOCSIN_OK : check_side(in, rx, &have);
+		if (!err)
+			err = wants_load(&list, rx, p->hash);
 		if (!err && list.n >= WAITERS * 8)
 			err = TOCSIN_EQUOTA;
 		buf_release(&list);
@@ -627,7 +649,7 @@ parts_possible(const struct intake *in, struct store_rx *rx)
 	err = store_part_stat(rx, in->t.body_hash, &have);
 	if (err == TOCSIN_ENOTFOUND || (!err && !have.complete))
 		return TOCSIN_EBODYMISMATCH;
-	return err;
+	return err ? err : check_side(in, rx, &have);
 }
 
 /* One that came whole by relay, but is too large for one message. */

@@ -9,8 +9,7 @@
  *
  * Nothing goes that a peer has not acknowledged or a member of ours has not
  * fetched, from the mailbox it is in (exercise.h), unless it is older than
- * keep_unread, which is logged. Rosters and
- * announcements stay.
+ * keep_unread, which is logged. Rosters and announcements stay.
  *
  * A few entries at a time, in jobs of the writer. The value retain/LABEL ("-"
  * for all) says up to which seq a rule is done; what has to wait holds that

@@ -263,6 +263,76 @@ test_lanes(void)
 	fx_ticket_release(&r);
 }
 
+/* ---- one part on both sides ---- */
+
+struct with_part {
+	const char *exercise;
+	uint8_t hash[32];
+};
+
+static void
+name_part(struct ticket *t, void *arg)
+{
+	const struct with_part *p = arg;
+
+	t->exercise = span_of(p->exercise);
+	t->npart = 1;
+	t->part[0].size = 300;
+	memcpy(t->part[0].hash, p->hash, 32);
+}
+
+/* Posted by the device whose chain is so long; its code. */
+static enum tocsin_err
+post_part(struct desk *d, const char *label, uint64_t *seq, uint8_t prev[32],
+    struct with_part *p)
+{
+	char device[64];
+	struct fx_ticket t;
+	enum tocsin_err err;
+
+	snprintf(device, sizeof(device), "singcert@sg/%s", label);
+	fixture_ticket(&t, &fed, device, "singcert@sg", *seq + 1,
+	    *seq > 0 ? prev : NULL, name_part, p);
+	err = desk_post(d, &t, NULL);
+	if (!err) {
+		++*seq;
+		memcpy(prev, t.id, 32);
+	}
+	fx_ticket_release(&t);
+	return err;
+}
+
+static void
+test_parts(void)
+{
+	struct with_part p = { "", { 1 } }, q = { "Part.1", { 2 } },
+			 other = { "Part.2", { 2 } };
+	uint8_t prev[2][32];
+	uint64_t seq[2] = { 0 };
+	struct desk one, two;
+
+	move("one", "Part.1");
+	move("two", "Part.2");
+	desk_open(&one, &fed, "sg", "singcert@sg/one");
+	desk_open(&two, &fed, "sg", "singcert@sg/two");
+	is_int(post_part(&live, "desk1", &chain, last, &p), TOCSIN_OK,
+	    "a live ticket names a part");
+	p.exercise = "Part.1";
+	is_int(post_part(&one, "one", &seq[0], prev[0], &p),
+	    TOCSIN_EEXERCISEMISMATCH, "no exercise names it after that");
+	is_int(post_part(&one, "one", &seq[0], prev[0], &q), TOCSIN_OK,
+	    "an exercise names one of its own");
+	is_int(post_part(&one, "one", &seq[0], prev[0], &q), TOCSIN_OK,
+	    "and hands it on");
+	is_int(post_part(&two, "two", &seq[1], prev[1], &other),
+	    TOCSIN_EEXERCISEMISMATCH, "another exercise does not");
+	q.exercise = "";
+	is_int(post_part(&live, "desk1", &chain, last, &q), TOCSIN_OK,
+	    "what is live is kept out by nobody");
+	desk_close(&one);
+	desk_close(&two);
+}
+
 int
 main(void)
 {
@@ -276,6 +346,7 @@ main(void)
 	test_staged();
 	test_long_names();
 	test_lanes();
+	test_parts();
 	desk_close(&live);
 	broker_free(sg);
 	fixture_release(&fed);
