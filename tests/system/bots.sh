@@ -37,13 +37,14 @@ done
 cat >"$fed/hook" <<EOF
 #!/bin/sh
 cat >/dev/null
-echo "\$TOCSIN_ACTION \$TOCSIN_HOME \$TOCSIN_ATTEMPT begin" >>'$fed/calls'
+echo "\$TOCSIN_ACTION \$TOCSIN_HOME \$TOCSIN_ATTEMPT \$TOCSIN_THREAD begin" >>'$fed/calls'
 sleep 0.0\$((\$\$ % 10))
-echo "\$TOCSIN_ACTION \$TOCSIN_HOME \$TOCSIN_ATTEMPT end" >>'$fed/calls'
+echo "\$TOCSIN_ACTION \$TOCSIN_HOME \$TOCSIN_ATTEMPT \$TOCSIN_THREAD end" >>'$fed/calls'
 EOF
 chmod +x "$fed/hook"
 : >"$fed/calls"
 cat >"$fed/bots.rules" <<EOF
+claim 20s
 [hook pager]
 run $fed/hook
 time-out 20s
@@ -119,25 +120,26 @@ records()
 	done <"$fed/asked"
 	[ "$(sort -u "$fed/records" | grep -c .)" -ge $((2 * asked)) ]
 }
-# A bot that died with a claim has it for two minutes and a half.
-wait_until $((240 + asked)) records
+# A bot that died with a claim has it for 45 seconds, with a program's time.
+wait_until $((${PATIENCE:-240} + asked)) records
 kill -TERM "$last"
 wait "$last"
 records
 
-missed=$((2 * asked - $(sort -u "$fed/records" | grep -c .)))
-twice=$(sort "$fed/records" | uniq -d | grep -c .)
+# A thing to do is one whatever its id: of each ticket a reminder and a program.
+sed 's,/[^/ ]*$,,' "$fed/records" >"$fed/things"
+missed=$((2 * asked - $(sort -u "$fed/things" | grep -c .)))
+twice=$(sort "$fed/things" | uniq -d | grep -c .)
 grep /1s-notify- "$fed/records" | cut -d ' ' -f 2 | sort -u >"$fed/notified"
 grep ' end$' "$fed/calls" | cut -d ' ' -f 1 | sort -u >"$fed/ended"
 never=$(comm -23 "$fed/notified" "$fed/ended" | grep -c .)
-# A call that is no record's has an id that is not the first one's.
-others=$(cut -d ' ' -f 1 "$fed/calls" | sort -u |
-	comm -23 - "$fed/notified" | grep -c .)
+# Of each ticket the first call says which id is right.
 grep ' begin$' "$fed/calls" | awk '
 	{ key = $1 " " $2; if ($3 <= last[key]) bad++; last[key] = $3
-	  if (seen[$1]++) again++ }
-	END { print bad + 0, again + 0 }' >"$fed/again"
-read -r bad again <"$fed/again"
+	  if (!($4 in first)) first[$4] = $1
+	  else { again++; others += $1 != first[$4] } }
+	END { print bad + 0, again + 0, others + 0 }' >"$fed/again"
+read -r bad again others <"$fed/again"
 
 printf 'bots: seed %s, %s kills in %s.%s s, %s between two writes, ' \
 	"$seed" "$kills" $((took / 1000)) $((took % 1000 / 100)) $planted
