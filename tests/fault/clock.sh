@@ -83,7 +83,7 @@ refused_while() # CLOCK SECONDS REASON
 {
 	clock_set "$1" "$2"
 	post singcert-desk1 mycert@my --tlp GREEN --subject 'At that time' \
-		--wait 1 >/dev/null 2>"$fed/said"
+		--wait 10 >/dev/null 2>"$fed/said"
 	id=$(json id <"$fed/posted")
 	has "$fed/said" "$3" || wrong "$1 by $2 s: no $3: $(cat "$fed/said")"
 	clock_set "$1" 0
@@ -133,11 +133,11 @@ refused_while desk $DECADE roster-expired
 refused_while desk $SEASON keys-expired
 # What says a time that is not yet come does not keep back what is said after it.
 clock_set desk $HOUR
-post singcert-desk1 mycert@my --tlp GREEN --subject 'Later' --wait 1 \
+post singcert-desk1 mycert@my --tlp GREEN --subject 'Later' --wait 10 \
 	>/dev/null 2>"$fed/said"
 has "$fed/said" clock-skew || wrong "no clock-skew: $(cat "$fed/said")"
 clock_set desk 0
-id=$(post singcert-desk1 mycert@my --tlp GREEN --subject 'Now' --wait 1 \
+id=$(post singcert-desk1 mycert@my --tlp GREEN --subject 'Now' \
 	2>"$fed/said")
 arrives 'desk ahead'
 
