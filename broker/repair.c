@@ -131,7 +131,7 @@ note_by_box(struct work *w, uint64_t seq)
 					 box.p, '/', box.n) -
 				     box.p) +
 			    1;
-			tell(w, seq, "it is of its exercise again");
+			tell(w, seq, "it is of its exercise again, or live");
 			return exercise_note(
 			    w->batch.tx, seq, span_cut(box, n, box.n));
 		}
@@ -252,6 +252,21 @@ redo_parts(struct work *w, const struct store_entry *e, const struct ticket *t)
 	return err;
 }
 
+/* What its header says, whatever was noted. */
+static enum tocsin_err
+redo_side(struct work *w, uint64_t seq, struct span exercise)
+{
+	char of[EXERCISE_MAX + 1], name[32];
+	enum tocsin_err err = exercise_of(of, w->batch.view, seq);
+
+	if (!err && span_is(exercise, of))
+		return TOCSIN_OK;
+	tell(w, seq, "it is of its exercise again, or live");
+	snprintf(name, sizeof(name), "exercise/%" PRIu64, seq);
+	return exercise.n > 0 ? exercise_note(w->batch.tx, seq, exercise)
+			      : store_value_drop(w->batch.tx, span_of(name));
+}
+
 static enum tocsin_err
 redo_ticket(struct work *w, const struct store_entry *e)
 {
@@ -263,7 +278,7 @@ redo_ticket(struct work *w, const struct store_entry *e)
 	enum tocsin_err err = ticket_parse(&t, &n, e->note);
 
 	if (!err)
-		err = exercise_note(w->batch.tx, e->seq, t.exercise);
+		err = redo_side(w, e->seq, t.exercise);
 	for (i = 0; !err && i < t.nto; i++)
 		if (span_is(member_nation(t.to[i].member), w->c->nation))
 			err = mail(w,

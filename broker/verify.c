@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "broker/verify.h"
 
+#include "broker/exercise.h"
 #include "broker/value.h"
 #include "crypto/ticket.h"
 
@@ -63,6 +64,20 @@ check_detached(struct walk *w, uint64_t seq, const struct ticket *t)
 		found(w, seq, "the body of the ticket is not there");
 }
 
+/* Live, or of which exercise: receipts and readers go by the value. */
+static void
+check_side(struct walk *w, uint64_t seq, const struct ticket *t)
+{
+	char of[EXERCISE_MAX + 1];
+
+	if (exercise_of(of, w->rx, seq) != TOCSIN_OK ||
+	    !span_is(t->exercise, of))
+		print(w, &(struct store_finding){ .seq = seq,
+			     .what = "the ticket is of another exercise than "
+				     "is noted",
+			     .todo = REPAIR });
+}
+
 /* Damaged ones were told by the store. */
 static void
 check_ticket(struct walk *w, const struct store_entry *e)
@@ -70,9 +85,12 @@ check_ticket(struct walk *w, const struct store_entry *e)
 	struct ticket t;
 	struct note n;
 
-	if (ticket_parse(&t, &n, e->note) != TOCSIN_OK)
+	if (ticket_parse(&t, &n, e->note) != TOCSIN_OK) {
 		found(w, e->seq, "the entry is not a ticket");
-	else if (!span_eq(t.from, e->member))
+		return;
+	}
+	check_side(w, e->seq, &t);
+	if (!span_eq(t.from, e->member))
 		found(w, e->seq, "the ticket is not from whom the log says");
 	else if (e->detached)
 		check_detached(w, e->seq, &t);

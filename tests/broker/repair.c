@@ -9,6 +9,7 @@
 #include "broker/intake.h"
 #include "broker/log.h"
 #include "broker/value.h"
+#include "broker/verify.h"
 #include "tests/lib/rig.h"
 #include "tests/lib/tap.h"
 
@@ -443,6 +444,46 @@ test_values(const char *was)
 }
 
 static void
+note_side(const char *dir, const char *name, const char *exercise)
+{
+	struct store *s = open_store(dir);
+	struct store_tx *tx;
+
+	if (store_begin(s, &tx) != TOCSIN_OK ||
+	    store_value_put(tx, span_of(name), span_of(exercise)) !=
+		TOCSIN_OK ||
+	    store_commit(tx) != TOCSIN_OK)
+		abort();
+	store_close(s);
+}
+
+/* A live ticket that is noted as one of an exercise, and the other way round.
+ */
+static void
+test_sides(const char *was)
+{
+	const char *dir = copy("sides");
+	struct store_walked walked;
+	char live[32], played[32];
+	uint64_t seq = strtoull(strstr(was, "exercise/") + 9, NULL, 10);
+
+	/* The first of each hand is erased, the second is here. */
+	snprintf(played, sizeof(played), "exercise/%" PRIu64, seq + 1);
+	snprintf(live, sizeof(live), "exercise/%" PRIu64, seq - 3);
+	fflush(stdout);
+	is_int(verify_store(dir, &walked), 0, "the store is clean");
+	note_side(dir, live, EXERCISE);
+	note_side(dir, played, "Another.1");
+	fflush(stdout);
+	is_int(verify_store(dir, &walked), 2,
+	    "two that are noted as of another side are found");
+	is_int(repair(dir), 2, "both");
+	fflush(stdout);
+	is_int(verify_store(dir, &walked), 0, "and it is clean again");
+	same(dir, was, "sides");
+}
+
+static void
 test_rows(const char *was)
 {
 	const char *dir;
@@ -492,6 +533,7 @@ main(void)
 	    "there is some of all");
 	test_copies(was);
 	test_values(was);
+	test_sides(was);
 	test_rows(was);
 	free(was);
 	fixture_release(&fed);
