@@ -229,33 +229,109 @@ print_sum(const struct drill_report *r, const struct drill_sum *s)
 {
 	const struct drill_times *t = &s->times[DRILL_ANSWERED];
 
-	printf(" %4u %6u %6u  %3u of %-3u", s->sent, s->mark[DRILL_DELIVERED],
-	    s->mark[DRILL_OPENED], s->answer, s->asked);
+	printf(" %4u %6u %6u %6u  %3u of %-3u", s->sent,
+	    s->mark[DRILL_DELIVERED], s->mark[DRILL_OPENED],
+	    s->mark[DRILL_ACCEPTED], s->answer, s->asked);
 	print_took(r, t->median, t->n > 0);
 	print_took(r, t->p90, t->n > 0);
 }
 
 static void
-print_members(const struct drill_report *r)
+print_says(enum drill_state s)
+{
+	printf("  %s%s%s\n", colour(state_colour(s)), state_says[s],
+	    colour(PLAIN));
+}
+
+static void
+print_heads(const char *what)
+{
+	printf("\n%-22s %4s %6s %6s %6s  %-10s %8s %8s\n", what, "sent",
+	    "deliv.", "opened", "accept", "answered", "median", "9 of 10");
+}
+
+/* The same figures of each nation, where that is not its one player. */
+static void
+print_nations(const struct drill_report *r)
+{
+	size_t i;
+
+	if (r->nnation == r->nmember)
+		return;
+	print_heads("nation");
+	for (i = 0; i < r->nnation; i++) {
+		safe_cell(stdout, r->nation[i].name, 22);
+		print_sum(r, &r->nation[i].sum);
+		print_says(r->nation[i].state);
+	}
+}
+
+/* Calls print() of each player, by nations, the worst first. */
+static void
+each_member(const struct drill_report *r,
+    void (*print)(const struct drill_report *r, const struct drill_member *m))
 {
 	size_t i, k;
 
-	printf("\n%-22s %4s %6s %6s  %-10s %8s %8s\n", "player", "sent",
-	    "deliv.", "opened", "answered", "median", "9 of 10");
 	for (i = 0; i < r->nnation; i++)
-		for (k = 0; k < r->nmember; k++) {
-			const struct drill_member *m = &r->member[k];
+		for (k = 0; k < r->nmember; k++)
+			if (r->member[k].nation == i)
+				print(r, &r->member[k]);
+}
 
-			if (m->nation != i)
-				continue;
-			safe_cell(stdout, m->member, 22);
-			print_sum(r, &m->sum);
-			printf("  %s%s%s\n", colour(state_colour(m->state)),
-			    state_says[m->state], colour(PLAIN));
-		}
+static void
+print_member(const struct drill_report *r, const struct drill_member *m)
+{
+	safe_cell(stdout, m->member, 22);
+	print_sum(r, &m->sum);
+	print_says(m->state);
+}
+
+static void
+print_members(const struct drill_report *r)
+{
+	print_heads("player");
+	each_member(r, print_member);
 	safe_cell(stdout, "all", 22);
 	print_sum(r, &r->sum);
 	putchar('\n');
+}
+
+static const enum drill_mark timed[] = { DRILL_DELIVERED, DRILL_OPENED,
+	DRILL_ACCEPTED, DRILL_ANSWERED, DRILL_RESULT, DRILL_CLOSED };
+
+static void
+print_medians(const struct drill_report *r, const struct drill_sum *s)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(timed) / sizeof(timed[0]); i++) {
+		putchar(' ');
+		print_took(
+		    r, s->times[timed[i]].median, s->times[timed[i]].n > 0);
+	}
+	printf("  %6u\n", s->mark[DRILL_CLOSED]);
+}
+
+static void
+print_member_times(const struct drill_report *r, const struct drill_member *m)
+{
+	safe_cell(stdout, m->member, 22);
+	print_medians(r, &m->sum);
+}
+
+static void
+print_times(const struct drill_report *r)
+{
+	size_t i;
+
+	printf("\n%-22s", "median time to");
+	for (i = 0; i < sizeof(timed) / sizeof(timed[0]); i++)
+		printf(" %9s", drill_mark_name[timed[i]]);
+	printf("  closed\n");
+	each_member(r, print_member_times);
+	safe_cell(stdout, "all", 22);
+	print_medians(r, &r->sum);
 }
 
 static void
@@ -264,8 +340,7 @@ print_injects(const struct drill_report *r)
 	char at[24];
 	size_t i;
 
-	printf("\n%-8s %-13s %4s %6s %6s  %-10s %8s %8s\n", "time", "inject",
-	    "sent", "deliv.", "opened", "answered", "median", "9 of 10");
+	print_heads("time     inject");
 	for (i = 0; i < r->ninject; i++) {
 		const struct drill_inject *in = &r->inject[i];
 
@@ -280,18 +355,20 @@ print_injects(const struct drill_report *r)
 	}
 }
 
-static void
-print_contacts(const struct drill_report *r)
+/* Those in such a state, with how they are reached; false: there are none. */
+static bool
+print_those(const struct drill_report *r, const char *head,
+    enum drill_state from, enum drill_state to)
 {
 	size_t i, n = 0;
 
 	for (i = 0; i < r->nmember; i++) {
 		const struct drill_member *m = &r->member[i];
 
-		if (m->state > DRILL_UNREAD)
+		if (m->state < from || m->state > to)
 			continue;
 		if (n++ == 0)
-			printf("\npoints of contact that failed\n");
+			printf("\n%s\n", head);
 		printf("  ");
 		safe_cell(stdout, m->member, 20);
 		printf("  %s", state_says[m->state]);
@@ -301,8 +378,43 @@ print_contacts(const struct drill_report *r)
 		}
 		putchar('\n');
 	}
-	if (n == 0)
+	return n > 0;
+}
+
+static void
+print_contacts(const struct drill_report *r)
+{
+	if (!print_those(
+		r, "points of contact that failed", DRILL_UNSENT, DRILL_UNREAD))
 		printf("\nevery point of contact opened something\n");
+	(void)print_those(
+	    r, "silent, though somebody was there", DRILL_SILENT, DRILL_SILENT);
+}
+
+/* Who reads no further has this. */
+static void
+print_brief(const struct drill_report *r)
+{
+	const struct drill_times *t = &r->sum.times[DRILL_ANSWERED];
+	unsigned n[DRILL_STATES] = { 0 };
+	char took[24];
+	size_t i;
+
+	for (i = 0; i < r->nmember; i++)
+		n[r->member[i].state]++;
+	printf("  of %zu players %u answered all that asked them, %u some of "
+	       "it, %u nothing;\n  %u could not be reached",
+	    r->nmember, n[DRILL_WELL], n[DRILL_PARTLY], n[DRILL_SILENT],
+	    n[DRILL_UNSENT] + n[DRILL_DEAD] + n[DRILL_UNREAD]);
+	if (t->n > 0) {
+		script_at(took, t->median * (int64_t)r->speed);
+		printf("; the median answer took %s",
+		    t->median > 0 ? took + 2 : "0s");
+	}
+	if (r->nexpected > 0)
+		printf(";\n  %u of %zu expectations were met",
+		    r->verdict[DRILL_MET], r->nexpected);
+	putchar('\n');
 }
 
 static void
@@ -339,9 +451,10 @@ print_expected(const struct drill_report *r)
 		if (x->verdict != DRILL_MISSED)
 			continue;
 		script_at(within, e->within);
-		printf("  missed  %s: %s%s%s, by %u of %u%s\n", in->name,
+		printf("  missed  %s: %s%s%s; %u of %u %s%s\n", in->name,
 		    drill_mark_name[e->mark], e->within > 0 ? " within " : "",
 		    e->within > 0 ? within + 2 : "", x->met, x->of,
+		    x->met == 1 ? "has" : "have",
 		    e->any ? ", any of whom would do" : "");
 		for (k = 0; k < r->njudged; k++)
 			if (r->judged[k].inject == x->inject &&
@@ -383,13 +496,17 @@ drill_print(const struct drill_report *r, const struct drill_about *a)
 		       "exercise",
 		    r->speed);
 	putchar('\n');
+	print_brief(r);
+	print_nations(r);
 	print_members(r);
+	print_times(r);
 	print_injects(r);
 	print_contacts(r);
 	print_expected(r);
 	if (r->sum.late > 0)
-		printf("\n%u word%s after the end, in no figure\n", r->sum.late,
-		    r->sum.late == 1 ? "" : "s");
+		printf("\n%u word%s came after the end, and %s in no figure\n",
+		    r->sum.late, r->sum.late == 1 ? "" : "s",
+		    r->sum.late == 1 ? "is" : "are");
 	if (r->sum.clock > 0)
 		printf("\n%u figure%s by clocks that are more than %d s apart: "
 		       "what counts is when our broker\nhad it; --json has "

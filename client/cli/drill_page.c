@@ -6,8 +6,12 @@
 
 #define LATE "\xe2\x96\xb2"  /* a triangle */
 #define WAITS "\xe2\x97\x8b" /* a circle */
-#define AWAY "\xe2\x9c\x95"  /* a cross */
-#define GOOD "\xe2\x97\x8f"  /* a full circle */
+/* What is wider than the window is moved by keys, too. */
+#define SCROLL(name)                                            \
+	"<div class=\"scroll\" tabindex=\"0\" role=\"region\" " \
+	"aria-label=\"" name "\">"
+#define AWAY "\xe2\x9c\x95" /* a cross */
+#define GOOD "\xe2\x97\x8f" /* a full circle */
 #define DASH "\xe2\x80\x93"
 #define DOT " \xc2\xb7 "
 
@@ -448,7 +452,10 @@ add_cell(
 		add_took(out, drill_took(r, inject, answer));
 		buf_addz(out, "</td>");
 	} else if (c->step[DRILL_DELIVERED].time == 0) {
-		buf_addz(out, "<td class=\"bad\">" AWAY "</td>");
+		buf_addz(out,
+		    "<td class=\"bad\"><span aria-hidden=\"true\">" AWAY
+		    "</span><span class=\"vh\">not delivered"
+		    "</span></td>");
 	} else if (!i->asks) {
 		buf_addz(out, "<td class=\"dim\">got it</td>");
 	} else if (c->step[DRILL_OPENED].time == 0) {
@@ -482,10 +489,13 @@ add_table(struct buf *out, const struct drill_report *r)
 
 	buf_addz(out,
 	    "<section class=\"card\"><h3>Injects, and after what time "
-	    "each player answered</h3>\n<div class=\"scroll\"><table "
-	    "class=\"grid2\"><thead><tr><th class=\"w2\">#</th><th "
-	    "class=\"w2\">At</th><th class=\"w2\">Inject</th><th>"
-	    "Answered</th><th>Median " DASH " 9 of 10</th>");
+	    "each player answered</h3>\n");
+	buf_addz(out, SCROLL("Injects and players"));
+	buf_addz(out,
+	    "<table class=\"grid2\"><thead><tr><th scope=\"col\" "
+	    "class=\"w2\">#</th><th scope=\"col\" class=\"w2\">At</th><th "
+	    "scope=\"col\" class=\"w2\">Inject</th><th scope=\"col\">"
+	    "Answered</th><th scope=\"col\">Median " DASH " 9 of 10</th>");
 	for (n = 0; n < r->nnation && r->nmember <= COLUMNS; n++)
 		for (k = 0; k < r->nmember; k++)
 			if (r->member[k].nation == n)
@@ -534,11 +544,11 @@ add_contacts(struct buf *out, const struct drill_report *r)
 	size_t i, n = 0;
 
 	buf_addz(out, "<section class=\"card\"><h3>Points of contact that "
-		      "failed</h3>\n");
+		      "failed, and who was silent</h3>\n");
 	for (i = 0; i < r->nmember; i++) {
 		const struct drill_member *m = &r->member[i];
 
-		if (m->state > DRILL_UNREAD)
+		if (m->state > DRILL_SILENT)
 			continue;
 		if (n++ == 0)
 			buf_addz(out, "<table class=\"grid2\"><tbody>\n");
@@ -553,8 +563,89 @@ add_contacts(struct buf *out, const struct drill_report *r)
 		buf_addz(out, "</bdi></td></tr>\n");
 	}
 	buf_addz(out, n > 0 ? "</tbody></table>"
-			    : "<p>None: each has opened something.</p>");
+			    : "<p>None: each has answered something.</p>");
 	buf_addz(out, "</section>\n");
+}
+
+/* ---- how far each came ---- */
+
+static const enum drill_mark ways[] = { DRILL_DELIVERED, DRILL_OPENED,
+	DRILL_ACCEPTED, DRILL_REFUSED, DRILL_ANSWERED, DRILL_RESULT,
+	DRILL_ESCALATED, DRILL_CLOSED };
+#define WAYS (sizeof(ways) / sizeof(ways[0]))
+
+/* How many, and the median of how long that took. */
+static void
+add_way(struct buf *out, const struct drill_report *r,
+    const struct drill_sum *sum, enum drill_mark mark)
+{
+	const struct drill_times *t = &sum->times[mark];
+
+	buf_addz(out, "<td>");
+	if (mark == DRILL_ANSWERED)
+		buf_addf(out, "%u of %u", sum->answer, sum->asked);
+	else
+		buf_addf(out, "%u", sum->mark[mark]);
+	if (t->n > 0) {
+		buf_addz(out, " <span class=\"dim\">");
+		add_took(out, t->median * (int64_t)r->speed);
+		buf_addz(out, "</span>");
+	}
+	buf_addz(out, "</td>");
+}
+
+static void
+add_way_row(struct buf *out, const struct drill_report *r, const char *name,
+    enum drill_state state, const struct drill_sum *sum)
+{
+	size_t i;
+
+	buf_addz(out, "<tr><th scope=\"row\"><bdi>");
+	page_text(out, name);
+	buf_addf(out, "</bdi></th><td class=\"w2%s\">%s%s</td><td>%u</td>",
+	    is_bad(state) ? " bad" : "", is_bad(state) ? LATE " " : "",
+	    state < DRILL_STATES ? state_says[state] : "", sum->sent);
+	for (i = 0; i < WAYS; i++)
+		add_way(out, r, sum, ways[i]);
+	buf_addz(out, "</tr>\n");
+}
+
+/* A nation of more than one player has its own row before them. */
+static void
+add_nation_rows(struct buf *out, const struct drill_report *r, size_t nation)
+{
+	const struct drill_nation *n = &r->nation[nation];
+	size_t k;
+
+	if (n->n > 1)
+		add_way_row(out, r, n->name, n->state, &n->sum);
+	for (k = 0; k < r->nmember; k++)
+		if (r->member[k].nation == nation)
+			add_way_row(out, r, r->member[k].member,
+			    r->member[k].state, &r->member[k].sum);
+}
+
+static void
+add_players(struct buf *out, const struct drill_report *r)
+{
+	size_t i;
+
+	buf_addz(out,
+	    "<section class=\"card\"><h3>Players: how far they came, and how "
+	    "long that took in the median</h3>\n");
+	buf_addz(out, SCROLL("Players"));
+	buf_addz(out,
+	    "<table class=\"grid2\"><thead><tr><th scope=\"col\" "
+	    "class=\"w2\">Player</th><th scope=\"col\" class=\"w2\">as a "
+	    "whole</th><th scope=\"col\">sent</th>");
+	for (i = 0; i < WAYS; i++)
+		buf_addf(
+		    out, "<th scope=\"col\">%s</th>", drill_mark_name[ways[i]]);
+	buf_addz(out, "</tr></thead><tbody>\n");
+	for (i = 0; i < r->nnation; i++)
+		add_nation_rows(out, r, i);
+	add_way_row(out, r, "all", DRILL_STATES, &r->sum);
+	buf_addz(out, "</tbody></table></div></section>\n");
 }
 
 /* ---- expectations ---- */
@@ -595,9 +686,11 @@ add_expected(struct buf *out, const struct drill_report *r)
 	if (r->nexpected == 0)
 		return;
 	buf_addz(out, "<section class=\"card\"><h3>What was expected</h3>\n"
-		      "<table class=\"grid2\"><thead><tr><th class=\"w2\">"
-		      "Inject</th><th class=\"w2\">Expected</th><th "
-		      "class=\"w2\">Verdict</th><th>By</th><th class=\"w2\">"
+		      "<table class=\"grid2\"><thead><tr><th scope=\"col\" "
+		      "class=\"w2\">Inject</th><th scope=\"col\" "
+		      "class=\"w2\">Expected</th><th scope=\"col\" "
+		      "class=\"w2\">Verdict</th><th scope=\"col\">By</th><th "
+		      "scope=\"col\" class=\"w2\">"
 		      "Not, or not in time</th></tr></thead><tbody>\n");
 	for (i = 0; i < r->nexpected; i++) {
 		const struct drill_expected *x = &r->expected[i];
@@ -695,6 +788,7 @@ drill_page(
 	add_summary(out, r);
 	add_nations(out, r);
 	add_contacts(out, r);
+	add_players(out, r);
 	add_lines(out, r);
 	add_table(out, r);
 	add_expected(out, r);

@@ -56,4 +56,23 @@ if command -v jq >/dev/null; then
 		'its report fits its schema'
 	is "$(by drill-event "$fed/out/run.json")" '' 'so does what a run tells'
 fi
+
+# ---- its page ----
+
+page=$fed/out/report.html
+if command -v xmllint >/dev/null; then
+	ok 'its page is well-formed' xmllint --noout "$page"
+fi
+is "$(grep -oE '<(script|link|img|iframe|object)|src=|href=|url\(|@import' "$page")" '' \
+	'and needs nothing else'
+is "$(grep -o '<th[ >][^>]*' "$page" | grep -vc 'scope=')" 0 \
+	'each head of a table says what it is of'
+is "$(grep -o '<svg[^>]*' "$page" | grep -vc 'role="img"')" 0 \
+	'a picture is one for who does not see it'
+is "$(grep -c 'aria-hidden="true">✕</span><span class="vh">not delivered' "$page")" "$(
+	grep -c '✕</span>' "$page")" 'and so is a mark'
+ok 'how far each player came stands there' \
+	grep -q '<th scope="col">delivered</th><th scope="col">opened</th><th scope="col">accepted</th><th scope="col">refused</th><th scope="col">answered</th><th scope="col">result</th><th scope="col">escalated</th><th scope="col">closed</th>' "$page"
+ok 'who was silent, with how to reach them' \
+	grep -q 'SILENT</td><td class="w2"><bdi>' "$page"
 done_testing
