@@ -18,7 +18,7 @@ if [ -e /usr/share/zoneinfo/Asia/Kuala_Lumpur ]; then
 	is "$status $(grep -vc 'hook pager cannot run here' err)" '0 0' \
 		'the example is taken, with its roster'
 	ok 'and it is said what it has' \
-		grep -q '6 rules, 1 hook, 1 chain, 1 calendar, 1 duty' out
+		grep -q '7 rules, 1 hook, 1 chain, 1 calendar, 1 duty' out
 	cp "$TOP/docs/examples/escalation.rules" .
 	check escalation.rules
 	ok 'without its roster, the line that names it is told' \

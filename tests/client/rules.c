@@ -73,7 +73,7 @@ test_example(void)
 
 	ok(taken(text), "the example is a rules file");
 	free(text);
-	is_int((long long)rules.nrule, 6, "of six rules");
+	is_int((long long)rules.nrule, 7, "of seven rules");
 	r = rules_find(&rules, "no-answer");
 	if (!ok(r != NULL && rules_find(&rules, "no") == NULL,
 		"which are found by their names"))

@@ -123,7 +123,6 @@ class RT:
         return f"RT did not make it {wanted}: {' '.join(map(str, said))}\n"
 
 
-
 def short(message):
     """The short id of the ticket that the message is of: 12 times 5 bits."""
     bits = int.from_bytes(base64.b64decode(message["thread"])[:8], "big") >> 4
@@ -209,7 +208,8 @@ def main():
     if number and not first:
         follow(rt, number, message, member)
     if opens:
-        print(json.dumps({"do": "note", "to": [member], "text": f"RT #{number}",
+        print(json.dumps({"do": "note", "to": [member],
+                          "text": f"RT #{number}",
                           "once": "rt/" + message["thread"]}))
 
 
