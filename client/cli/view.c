@@ -16,40 +16,6 @@
 
 /* ---- values ---- */
 
-json_t *
-view_time(int64_t t)
-{
-	char text[TIME_TEXT + 1];
-
-	if (t <= 0)
-		return json_null();
-	time_print(text, t);
-	return json_string(text);
-}
-
-json_t *
-view_bytes(struct span s)
-{
-	struct buf b = { 0 };
-	json_t *o = NULL;
-
-	utf8_mend(&b, s);
-	if (buf_ok(&b))
-		o = json_stringn(b.n > 0 ? (const char *)b.p : "", b.n);
-	buf_release(&b);
-	return o;
-}
-
-/* What others wrote is UTF-8, but a program's output and a file's name need not
- * be, nor a sentence that was cut: such a line of JSON would not be printed. */
-json_t *
-view_string(const char *s)
-{
-	json_t *o = s != NULL ? json_string(s) : json_null();
-
-	return o != NULL ? o : view_bytes(span_of(s));
-}
-
 void
 view_short(char out[TOCSIN_SHORT_TEXT], const char *id)
 {
@@ -137,22 +103,6 @@ view_been(const char *option, const char *typed, int64_t *out)
 
 /* ---- the content ---- */
 
-static json_t *
-content_of(const struct tocsin_message *m)
-{
-	return m->json != NULL
-		   ? json_loads(m->json, JSON_REJECT_DUPLICATES, NULL)
-		   : NULL;
-}
-
-static const char *
-member_string(const json_t *o, const char *name, const char *inner)
-{
-	const json_t *v = json_object_get(o, name);
-
-	return json_string_value(inner != NULL ? json_object_get(v, inner) : v);
-}
-
 /* What is shown elsewhere, or says nothing to a person. */
 static bool
 shown_elsewhere(const char *name)
@@ -227,8 +177,8 @@ static void
 print_pair(const char *label, enum vocab v, const json_t *pair,
     const char *head, const char *tail, char between)
 {
-	const char *first = member_string(pair, head, NULL);
-	const char *second = member_string(pair, tail, NULL);
+	const char *first = view_member(pair, head, NULL);
+	const char *second = view_member(pair, tail, NULL);
 	char word[128], shown[128];
 
 	if (first == NULL)
@@ -247,8 +197,8 @@ print_severity(const json_t *content)
 
 	print_pair("severity", VOCAB_SEVERITY, s, "scale", "level", ' ');
 	print_word(
-	    "  system", VOCAB_IMPORTANCE, member_string(s, "importance", NULL));
-	print_word("  loss", VOCAB_LOSS, member_string(s, "loss", NULL));
+	    "  system", VOCAB_IMPORTANCE, view_member(s, "importance", NULL));
+	print_word("  loss", VOCAB_LOSS, view_member(s, "loss", NULL));
 }
 
 /* As they wrote it, if it is no time. */
@@ -273,7 +223,7 @@ print_times(const json_t *content)
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		print_when(names[i], member_string(content, names[i], NULL));
+		print_when(names[i], view_member(content, names[i], NULL));
 }
 
 /* What our own member said of a deadline. */
@@ -288,11 +238,11 @@ print_clock(const json_t *content)
 	size_t i;
 
 	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (member_string(clock, words[i].name, NULL) != NULL)
+		if (view_member(clock, words[i].name, NULL) != NULL)
 			print_meant("deadline",
-			    member_string(clock, words[i].name, NULL),
+			    view_member(clock, words[i].name, NULL),
 			    words[i].says);
-	print_when("  at", member_string(clock, "at", NULL));
+	print_when("  at", view_member(clock, "at", NULL));
 }
 
 static void
@@ -316,7 +266,7 @@ print_indicators(const json_t *content)
 		const json_t *one = json_array_get(list, i);
 
 		printf("  indicator ");
-		safe_field(stdout, member_string(one, "pattern", NULL), COLUMN);
+		safe_field(stdout, view_member(one, "pattern", NULL), COLUMN);
 		putchar('\n');
 	}
 	if (i < json_array_size(list))
@@ -329,9 +279,9 @@ static void
 print_records(const json_t *content)
 {
 	const json_t *a = json_object_get(content, "action");
-	const char *rule = member_string(a, "rule", NULL);
-	const char *id = member_string(a, "id", NULL);
-	const char *hook = member_string(a, "hook", NULL);
+	const char *rule = view_member(a, "rule", NULL);
+	const char *id = view_member(a, "id", NULL);
+	const char *hook = view_member(a, "hook", NULL);
 	char text[512];
 
 	if (id != NULL) {
@@ -345,11 +295,11 @@ print_records(const json_t *content)
 		    id);
 		print_row("by rule", text);
 	}
-	id = member_string(content, "claim", "id");
+	id = view_member(content, "claim", "id");
 	if (id != NULL) {
 		snprintf(text, sizeof(text), "%s: this device does it", id);
 		print_row("claim", text);
-		print_when("  until", member_string(content, "claim", "until"));
+		print_when("  until", view_member(content, "claim", "until"));
 	}
 }
 
@@ -573,9 +523,9 @@ print_header(const struct tocsin_message *m)
 static void
 print_answer(const json_t *content)
 {
-	const char *state = member_string(content, "ack", "state");
-	const char *reason = member_string(content, "ack", "reason");
-	const char *how = member_string(content, "resolution", NULL);
+	const char *state = view_member(content, "ack", "state");
+	const char *reason = view_member(content, "ack", "reason");
+	const char *how = view_member(content, "resolution", NULL);
 
 	if (how != NULL) {
 		printf("  resolved  ");
@@ -599,8 +549,8 @@ print_content(json_t *content)
 	print_pair("class", VOCAB_RSIT,
 	    json_object_get(content, "classification"), "class", "type", ':');
 	print_word(
-	    "outlook", VOCAB_OUTLOOK, member_string(content, "outlook", NULL));
-	print_word("pap", VOCAB_PAP, member_string(content, "pap", NULL));
+	    "outlook", VOCAB_OUTLOOK, view_member(content, "outlook", NULL));
+	print_word("pap", VOCAB_PAP, view_member(content, "pap", NULL));
 	print_sectors(content);
 	print_times(content);
 	print_clock(content);
@@ -658,8 +608,8 @@ print_permission(const struct tocsin_message *m, const json_t *content)
 
 	if (json_is_object(wish)) {
 		print_list("to show to", json_object_get(wish, "to"));
-		if (member_string(wish, "tlp", NULL) != NULL)
-			print_row("as TLP", member_string(wish, "tlp", NULL));
+		if (view_member(wish, "tlp", NULL) != NULL)
+			print_row("as TLP", view_member(wish, "tlp", NULL));
 		view_short(brief, m->id);
 		printf("  asks for permission: `tocsin permit %s`, or `tocsin "
 		       "ack %s --refuse`\n",
@@ -687,19 +637,19 @@ print_original(const json_t *content)
 
 	if (!json_is_object(ticket))
 		return;
-	if (member_string(o, "id", NULL) != NULL)
-		view_short(brief, member_string(o, "id", NULL));
+	if (view_member(o, "id", NULL) != NULL)
+		view_short(brief, view_member(o, "id", NULL));
 	printf("  the ticket that it is about, %s:\n", brief);
 	print_content(ticket);
-	safe_body(stdout, member_string(ticket, "text", NULL), MARGIN);
+	safe_body(stdout, view_member(ticket, "text", NULL), MARGIN);
 }
 
 bool
 view_is_claim(const struct tocsin_message *m, int64_t *until)
 {
-	json_t *content = content_of(m);
-	const char *text = member_string(content, "claim", "until");
-	bool claim = member_string(content, "claim", "id") != NULL &&
+	json_t *content = view_content(m);
+	const char *text = view_member(content, "claim", "until");
+	bool claim = view_member(content, "claim", "id") != NULL &&
 		     m->text == NULL && m->nparts == 0;
 
 	*until = 0;
@@ -712,7 +662,7 @@ view_is_claim(const struct tocsin_message *m, int64_t *until)
 void
 view_message(const struct tocsin_message *m)
 {
-	json_t *content = content_of(m);
+	json_t *content = view_content(m);
 
 	print_first_line(m);
 	print_header(m);
@@ -734,7 +684,7 @@ view_message(const struct tocsin_message *m)
 void
 view_brief(const struct tocsin_message *m)
 {
-	json_t *content = content_of(m);
+	json_t *content = view_content(m);
 	char ticket[TOCSIN_SHORT_TEXT];
 
 	print_first_line(m);
@@ -757,166 +707,11 @@ view_brief(const struct tocsin_message *m)
 	json_decref(content);
 }
 
-static json_t *
-strings(const char *const *list)
-{
-	json_t *a = json_array();
-	size_t i;
-
-	for (i = 0; list != NULL && list[i] != NULL; i++)
-		json_array_append_new(a, view_string(list[i]));
-	return a;
-}
-
-/* Of what is coming, names and media types are in the body. */
-static const char *
-known(const struct tocsin_message *m, const char *s)
-{
-	return m->coming ? NULL : s;
-}
-
-static json_t *
-left_json(const struct tocsin_left *l)
-{
-	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:o, s:s}", "message",
-	    l->message, "part", l->part, "name", view_string(l->name), "nation",
-	    l->nation, "by", l->by, "reason", l->reason, "time",
-	    view_time(l->time), "receipt", l->receipt);
-}
-
-static json_t *
-left_of_part(const struct tocsin_part *p)
-{
-	json_t *a = json_array();
-	size_t i;
-
-	for (i = 0; i < p->nleft; i++)
-		json_array_append_new(a, left_json(&p->left[i]));
-	return a;
-}
-
-static json_t *
-attachments(const struct tocsin_message *m)
-{
-	json_t *a = json_array();
-	size_t i;
-
-	for (i = 0; i < m->nparts; i++)
-		json_array_append_new(a,
-		    json_pack("{s:o, s:o, s:o, s:I, s:I, s:o, s:b, s:o}",
-			"name", view_string(known(m, m->parts[i].name)),
-			"media", view_string(known(m, m->parts[i].media)),
-			"size",
-			m->coming ? json_null()
-				  : json_integer((json_int_t)m->parts[i].size),
-			"sealed", (json_int_t)m->parts[i].sealed, "here",
-			(json_int_t)m->parts[i].here, "saved",
-			view_time(m->parts[i].saved), "recalled",
-			m->parts[i].recalled, "without",
-			left_of_part(&m->parts[i])));
-	return a;
-}
-
-static json_t *
-coming(const struct tocsin_message *m)
-{
-	return m->coming
-		   ? json_pack("{s:I, s:I}", "here", (json_int_t)m->body_here,
-			 "size", (json_int_t)m->body_size)
-		   : json_null();
-}
-
-/* That a body is still to come is no refusal. */
-static json_t *
-refused(const struct tocsin_message *m)
-{
-	if (m->refused == TOCSIN_OK ||
-	    (m->coming && m->refused == TOCSIN_EUNAVAILABLE))
-		return json_null();
-	return json_string(tocsin_err_name(m->refused));
-}
-
-json_t *
-view_deadlines_json(const struct tocsin_status *s)
-{
-	json_t *list = json_array();
-	size_t i;
-
-	for (i = 0; s != NULL && i < s->ndeadline; i++) {
-		const struct tocsin_deadline *d = &s->deadline[i];
-
-		json_array_append_new(
-		    list, json_pack("{s:s, s:o, s:o, s:o, s:o}", "clock",
-			      d->clock, "text", view_string(d->text), "started",
-			      view_time(d->started), "due", view_time(d->due),
-			      "done", view_time(d->done)));
-	}
-	return list;
-}
-
-json_t *
-view_message_json(const struct tocsin_message *m, const struct tocsin_status *s)
-{
-	const char *pap = m->pap == NULL && s != NULL ? s->pap : m->pap;
-	json_t *content = content_of(m);
-	json_t *o = json_object();
-
-	json_object_set_new(o, "id", json_string(m->id));
-	json_object_set_new(o, "short_id", json_string(m->short_id));
-	json_object_set_new(o, "thread", json_string(m->thread));
-	json_object_set_new(o, "number",
-	    m->coming ? json_null() : json_integer((json_int_t)m->number));
-	json_object_set_new(o, "kind", json_string(m->kind));
-	json_object_set_new(o, "tlp", json_string(m->tlp));
-	json_object_set_new(
-	    o, "allowed", json_string(m->allowed ? m->allowed : m->tlp));
-	json_object_set_new(o, "permitted_by", view_string(m->permitted_by));
-	json_object_set_new(o, "unpermitted", json_boolean(m->unpermitted));
-	json_object_set_new(o, "pap", view_string(pap));
-	json_object_set_new(o, "labels", strings(m->labels));
-	json_object_set_new(o, "precedence", json_string(m->precedence));
-	json_object_set_new(o, "exercise", view_string(m->exercise));
-	json_object_set_new(o, "from", json_string(m->from));
-	json_object_set_new(o, "to", strings(m->to));
-	json_object_set_new(o, "time", view_time(m->time));
-	json_object_set_new(o, "received", view_time(m->received));
-	json_object_set_new(o, "ackby", view_time(m->ackby));
-	json_object_set_new(o, "deadlines", view_deadlines_json(s));
-	json_object_set_new(o, "own", json_boolean(m->own));
-	json_object_set_new(o, "refused", refused(m));
-	json_object_set_new(o, "coming", coming(m));
-	json_object_set_new(o, "subject", view_string(m->subject));
-	json_object_set_new(o, "text", view_string(m->text));
-	json_object_set_new(
-	    o, "answer", view_string(member_string(content, "ack", "state")));
-	json_object_set_new(
-	    o, "reason", view_string(member_string(content, "ack", "reason")));
-	json_object_set_new(o, "resolution",
-	    view_string(member_string(content, "resolution", NULL)));
-	json_object_set_new(o, "attachments", attachments(m));
-	json_object_set_new(
-	    o, "content", content != NULL ? content : json_null());
-	return o;
-}
-
-json_t *
-view_event_json(struct tocsin *t, struct tocsin_message *m)
-{
-	struct tocsin_status *s = NULL;
-	json_t *o;
-
-	if (m->coming || tocsin_refresh(t, m, cli_now(), &s) != TOCSIN_OK)
-		s = NULL;
-	o = view_message_json(m, s);
-	tocsin_status_free(s);
-	return o;
-}
-
 /* ---- places ---- */
 
 /* Nobody of it has said a word since it was asked. */
-static bool
-is_silent(const struct tocsin_place *p)
+bool
+view_silent(const struct tocsin_place *p)
 {
 	return p->rung <= TOCSIN_RUNG_DELIVERED && p->heard < p->asked &&
 	       !p->recalled;
@@ -927,7 +722,7 @@ void
 view_place(const struct tocsin_place *p)
 {
 	printf("  %-16s %-11s ", p->member, tocsin_rung_name(p->rung));
-	if (is_silent(p)) {
+	if (view_silent(p)) {
 		printf("silent for ");
 		print_span(stdout, cli_now() - p->asked);
 	} else {
@@ -1026,87 +821,6 @@ view_steps(const struct tocsin_place *p)
 		printf("%s\n", colour(PLAIN));
 	}
 	free(line);
-}
-
-static json_t *
-steps_json(const struct tocsin_place *p)
-{
-	json_t *list = json_array();
-	size_t i;
-
-	for (i = 0; i < p->nstep; i++) {
-		const struct tocsin_step *s = &p->step[i];
-
-		json_array_append_new(
-		    list, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "rung",
-			      tocsin_rung_name(s->rung), "time",
-			      view_time(s->time), "by", view_string(s->by),
-			      "reason", view_string(s->reason), "message",
-			      view_string(s->message), "receipt",
-			      view_string(s->receipt)));
-	}
-	return list;
-}
-
-/* Of the place's member, and of its nation's brokers. */
-static json_t *
-holders_json(const struct tocsin_status *s, const struct tocsin_place *p)
-{
-	const char *at = strchr(p->member, '@');
-	json_t *list = json_array();
-	size_t i;
-
-	for (i = 0; i < s->nholder; i++) {
-		const struct tocsin_holder *h = &s->holder[i];
-
-		if (view_same_member(h->who, p->member) ||
-		    (at != NULL && strcmp(h->who, at + 1) == 0))
-			json_array_append_new(list,
-			    json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}",
-				"recall", h->recall, "message", h->message,
-				"who", h->who, "erased", view_time(h->erased),
-				"by", view_string(h->by), "proof",
-				view_string(h->proof), "receipt",
-				view_string(h->receipt)));
-	}
-	return list;
-}
-
-static json_t *
-left_of_place(const struct tocsin_status *s, const struct tocsin_place *p)
-{
-	json_t *a = json_array();
-	size_t i;
-
-	for (i = 0; i < s->nleft; i++)
-		if (view_is_left_by(&s->left[i], p))
-			json_array_append_new(a, left_json(&s->left[i]));
-	return a;
-}
-
-json_t *
-view_place_json(const struct tocsin_status *s, const struct tocsin_place *p)
-{
-	char brief[TOCSIN_SHORT_TEXT];
-	json_t *o;
-
-	view_short(brief, s->id);
-	o = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:b, s:o, s:b, s:i}",
-	    "id", s->id, "short_id", brief, "member", p->member, "rung",
-	    tocsin_rung_name(p->rung), "since", view_time(p->since), "by",
-	    view_string(p->by), "reason", view_string(p->reason), "overdue",
-	    p->overdue, "ackby", view_time(p->ackby), "closed", s->closed,
-	    "escalated", (int)s->escalated);
-	json_object_set_new(o, "resolution", view_string(s->resolution));
-	json_object_set_new(o, "asked", view_time(p->asked));
-	json_object_set_new(o, "first_asked", view_time(p->first_asked));
-	json_object_set_new(o, "heard", view_time(p->heard));
-	json_object_set_new(o, "silent", json_boolean(is_silent(p)));
-	json_object_set_new(o, "recalled", json_boolean(p->recalled));
-	json_object_set_new(o, "steps", steps_json(p));
-	json_object_set_new(o, "holders", holders_json(s, p));
-	json_object_set_new(o, "without", left_of_place(s, p));
-	return o;
 }
 
 /* ---- deadlines ---- */

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * view.h - messages, tickets and times as people and programs see them
+ * view.h - messages, tickets and times as people see them, and type them
  *
- * The TLP label comes first, on every line that begins a message. The JSON
- * members are those of tocsin(1); a member that does not apply is null, so that
- * all objects of one command have the same ones.
+ * The TLP label comes first, on every line that begins a message. What programs
+ * get instead is view_json.h.
  */
 #ifndef TOCSIN_CLI_VIEW_H
 #define TOCSIN_CLI_VIEW_H
 
 #include "client/cli/cli.h"
-
-struct json_t;
+#include "client/cli/view_json.h"
 
 /* One message in full, and as an item of a list. */
 void view_message(const struct tocsin_message *m);
@@ -19,16 +17,6 @@ void view_brief(const struct tocsin_message *m);
 
 /* Of two bots, whose turn it is: of no use to people when that is over. */
 bool view_is_claim(const struct tocsin_message *m, int64_t *until);
-
-/*
- * A message for programs, with what its ticket adds: deadlines and, unless the
- * message says so itself, what may be done. NULL: nothing is known of that.
- */
-struct json_t *view_message_json(
-    const struct tocsin_message *m, const struct tocsin_status *s);
-
-/* Of one that came alone: tocsin_refresh() first, as far as it is to be had. */
-struct json_t *view_event_json(struct tocsin *t, struct tocsin_message *m);
 
 /*
  * "120 of 960 KiB", of a message that is coming; what of an attachment is here:
@@ -56,20 +44,13 @@ bool view_may_pass(const struct tocsin_message *m);
 /* One recipient's place, and by which steps it came there. */
 void view_place(const struct tocsin_place *p);
 void view_steps(const struct tocsin_place *p);
-struct json_t *view_place_json(
-    const struct tocsin_status *s, const struct tocsin_place *p);
+
+/* Nobody of it has said a word since it was asked. */
+bool view_silent(const struct tocsin_place *p);
 
 /* "3h05m left", "LATE by 12m" or "done"; and all deadlines of a ticket. */
 void view_left(int64_t due, int64_t done);
 void view_deadlines(const struct tocsin_status *s);
-struct json_t *view_deadlines_json(const struct tocsin_status *s);
-
-/* A time as 2026-11-21T03:14:15Z, or null for 0. */
-struct json_t *view_time(int64_t t);
-
-/* What is no UTF-8 becomes U+FFFD, since JSON has no such string. */
-struct json_t *view_bytes(struct span s);
-struct json_t *view_string(const char *s); /* null for NULL */
 
 /* The short id of a full one. */
 void view_short(char out[TOCSIN_SHORT_TEXT], const char *id);
