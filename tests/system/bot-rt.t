@@ -235,7 +235,7 @@ last_noted()
 	[ -n "$(notes $us "$last")" ]
 }
 ok "killed $n times, it comes to the end (seed $seed)" \
-	wait_until 20 last_noted
+	wait_until 90 last_noted
 reap TERM "$pid"
 wrong=
 while read -r id; do
