@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "broker/health.h"
 
+#include "broker/clock.h"
 #include "broker/door.h"
 #include "broker/log.h"
 #include "broker/net_canary.h"
@@ -29,15 +30,25 @@ health_canary(struct health *h, unsigned tick)
 		h->canary_ticks = 1;
 }
 
+/* The ticks since the last one took a quarter longer than they should. */
+static bool
+is_late(const struct health *h)
+{
+	return h->looked != 0 &&
+	       clock_ms() - h->looked > HEALTH_EVERY * HEALTH_TICK_MS * 5 / 4;
+}
+
 void
 health_probe(struct health *h, const char *rpc, const char *relay)
 {
+	unsigned weight = is_late(h) ? 1 : HEALTH_ON_TIME;
 	enum tocsin_err at_rpc = door_probe(rpc, SP_REQ, PROBE_MS);
 	enum tocsin_err at_relay = door_probe(relay, SP_PUB, PROBE_MS);
 
+	h->looked = clock_ms();
 	if (!at_rpc && !at_relay)
 		h->deaf = 0;
-	else if (++h->deaf >= HEALTH_DEAF)
+	else if ((h->deaf += weight) >= HEALTH_DEAF)
 		give_up(at_rpc ? "rpc.ipc" : "relay.ipc");
 	else
 		log_event(LOG_WARN, "transport-deaf",

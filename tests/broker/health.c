@@ -7,6 +7,7 @@
  */
 #include "broker/health.h"
 
+#include "broker/clock.h"
 #include "broker/log.h"
 #include "broker/net_canary.h"
 #include "tests/lib/tap.h"
@@ -126,6 +127,45 @@ deaf_twice(void)
 	_exit(8);
 }
 
+/* The machine has no time: the probes come late, and nobody can answer. */
+static void
+deaf_late(struct health *h, unsigned n)
+{
+	for (; n > 0; n--) {
+		h->looked = clock_ms() - 2 * HEALTH_EVERY * HEALTH_TICK_MS;
+		health_probe(h, "/nowhere/rpc.ipc", "/nowhere/relay.ipc");
+	}
+}
+
+static void
+deaf_and_busy(void)
+{
+	struct health h = { 0 };
+
+	deaf_late(&h, HEALTH_DEAF - 1);
+	_exit(0);
+}
+
+static void
+deaf_and_busy_for_ever(void)
+{
+	struct health h = { 0 };
+
+	deaf_late(&h, HEALTH_DEAF);
+	_exit(8);
+}
+
+/* One was not late, so it isn't the machine. */
+static void
+deaf_and_busy_once(void)
+{
+	struct health h = { 0 };
+
+	deaf_late(&h, HEALTH_ON_TIME);
+	health_probe(&h, "/nowhere/rpc.ipc", "/nowhere/relay.ipc");
+	_exit(8);
+}
+
 static void
 ends(void (*child)(void), int signal_wanted, const char *says)
 {
@@ -157,5 +197,8 @@ main(void)
 	ends(stuck, SIGABRT, "a reaper that is stuck ends the process");
 	ends(deaf_once, 0, "a probe that nobody answers is told");
 	ends(deaf_twice, SIGABRT, "two end the process");
+	ends(deaf_and_busy, 0, "not those that were late themselves");
+	ends(deaf_and_busy_for_ever, SIGABRT, "unless they are many");
+	ends(deaf_and_busy_once, SIGABRT, "or one was on time");
 	return tap_done();
 }
