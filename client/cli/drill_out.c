@@ -229,9 +229,10 @@ print_sum(const struct drill_report *r, const struct drill_sum *s)
 {
 	const struct drill_times *t = &s->times[DRILL_ANSWERED];
 
-	printf(" %4u %6u %6u %6u  %3u of %-3u", s->sent,
+	printf(" %4u %6u %6u %6u  %3u of %-3u %6u", s->sent,
 	    s->mark[DRILL_DELIVERED], s->mark[DRILL_OPENED],
-	    s->mark[DRILL_ACCEPTED], s->answer, s->asked);
+	    s->mark[DRILL_ACCEPTED], s->answer, s->asked,
+	    s->mark[DRILL_CLOSED]);
 	print_took(r, t->median, t->n > 0);
 	print_took(r, t->p90, t->n > 0);
 }
@@ -246,8 +247,9 @@ print_says(enum drill_state s)
 static void
 print_heads(const char *what)
 {
-	printf("\n%-22s %4s %6s %6s %6s  %-10s %8s %8s\n", what, "sent",
-	    "deliv.", "opened", "accept", "answered", "median", "9 of 10");
+	printf("\n%-22s %4s %6s %6s %6s  %-10s %6s %8s %8s\n", what, "sent",
+	    "deliv.", "opened", "accept", "answered", "closed", "median",
+	    "9 of 10");
 }
 
 /* The same figures of each nation, where that is not its one player. */
@@ -310,7 +312,7 @@ print_medians(const struct drill_report *r, const struct drill_sum *s)
 		print_took(
 		    r, s->times[timed[i]].median, s->times[timed[i]].n > 0);
 	}
-	printf("  %6u\n", s->mark[DRILL_CLOSED]);
+	putchar('\n');
 }
 
 static void
@@ -328,7 +330,7 @@ print_times(const struct drill_report *r)
 	printf("\n%-22s", "median time to");
 	for (i = 0; i < sizeof(timed) / sizeof(timed[0]); i++)
 		printf(" %9s", drill_mark_name[timed[i]]);
-	printf("  closed\n");
+	putchar('\n');
 	each_member(r, print_member_times);
 	safe_cell(stdout, "all", 22);
 	print_medians(r, &r->sum);
@@ -481,8 +483,9 @@ drill_print(const struct drill_report *r, const struct drill_about *a)
 	print_tlp(stdout, ticket_tlp_name(a->tlp));
 	printf(" held by ");
 	safe_print(stdout, r->control);
-	printf("; %zu of %zu injects, %zu players of %zu nations\n", posted,
-	    r->ninject, r->nmember, r->nnation);
+	printf("; %zu of %zu injects, %zu player%s of %zu nation%s\n", posted,
+	    r->ninject, r->nmember, r->nmember == 1 ? "" : "s", r->nnation,
+	    r->nnation == 1 ? "" : "s");
 	if (r->begin > 0) {
 		printf("  from ");
 		print_time(stdout, r->begin);
