@@ -487,8 +487,11 @@ static bool
 read_claim(struct reader *r)
 {
 	struct lex *l = &r->lex;
-	struct lex_token t;
+	struct lex_token t = l->t;
 
+	if (r->has_claim)
+		return lex_fault_at(l, &t, "one `claim`", "a second `claim`");
+	r->has_claim = true;
 	lex_next(l);
 	t = l->t;
 	if (!duration_read(l, &r->rules->claim))

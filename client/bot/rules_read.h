@@ -34,6 +34,7 @@ struct reader {
 	struct rule_step *step;
 	struct rule_since since;
 	bool has_since, has_until, has_zone, has_late;
+	bool has_claim;
 	struct chain_row *row;
 	struct named_file file[READ_FILES];
 	size_t nfile;

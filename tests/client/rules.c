@@ -268,6 +268,7 @@ test_faults(void)
 		{ "claim 9s\n",
 		    "t.rules:1:7: a claim is 10s to 1h; right would "
 		    "be: 2m" },
+		{ "claim 1m\nclaim 2m\n", "t.rules:2:1: a second `claim`" },
 		{ "claim\n",
 		    "t.rules:1:6: the line ends where a length of time" },
 		{ "claim 20s more\n",
