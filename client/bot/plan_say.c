@@ -381,9 +381,12 @@ static bool
 is_over(const struct plan *p, const struct rule *rule,
     const struct fact_place *place)
 {
-	const struct plan_timer *first = NULL, *t;
+	const struct plan_timer *first = NULL;
+	size_t i;
 
-	for (t = p->timer; t < p->timer + p->n; t++) {
+	for (i = 0; i < p->n; i++) {
+		const struct plan_timer *t = &p->timer[i];
+
 		if (t->rule != rule || t->place != place)
 			continue;
 		first = first != NULL ? first : t;
@@ -412,16 +415,19 @@ static void
 put_head(
     struct buf *out, const struct plan *p, const struct facts *f, int64_t now)
 {
-	const struct plan_timer *next = NULL, *t;
+	const struct plan_timer *next = NULL;
 	unsigned n[PLAN_STATES] = { 0 };
 	unsigned s;
+	size_t i;
 
 	if (f->exercise != NULL)
 		buf_addf(out, "EXERCISE %s, ", f->exercise);
 	buf_addf(out, "%s, %s, TLP:%s, of %s: ", f->short_id, f->precedence,
 	    f->tlp, f->member);
 	cond_value(out, f->subject != NULL ? f->subject : "-");
-	for (t = p->timer; t < p->timer + p->n; t++) {
+	for (i = 0; i < p->n; i++) {
+		const struct plan_timer *t = &p->timer[i];
+
 		n[t->state]++;
 		if (next == NULL && t->due != 0 && t->due != NEVER &&
 		    (t->state == PLAN_DUE || t->state == PLAN_WAITING))
