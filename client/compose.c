@@ -200,8 +200,9 @@ write_content(struct composing *c)
 		else if (err == TOCSIN_EINTERNAL)
 			fail(err, "no memory");
 		else if (err != TOCSIN_OK)
-			fail(err, "the text is not UTF-8, or the JSON is not "
-				  "an object of sane depth");
+			fail(err, "the text is not UTF-8, or the content is "
+				  "no object, too deep, or has a member of "
+				  "ticket.json with another type");
 	}
 	if (copy != NULL)
 		sodium_memzero(copy, strlen(copy));

@@ -226,13 +226,13 @@ good_reason(struct composing *c)
 	c->reason = d->reason;
 	if (strcmp(c->answer, "refused") != 0)
 		return TOCSIN_OK;
-	c->reason =
-	    d->reason != NULL ? vocab_find(VOCAB_REFUSAL, d->reason) : NULL;
+	if (d->reason == NULL)
+		return fail(TOCSIN_EUSAGE,
+		    "say why it is refused: `tocsin words reason`");
+	c->reason = vocab_find(VOCAB_REFUSAL, d->reason);
 	return c->reason != NULL
 		   ? TOCSIN_OK
-		   : wrong_word("reason to refuse",
-			 d->reason != NULL ? d->reason : "nothing",
-			 VOCAB_REFUSAL);
+		   : wrong_word("reason to refuse", d->reason, VOCAB_REFUSAL);
 }
 
 /* An ack says what the answer is, a close how it ended, and nothing else. */
@@ -240,7 +240,6 @@ enum tocsin_err
 compose_answer(struct composing *c)
 {
 	const struct tocsin_draft *d = c->draft;
-	const char *typed = d->answer != NULL ? d->answer : "nothing";
 	bool ack;
 
 	if (d->kind == NULL)
@@ -267,9 +266,12 @@ compose_answer(struct composing *c)
 		c->answer = "erased";
 	if (!ack || c->confirms)
 		return TOCSIN_OK;
-	c->answer = vocab_find(VOCAB_ANSWER, typed);
+	if (d->answer == NULL)
+		return fail(TOCSIN_EUSAGE,
+		    "say what the answer is: `tocsin words answer`");
+	c->answer = vocab_find(VOCAB_ANSWER, d->answer);
 	if (c->answer == NULL)
-		return wrong_word("answer", typed, VOCAB_ANSWER);
+		return wrong_word("answer", d->answer, VOCAB_ANSWER);
 	return good_reason(c);
 }
 

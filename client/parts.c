@@ -70,7 +70,8 @@ open_input(struct sealing *s, const char *path, uint64_t *size)
 {
 	struct stat st;
 
-	s->in = open(path, O_RDONLY | O_CLOEXEC);
+	/* What is no file, a pipe for one, is not waited for. */
+	s->in = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (s->in < 0 || fstat(s->in, &st) != 0)
 		return file_error(errno);
 	if (!S_ISREG(st.st_mode))

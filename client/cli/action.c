@@ -10,7 +10,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum form { WORD, LIST, WORDS, WHEN, PAST, FILES, OBJECT, FLAG, NUMBER, TAG };
+enum form {
+	WORD,
+	LIST,
+	SOME,
+	WORDS,
+	WHEN,
+	PAST,
+	FILES,
+	OBJECT,
+	FLAG,
+	NUMBER,
+	TAG
+};
 
 #define AT(member) offsetof(struct action, member)
 #define IN(word) (1u << (ACTION_##word))
@@ -68,14 +80,14 @@ static const struct member {
 	{ "answer", WORD, AT(draft.answer), IN(ACK) },
 	{ "reason", WORD, AT(draft.reason), IN(ACK) },
 	{ "resolution", WORD, AT(draft.resolution), IN(CLOSE) },
-	{ "to", LIST, AT(draft.to),
+	{ "to", SOME, AT(draft.to),
 	    SHOWS | IN(POST) | IN(NOTE) | ASKS | GRANTS },
 	{ "clients", LIST, AT(draft.clients), SHOWS },
 	{ "ackby", WHEN, AT(draft.ackby),
 	    SHOWS | IN(REOPEN) | IN(POST) | ASKS },
 	{ "attach", FILES, AT(draft.attachments),
 	    IN(NOTE) | IN(POST) | IN(RESULT) | ASKS },
-	{ "attachments", LIST, AT(draft.recall), IN(RECALL) },
+	{ "attachments", SOME, AT(draft.recall), IN(RECALL) },
 	{ "tlp", WORD, AT(draft.tlp),
 	    IN(POST) | IN(SHARE) | GRANTS | IN(RELABEL) },
 	{ "subject", WORD, AT(draft.subject), IN(POST) },
@@ -277,8 +289,12 @@ member(struct reading *r, const struct member *m, const json_t *v)
 	case WORD:
 		return word(r, v, m->name, at);
 	case LIST:
+	case SOME: /* where none given means all */
 		if (!list(r, v, m->name, &words_of))
 			return false;
+		if (m->form == SOME && words_of.n == 0)
+			return wrong(r, " is empty: name some, or leave it out",
+			    m->name);
 		*(const char *const **)at = words_of.word;
 		return true;
 	case WORDS:

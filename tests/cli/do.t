@@ -290,6 +290,13 @@ wrong usage '{"do":"inbox","limit":-1}' 'a number is one'
 wrong usage '{"do":"inbox","since":"soon"}' 'a time is one'
 wrong usage '{"do":"inbox","state":["open"]}' 'a state is one'
 wrong usage '{"do":"why"}' 'something is asked'
+wrong usage '{"do":"note","id":"'"$id"'","text":"T","to":[]}' \
+	'a list of nobody is not everybody'
+wrong usage '{"do":"recall","id":"'"$id"'","attachments":[]}' \
+	'nor is one of no attachment the whole'
+mkfifo waits
+wrong usage '{"do":"note","id":"'"$id"'","attach":["waits"]}' \
+	'a pipe is no file, and not waited for'
 wrong not-found '{"do":"show","id":"zzzz-zzzz-zzzz"}' 'what is not here'
 wrong usage '{"do":"post","to":["singcert@sg"],"tlp":"PURPLE","subject":"S"}' \
 	'a label'

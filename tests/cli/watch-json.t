@@ -217,6 +217,8 @@ wait "$watcher"
 is $? 0 'and ends after it, when there was a count'
 exec 3>&- 4<&-
 
+printf '{"comm' | tocsin watch --json --commit --reader told >events 2>err
+is "$? $(cat err)" '0 ' 'half a line at the end is none: its writer died within'
 echo '{"commit":7}' | tocsin watch --json --commit --reader told >events 2>err
 is "$(grep -c 'was not given' err)" 1 'it is said once'
 follow --reader real

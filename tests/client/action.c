@@ -211,8 +211,8 @@ test_requests(void)
 	    TOCSIN_EUSAGE, "all is for a list", "and a word no list");
 	is_refused("{\"do\":\"note\",\"id\":\"7k2m\"}", TOCSIN_EUSAGE, "text",
 	    "a note has a text");
-	is_refused("{\"do\":\"escalate\",\"id\":\"7k2m\"}", TOCSIN_EUSAGE,
-	    "to", "an escalation is to somebody");
+	is_refused("{\"do\":\"escalate\",\"id\":\"7k2m\"}", TOCSIN_EUSAGE, "to",
+	    "an escalation is to somebody");
 	is_refused("{\"do\":\"ack\",\"id\":\"7k2m\"}", TOCSIN_EUSAGE, "answer",
 	    "an ack has an answer");
 	is_refused("{\"do\":\"ack\",\"id\":\"7k2m\",\"anser\":\"opened\"}",
@@ -224,14 +224,18 @@ test_requests(void)
 	    "ends within the object, near byte 13", "and is whole");
 	is_refused("{\"do\":\"a\",\"do\":\"b\"}", TOCSIN_EMALFORMED,
 	    "a member twice", "with each member once");
-	is_refused("{\"do\":\"\377\"}", TOCSIN_EMALFORMED, "not UTF-8",
-	    "in UTF-8");
-	is_refused("{\"do\":\"\\u0000\"}", TOCSIN_EMALFORMED, "NUL",
-	    "without a NUL");
+	is_refused(
+	    "{\"do\":\"\377\"}", TOCSIN_EMALFORMED, "not UTF-8", "in UTF-8");
+	is_refused(
+	    "{\"do\":\"\\u0000\"}", TOCSIN_EMALFORMED, "NUL", "without a NUL");
 	is_refused("{\"tag\":1e999}", TOCSIN_EMALFORMED, "out of range",
 	    "and numbers that there are");
-	is_refused("[]", TOCSIN_EMALFORMED, "JSON, and no object",
-	    "an array is none");
+	is_refused(
+	    "[]", TOCSIN_EMALFORMED, "JSON, and no object", "an array is none");
+	is_refused("{\"do\":\"note\",\"id\":\"7k2m\",\"text\":\"T\",\"to\":[]}",
+	    TOCSIN_EUSAGE, "to is empty", "a list of nobody is not all");
+	is_refused("{\"do\":\"recall\",\"id\":\"7k2m\",\"attachments\":[]}",
+	    TOCSIN_EUSAGE, "attachments is empty", "nor is one of nothing");
 	ok(request(&a, "{\"do\":\"inbox\",\"limit\":17.0}") == TOCSIN_OK &&
 		a.limit == 17,
 	    "17.0 is 17");

@@ -693,7 +693,7 @@ test_ack(void)
 	is_int(tocsin_ack(t, id, TOCSIN_REFUSED, "cannotprocess", NULL, ack),
 	    TOCSIN_OK, "then it is sent");
 	d.kind = "ack";
-	refused(&d, TOCSIN_EUSAGE, "no answer",
+	refused(&d, TOCSIN_EUSAGE, "what the answer is",
 	    "a draft of the kind ack says which answer");
 	d.kind = "report";
 	d.answer = "accepted";

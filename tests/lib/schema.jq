@@ -12,7 +12,7 @@
 
 def known: ["$schema", "$id", "$ref", "$defs", "title", "description", "type",
 	"enum", "const", "properties", "required", "additionalProperties",
-	"items", "maxItems", "oneOf", "anyOf", "allOf", "pattern", "minimum",
+	"items", "minItems", "maxItems", "oneOf", "anyOf", "allOf", "pattern", "minimum",
 	"maximum", "minLength", "maxLength"];
 
 def resolve($all; $file; $ref):
@@ -77,6 +77,8 @@ def wrong($all; $file; $s; $path; $top):
 	(if type == "array" then
 		(if $s.maxItems != null and length > $s.maxItems then
 			"\($path): too many" else empty end),
+		(if $s.minItems != null and length < $s.minItems then
+			"\($path): too few" else empty end),
 		(if $s | has("items") then
 			range(length) as $i | .[$i] |
 			sub($s.items; "\($path)[\($i)]")
