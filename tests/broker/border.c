@@ -232,7 +232,7 @@ test_lanes(void)
 	char exercise[EXERCISE_MAX + 1];
 	struct fx_ticket t, r;
 	struct store_entry e;
-	struct store_rx *rx;
+	struct store_rx *rx = NULL;
 	struct desk d;
 	uint64_t seq;
 
