@@ -134,23 +134,27 @@ kind_asks(const char *kind)
 	       strcmp(kind, "query") == 0;
 }
 
-/* Who is the exercise's control, if nobody was named: who posted first. */
+/*
+ * Who is the exercise's control, if nobody was named: whose inject our broker
+ * had first. When it was written is its writer's word, and a player that would
+ * be control could write a time before all others.
+ */
 static void
 find_control(struct fold *f)
 {
-	const struct ladder_message *first = NULL, *m;
+	const struct drill_message *first = NULL, *m;
 	size_t i;
 
 	for (i = 0; f->control == NULL && i < f->n; i++) {
-		m = &f->e[i].m->m;
-		if (f->e[i].m->tag.inject != NULL &&
-		    (first == NULL || m->time < first->time ||
-			(m->time == first->time &&
-			    strcmp(m->id, first->id) < 0)))
+		m = f->e[i].m;
+		if (m->tag.inject != NULL &&
+		    (first == NULL || m->heard < first->heard ||
+			(m->heard == first->heard &&
+			    strcmp(m->m.id, first->m.id) < 0)))
 			first = m;
 	}
 	if (first != NULL)
-		f->control = first->member;
+		f->control = first->m.member;
 	f->out->control = f->control;
 }
 

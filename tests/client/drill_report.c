@@ -261,6 +261,23 @@ test_forged(void)
 	    "of nothing there is no report");
 }
 
+static void
+test_control(void)
+{
+	struct drill_message m[] = {
+		inject("one", "first", 0, "one"),
+		inject("two", "first", 0, "two"),
+	};
+
+	m[1].m.member = "mycert@my";
+	m[1].m.time = T0 - 600;
+	m[1].heard = T0 + 60;
+	drill_report_release(&r);
+	ok(drill_fold(&r, NULL, NULL, m, 2, NULL, 0, T0 + 100) == TOCSIN_OK &&
+		strcmp(r.control, "excon@sg") == 0,
+	    "a player that writes an earlier time on an inject is not control");
+}
+
 /* ---- the page ---- */
 
 #define HOSTILE "<script>alert(1)</script>\x1b]0;x\x07\xe2\x80\xae\"'&"
@@ -306,6 +323,7 @@ main(void)
 	test_thread();
 	test_programs();
 	test_forged();
+	test_control();
 	test_page();
 	drill_report_release(&r);
 	return tap_done();
