@@ -81,6 +81,13 @@ fits due 'due' at $us due --json
 fits due 'due, all of it' at $us due --all --json
 fits found 'find' at $us find beacons --json
 fits board 'board' at $us board --json
+fits words 'words' tocsin words --json
+fits words 'words of a list' tocsin words tlp --json
+fits words 'words of levels' tocsin words level --json
+spawn_at $us board --serve --json >served 2>served.err
+wait_until 20 test -s served
+reap TERM $pid
+fits served 'board --serve' cat served
 fits why 'why of a code' tocsin why quota --json
 fits why 'why of a message' at $us why "$id" --json
 mkdir saved saved2
