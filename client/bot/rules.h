@@ -168,7 +168,7 @@ struct rules {
 	size_t ncalendar;
 	struct duty *duty;
 	size_t nduty;
-	bool words;	    /* some condition asks for facts.word */
+	bool words;    /* some condition asks for facts.word */
 	int64_t claim; /* how long who says that it acts keeps others from it */
 	int64_t good_until; /* then zones and calendars must be read again */
 	struct arena arena;

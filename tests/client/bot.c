@@ -323,8 +323,7 @@ test_end_of_claim(void)
 	bot.a.offset -= (RULES_CLAIM + 1) * 1000;
 	ok(act_do(&bot.a, &g.f, p, bot.now, &again) && messages(first) == 3,
 	    "what is said before");
-	ok(over(until + 1) && !over(until - 1),
-	    "is not sent after it either");
+	ok(over(until + 1) && !over(until - 1), "is not sent after it either");
 	gathered_release(&g);
 	end();
 }

@@ -174,7 +174,7 @@ heard_anew(struct said *s, bool words)
 	return s->text;
 }
 
-#define OPENING                                        \
+#define OPENING                                           \
 	"+indicators=[file:name = 'x'];+subject=Beacons;" \
 	"+text=Every minute;+attachment=a.exe;"
 
