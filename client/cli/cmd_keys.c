@@ -690,7 +690,9 @@ show_one(const struct showing *s, const char *name)
 		return cli_fail(
 		    TOCSIN_EKEYSEXPIRED, "%s has announced no keys here", name);
 	else if (s->c->json)
-		print_json(json_pack("{s:s, s:n}", "member", name, "serial"));
+		print_json(json_pack("{s:s, s:n, s:n, s:n, s:b, s:[], s:[]}",
+		    "member", name, "serial", "issued", "expires", "expired",
+		    false, "devices", "epochs"));
 	else
 		printf("%s: no keys here\n", name);
 	return 0;

@@ -301,6 +301,15 @@ is "$(jq -r '.["action.json"]["$defs"] | keys[]' schemas.json | sort)" \
 		tr -d , | tr ' ' '\n' | sort)" \
 	'action.json those of --apply'
 
+# A roster that no broker has yet: at the end.
+fed_member lacert@sg late
+fed_roster
+must at $us trust rosters/2 >/dev/null
+fits keys 'keys show, of a member whose keys are not here' \
+	at $us keys show --json
+is "$(jq -r 'select(.serial == null) | .member' <line)" lacert@sg \
+	'which has no serial'
+
 # ---- the manual ----
 
 # The members of an item, those inside of arrays left out.
