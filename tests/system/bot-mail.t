@@ -85,6 +85,7 @@ one_mail()
 ok 'a mail is handed over, and its taker says nothing' wait_until 20 one_mail
 kill -KILL "$(cat pid)"
 reap KILL "$pid"
+: <>go # whoever still waits for a word goes
 rm go
 ok 'killed, the bot is started again' wait_until 30 eval \
 	'by_rules; [ "$(mails "Once more")" = 2 ]'
