@@ -640,6 +640,7 @@ cmd_bot(struct cli *c, int argc, char **argv)
 		{ "--name", OPT_WORD, &w.name },
 		{ NULL, OPT_FLAG, NULL },
 	};
+	bool works;
 	int status;
 
 	if (!cli_options(c, argc, argv, opts, 1, 1))
@@ -650,7 +651,8 @@ cmd_bot(struct cli *c, int argc, char **argv)
 	if (w.since != NULL && !w.dry)
 		return cli_usage("--since is for --dry-run");
 	b.path = c->words[0];
-	if (!name_of(&b, w.name))
+	works = !w.check && !w.dry && w.explain == NULL;
+	if ((works || w.name != NULL) && !name_of(&b, w.name))
 		return 2;
 	if (!load(&b, &b.rules)) {
 		rules_release(&b.rules);

@@ -41,6 +41,12 @@ check hooks.rules
 is "$status $(cat err)" "0 tocsin: hooks.rules has no rule: nothing will be done
 tocsin: hooks.rules:1: hook page cannot run here: /none/page: No such file or \
 directory" 'what will not do on this machine is told, and is no fault'
+printf '[rule a]\nfor us\nat once: acknowledge\n' >'Night Shift.rules'
+check 'Night Shift.rules'
+is "$status" 0 'who only looks at a file may call it what he likes'
+tocsin bot 'Night Shift.rules' 2>err
+is $? 2 'who works by it needs a name for it'
+ok 'and is told how to give one' grep -q 'give one with --name' err
 check none.rules
 is "$status" 2 'a file that is not there is none'
 done_testing
