@@ -23,6 +23,7 @@
 #define JUMP 600       /* PROTOCOL.md 8.12 */
 #define STEP 1	       /* of the clock, in seconds, is one that was set */
 #define DAY 86400
+#define IDLE_MS 30000  /* --once waits no longer with nothing to do */
 #define TOLD_MS 600000 /* between two lines about the same trouble */
 
 struct claimed {
@@ -484,9 +485,19 @@ tidy(struct bot *b)
 		cli_note("what is old could not be tidied away");
 }
 
+/* What cannot be done at once, for another bot's claim or a slow link. */
+static bool
+is_idle(const struct bot *b, int64_t active)
+{
+	return hooks_busy(b->a.hooks) == 0 &&
+	       (gather_next(b->gather) > b->now + 2 ||
+		   backoff_now() > active + IDLE_MS);
+}
+
 static int
 loop(struct bot *b, bool once)
 {
+	int64_t active = backoff_now();
 	uint64_t seen;
 	bool done;
 
@@ -500,9 +511,10 @@ loop(struct bot *b, bool once)
 				return cli_fail(TOCSIN_EINTERNAL, "no memory");
 			return 1;
 		}
-		if (stopped || (once && !done && hooks_busy(b->a.hooks) == 0 &&
-				   gather_next(b->gather) > b->now + 2))
+		if (stopped || (once && !done && is_idle(b, active)))
 			return 0;
+		if (done || hooks_busy(b->a.hooks) > 0)
+			active = backoff_now();
 		if (!done)
 			sleep_until_next(b, seen);
 	}

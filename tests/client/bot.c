@@ -451,6 +451,23 @@ test_arguments(void)
 	    "a stranger's words that begin one are no option of the program");
 }
 
+/* A claim that stays another's: the next look is always a second away. */
+static void
+test_idle(void)
+{
+	begin("Beacons", TRUE_HOOK);
+	if (gather_pass(bot.gather, bot.now, look, &bot) != TOCSIN_OK)
+		abort();
+	gather_later(bot.gather, first, bot.now + 1);
+	ok(!is_idle(&bot, backoff_now()),
+	    "--once waits for what can be done in a second");
+	ok(is_idle(&bot, backoff_now() - IDLE_MS - 1),
+	    "and not for ever, if that never comes");
+	gather_later(bot.gather, first, bot.now + 3600);
+	ok(is_idle(&bot, backoff_now()), "nor for what has time");
+	end();
+}
+
 int
 main(void)
 {
@@ -462,5 +479,6 @@ main(void)
 	test_end_of_claim();
 	test_left_over();
 	test_arguments();
+	test_idle();
 	return tap_done();
 }
