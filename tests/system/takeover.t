@@ -158,7 +158,7 @@ early()
 }
 
 rounds=0
-for moment in ${MOMENTS:-28 52 60 66 72 78}; do
+for moment in ${MOMENTS:-28 60 112 66 72 78}; do
 	[ -n "${MOMENTS:-}" ] || [ $rounds -lt 3 ] || [ $claimed -lt 1 ] || break
 	rounds=$((rounds + 1))
 	round STOP "$moment"
