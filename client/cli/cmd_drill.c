@@ -6,10 +6,8 @@
 #include "client/cli/view.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <string.h>
-#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -318,21 +316,6 @@ drill_clock_save(
 	desk_end(tx);
 	buf_drop(&b);
 	return err;
-}
-
-bool
-drill_lock(const char *home, int *fd)
-{
-	char path[640];
-
-	keystore_path(path, home, "drill.lock");
-	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (*fd < 0 || flock(*fd, LOCK_EX | LOCK_NB) == 0 ||
-	    errno != EWOULDBLOCK)
-		return false;
-	close(*fd);
-	*fd = -1;
-	return true;
 }
 
 /* ---- pause, resume, status ---- */

@@ -57,9 +57,6 @@ enum tocsin_err MUST_USE drill_agenda_save(
 void drill_standing(struct cli *c, const struct keystore *k, struct desk *desk,
     const struct drill_clock *clock);
 
-/* Whether a `drill run` of this home is at work; *fd is its lock if not. */
-bool drill_lock(const char *home, int *fd);
-
 /* ---- the words ---- */
 
 int drill_run(struct cli *c, int argc, char **argv);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The control of an exercise: injects in their time, and what is said. */
 #include "client/cli/drill.h"
+#include "client/cli/held.h"
 #include "client/cli/print.h"
 #include "client/cli/view.h"
 #include "client/handle.h"
@@ -10,7 +11,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define SLICE_MS 200  /* how soon a pause of another terminal is seen */
 #define LAST_MS 20000 /* for the outbox to become empty at the end */
@@ -21,7 +21,7 @@ struct director {
 	struct script s;
 	struct tocsin *t;
 	struct drill_clock clock;
-	int lock;
+	struct held lock;
 	bool held; /* as was told last */
 	/* Of each inject, by its place: the id that it was posted under, or "";
 	   and whether there is no more to do for it. */
@@ -513,9 +513,8 @@ start(struct director *d, unsigned speed, const char *from)
 		return cli_usage("%s is a player: who holds an exercise needs "
 				 "a member of its own",
 		    d->t->parts.keys->member);
-	if (drill_lock(d->t->parts.keys->home, &d->lock))
-		return cli_fail(TOCSIN_EBUSY, "another `tocsin drill run` of "
-					      "this home is at work");
+	if ((status = held_drill(&d->lock, d->c)) != 0)
+		return status;
 	d->id = calloc(d->s.ninject, sizeof(*d->id));
 	d->done = calloc(d->s.ninject, sizeof(*d->done));
 	if (d->id == NULL || d->done == NULL)
@@ -535,7 +534,7 @@ start(struct director *d, unsigned speed, const char *from)
 int
 drill_run(struct cli *c, int argc, char **argv)
 {
-	struct director d = { .c = c, .lock = -1 };
+	struct director d = { .c = c, .lock = held_none };
 	struct sigaction act = { .sa_handler = on_signal };
 	const char *fast = NULL, *from = NULL;
 	const struct opt opts[] = {
@@ -564,8 +563,7 @@ drill_run(struct cli *c, int argc, char **argv)
 	if (status == 0)
 		status = direct(&d);
 	tocsin_close(d.t);
-	if (d.lock >= 0)
-		close(d.lock);
+	held_release(&d.lock);
 	free(d.id);
 	free(d.done);
 	script_release(&d.s);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /* How far an exercise is, and which inject comes next. */
 #include "client/cli/drill.h"
+#include "client/cli/held.h"
 #include "client/cli/print.h"
 #include "client/cli/view.h"
 #include "client/drill/agenda.h"
 #include "client/once.h"
 
 #include <jansson.h>
-#include <unistd.h>
 
 struct standing {
 	struct cli *c;
@@ -316,11 +316,8 @@ drill_standing(struct cli *c, const struct keystore *k, struct desk *desk,
 		.exercise = k->exercise,
 		.clock = *clock,
 		.now = drill_now_ms() };
-	int fd = -1;
 
-	s.at_work = drill_lock(k->home, &fd);
-	if (fd >= 0)
-		close(fd);
+	s.at_work = held_drill_runs(c);
 	s.over = drill_clock_over(clock, s.now);
 	s.known = load_agenda(&s.agenda, desk, k->exercise);
 	if (!s.known)

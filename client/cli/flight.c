@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include "client/cli/flight.h"
 
+#include "client/cli/commit.h"
 #include "client/cli/lines.h"
-#include "client/json.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +17,6 @@
 	"stdin: a line is {\"commit\":N}, or {\"aside\":N,\"why\":\"...\"}, " \
 	"of a "                                                               \
 	"number that was printed"
-#define COMMIT_LINE 8192 /* bytes */
 
 struct flight {
 	struct tocsin *t;
@@ -46,34 +44,6 @@ end_with(struct flight *f, enum tocsin_err err, const char *why)
 	snprintf(f->why, sizeof(f->why), "%s", why);
 	pthread_cond_broadcast(&f->changed);
 	pthread_mutex_unlock(&f->lock);
-}
-
-/* {"commit":17} or {"aside":17,"why":"no such host"}, and nothing else. */
-struct word {
-	uint64_t number;
-	const char *why; /* of what is set aside; or NULL */
-	json_t *root;
-};
-
-static bool
-word_of(struct span line, struct word *out)
-{
-	const json_t *why;
-	size_t n;
-
-	*out = (struct word){ .number = 0 };
-	if (json_shallow(line, 1))
-		out->root = json_loadb(
-		    (const char *)line.p, line.n, JSON_REJECT_DUPLICATES, NULL);
-	n = json_object_size(out->root);
-	why = json_object_get(out->root, "why");
-	if (!json_whole(json_object_get(out->root, n == 2 ? "aside" : "commit"),
-		&out->number) ||
-	    out->number == 0 || n > 2 ||
-	    (n == 2 && json_string_length(why) == 0))
-		return false;
-	out->why = json_string_value(why);
-	return true;
 }
 
 /* How many are committed by it; 0: it was before, or was never given. */
@@ -107,7 +77,7 @@ land(struct flight *f, unsigned n, uint64_t number)
 
 /* All before it are done with, and this one is, or is set aside. */
 static enum tocsin_err
-step(struct flight *f, const struct word *w, uint64_t first)
+step(struct flight *f, const struct commit_line *w, uint64_t first)
 {
 	enum tocsin_err err = TOCSIN_OK;
 
@@ -120,7 +90,7 @@ step(struct flight *f, const struct word *w, uint64_t first)
 }
 
 static bool
-commit(struct flight *f, const struct word *w)
+commit(struct flight *f, const struct commit_line *w)
 {
 	enum tocsin_err err = TOCSIN_OK;
 	uint64_t first;
@@ -149,21 +119,21 @@ commit(struct flight *f, const struct word *w)
 static bool
 take(struct flight *f, enum lines_got got, struct span line)
 {
-	struct word w;
+	struct commit_line w;
 	bool good;
 
 	switch (got) {
 	case LINES_ONE:
 		if (line.n == 0)
 			return true;
-		good = word_of(line, &w);
+		good = commit_line_parse(&w, line);
 		if (good)
 			good = commit(f, &w);
 		else if (f->in.taken == line.n) /* its writer died within */
 			end_with(f, TOCSIN_OK, "");
 		else
 			end_with(f, TOCSIN_EUSAGE, WANTED);
-		json_decref(w.root);
+		commit_line_release(&w);
 		return good;
 	case LINES_LONG:
 		break;

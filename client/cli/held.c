@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define LOOK_MS 50
+#define DRILL "drill." /* no reader has a dot in its name */
 
 const struct held held_none = { -1, -1 };
 
@@ -80,6 +81,29 @@ held_watch(struct held *h, struct cli *c, const char *reader)
 	    "another `tocsin watch` goes on as the reader %s, and both would "
 	    "get the same messages: end it, or take another name with --reader",
 	    reader);
+}
+
+int
+held_drill(struct held *h, struct cli *c)
+{
+	bool taken;
+	int status = take_watch(h, c, DRILL, &taken);
+
+	if (status != 0 || !taken)
+		return status;
+	return cli_fail(
+	    TOCSIN_EBUSY, "another `tocsin drill run` of this home is at work");
+}
+
+bool
+held_drill_runs(struct cli *c)
+{
+	struct held h = held_none;
+	bool taken;
+	int status = take_watch(&h, c, DRILL, &taken);
+
+	held_release(&h);
+	return status == 0 && taken;
 }
 
 /* ---- what was left running ---- */

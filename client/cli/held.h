@@ -31,6 +31,10 @@ int held_watch(struct held *h, struct cli *c, const char *reader);
 /* The same for `tocsin bot`: of one name there is one in a home. */
 int held_bot(struct held *h, struct cli *c, const char *name);
 
+/* For `tocsin drill run`, of which a home has one; and whether there is one. */
+int held_drill(struct held *h, struct cli *c);
+bool held_drill_runs(struct cli *c);
+
 /*
  * The second lock alone, for one of several programs at a time: false if what
  * an earlier one has started under that name still has it, or it cannot be had.

@@ -122,6 +122,13 @@ waits 20 has "$fed/run.json" '"event":"again"'
 before=$(grep -c '"event":"inject"' "$fed/run.json")
 verify 'while it is held, who is started again posts nothing' \
 	[ "$(grep -c '"event":"inject"' "$fed/run.json")" = "$before" ]
+is_alone()
+{
+	at excon-play drill status --json | grep -q '"running":true' &&
+		! at excon-play drill run "$script" >/dev/null 2>"$fed/second" &&
+		has "$fed/second" '[busy]'
+}
+verify 'beside it no other is begun' is_alone
 verify 'it goes on' at excon-play drill resume
 ended()
 {
