@@ -296,24 +296,33 @@ drill_clock_load(
 }
 
 enum tocsin_err
-drill_clock_save(
-    struct desk *desk, const char *exercise, const struct drill_clock *c)
+drill_keep(struct desk *desk, const char *name, const struct buf *b)
 {
-	struct buf b = { 0 };
 	struct desk_tx *tx = NULL;
-	char name[128];
-	enum tocsin_err err;
+	enum tocsin_err err =
+	    buf_ok(b) ? desk_write(desk, &tx) : TOCSIN_EINTERNAL;
 
-	drill_value(name, exercise);
-	drill_clock_print(&b, c);
-	err = buf_ok(&b) ? desk_write(desk, &tx) : TOCSIN_EINTERNAL;
 	if (err == TOCSIN_OK)
-		err = desk_value_put(tx, name, buf_span(&b));
+		err = desk_value_put(tx, name, buf_span(b));
 	if (err == TOCSIN_OK) {
 		err = desk_commit(tx);
 		tx = NULL;
 	}
 	desk_end(tx);
+	return err;
+}
+
+enum tocsin_err
+drill_clock_save(
+    struct desk *desk, const char *exercise, const struct drill_clock *c)
+{
+	struct buf b = { 0 };
+	char name[128];
+	enum tocsin_err err;
+
+	drill_value(name, exercise);
+	drill_clock_print(&b, c);
+	err = drill_keep(desk, name, &b);
 	buf_drop(&b);
 	return err;
 }

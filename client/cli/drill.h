@@ -44,6 +44,10 @@ enum tocsin_err MUST_USE drill_clock_load(
 enum tocsin_err MUST_USE drill_clock_save(
     struct desk *desk, const char *exercise, const struct drill_clock *c);
 
+/* A value of the desk, in a change of its own. */
+enum tocsin_err MUST_USE drill_keep(
+    struct desk *desk, const char *name, const struct buf *b);
+
 /* Under which an inject is posted once. */
 #define DRILL_KEY (EXERCISE_MAX + LABEL_MAX + 2)
 void drill_key(char out[DRILL_KEY], const char *exercise, const char *inject);

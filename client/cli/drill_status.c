@@ -37,20 +37,12 @@ enum tocsin_err
 drill_agenda_save(struct desk *desk, const struct script *s)
 {
 	struct buf b = { 0 };
-	struct desk_tx *tx = NULL;
 	char name[128];
 	enum tocsin_err err;
 
 	agenda_name(name, s->exercise);
 	agenda_print(&b, s);
-	err = buf_ok(&b) ? desk_write(desk, &tx) : TOCSIN_EINTERNAL;
-	if (err == TOCSIN_OK)
-		err = desk_value_put(tx, name, buf_span(&b));
-	if (err == TOCSIN_OK) {
-		err = desk_commit(tx);
-		tx = NULL;
-	}
-	desk_end(tx);
+	err = drill_keep(desk, name, &b);
 	buf_drop(&b);
 	return err;
 }
