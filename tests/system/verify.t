@@ -108,7 +108,11 @@ ok 'a word that the receipt has not' claims 's/ relayed / delivered /'
 ok 'an answer that was not given' claims 's/ refused / accepted /'
 ok 'another reason' claims 's/CannotProcess/Other/'
 ok 'another author' claims 's/mycert@my\/night: Cann/mycert@my\/day: Cann/'
-ok 'another ticket' claims "1s/ticket ./ticket B/;1s/ticket B\(.\)/ticket B\1/"
+ok 'another ticket' claims '1{
+	s/ticket B/ticket C/
+	t
+	s/ticket ./ticket B/
+}'
 ok 'a file that is not there' claims 's/message-0*[0-9a-f]/message-x/'
 cp "$fed/open/status.txt" "$fed/bad/"
 other=$(find "$fed/open" -name 'disclosed-*')
