@@ -74,8 +74,10 @@ run good better
 check $? 'targets that do all they were asked are well'
 said '^fuzz good: 500 inputs, 10 edges, 20 features'
 check $? 'what one did is said'
-grep -q -e '-runs=500 -max_len=256 -seed=7 ' "$dir/good.log"
+grep -q -e '-seed=7 .* -runs=500 -max_len=256 ' "$dir/good.log"
 check $? 'the seed and the number of inputs come to it'
+grep -q "corpus/better/one,.*corpus/better/two\$" "$dir/better.seeds"
+check $? 'and what it begins with'
 grep -q -e '-max_len=3000 ' "$dir/better.log"
 check $? 'inputs are no longer than the longest of the corpus'
 tail -n 1 "$dir/out" >"$dir/last"
