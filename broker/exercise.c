@@ -18,6 +18,14 @@ mailbox_name(
 }
 
 struct span
+side_name(char out[SIDE_MAX + 1], struct span member, bool played)
+{
+	snprintf(out, SIDE_MAX + 1, "%.*s%s", (int)member.n,
+	    (const char *)member.p, played ? "/" : "");
+	return span_of(out);
+}
+
+struct span
 mailbox_of_sender(char out[MAILBOX_MAX + 1], const struct ticket *t)
 {
 	return mailbox_name(out, t->from, t->exercise);

@@ -34,6 +34,13 @@ _Static_assert(sizeof("cursor/") + MAILBOX_MAX + LABEL_MAX <= STORE_NAME_MAX,
 struct span mailbox_name(
     char out[MAILBOX_MAX + 1], struct span member, struct span exercise);
 
+/*
+ * MEMBER, or MEMBER/ for all its exercises together: of what a member may have
+ * a bounded number each, since it is the member who names exercises.
+ */
+#define SIDE_MAX (MEMBER_MAX + 1)
+struct span side_name(char out[SIDE_MAX + 1], struct span member, bool played);
+
 /* That of a ticket's sender. */
 struct span mailbox_of_sender(
     char out[MAILBOX_MAX + 1], const struct ticket *t);

@@ -2,11 +2,11 @@
 #include "broker/quota.h"
 
 #include "broker/broker.h"
+#include "broker/exercise.h"
 #include "broker/intake_impl.h"
 #include "broker/value.h"
 
 #include <sodium.h>
-#include <stdio.h>
 #include <string.h>
 
 #define DAY_SECONDS 86400
@@ -419,20 +419,16 @@ day_add(const struct intake *in, const struct cost *c, struct batch *batch)
 enum tocsin_err
 quota_tell(struct batch *batch, struct span member, bool played, bool *tell)
 {
-	char name[MEMBER_MAX + 2];
+	char name[SIDE_MAX + 1];
+	struct span side = side_name(name, member, played);
 	struct day d;
-	enum tocsin_err err;
-
-	snprintf(name, sizeof(name), "%.*s%s", (int)member.n,
-	    (const char *)member.p, played ? "/" : "");
-	member = span_of(name);
-	err = day_get(batch, member, &d);
+	enum tocsin_err err = day_get(batch, side, &d);
 
 	*tell = !err && d.refusals < QUOTA_REFUSALS;
 	if (!*tell)
 		return err;
 	d.refusals++;
-	return day_put(batch, member, &d);
+	return day_put(batch, side, &d);
 }
 
 /* ---- an entry ---- */

@@ -2,24 +2,11 @@
 #include "broker/staged.h"
 
 #include "broker/broker.h"
+#include "broker/exercise.h"
 #include "broker/value.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define STAGED_BOX (MEMBER_MAX + 2)
-
-/*
- * All exercises of a member share one: their names are the member's to choose,
- * so what each had of its own would be without bound.
- */
-static const char *
-box_name(char out[STAGED_BOX], const char *member, bool played)
-{
-	snprintf(out, STAGED_BOX, "%s%s", member, played ? "/" : "");
-	return out;
-}
 
 struct slot {
 	uint8_t hash[32];
@@ -87,14 +74,14 @@ staged_take(struct batch *batch, const char *member, bool played,
     const uint8_t hash[32], uint64_t total)
 {
 	const struct broker_config *c = &batch->b->conf;
-	char name[STAGED_BOX];
-	const char *box = box_name(name, member, played);
+	char box[SIDE_MAX + 1];
 	unsigned i, room = c->staged_max;
 	enum tocsin_err err;
 	struct slot s;
 
 	if (total > c->staged_bytes)
 		return TOCSIN_EQUOTA;
+	side_name(box, span_of(member), played);
 	for (i = 0; i < c->staged_max; i++) {
 		err = slot_load(&s, batch, box, i);
 		if (err)
@@ -136,10 +123,15 @@ sweep_box(struct batch *batch, const char *box)
 static enum tocsin_err
 sweep_member(struct batch *batch, const char *member)
 {
-	char box[STAGED_BOX];
-	enum tocsin_err err = sweep_box(batch, box_name(box, member, false));
+	char box[SIDE_MAX + 1];
+	enum tocsin_err err;
 
-	return err ? err : sweep_box(batch, box_name(box, member, true));
+	side_name(box, span_of(member), false);
+	err = sweep_box(batch, box);
+	if (err)
+		return err;
+	side_name(box, span_of(member), true);
+	return sweep_box(batch, box);
 }
 
 static enum tocsin_err

@@ -197,7 +197,10 @@ find_map(struct desk *d)
 		fclose(f);
 }
 
-/* The map is shared and only read: nothing in it is ours alone. */
+/*
+ * The map is shared and only read: nothing in it is ours alone. It stays where
+ * it is, since its size is set once, before it is made.
+ */
 void
 desk_trim(struct desk *d)
 {

@@ -870,20 +870,11 @@ add_player(struct keys *k, void *arg)
 	fixture_add_device(k, player.label, KEYS_OFFICER, player.exercise);
 }
 
-static void
-add_member(struct roster *r, void *arg)
-{
-	struct roster_member m = fixture_member(arg);
-
-	if (roster_put_member(r, &m) != TOCSIN_OK)
-		abort();
-}
-
 /* With the roster that has it, which its keys alone would not do. */
 static void
 enrol(char *name)
 {
-	fixture_next_roster(&fed, add_member, name);
+	fixture_next_roster(&fed, fixture_add_member, name);
 	if (intake_install(my, STORE_ROSTER, buf_span(&fed.file)) != TOCSIN_OK)
 		abort();
 	fixture_enrol(&fed, name);

@@ -154,15 +154,6 @@ add_player(struct keys *k, void *arg)
 }
 
 static void
-add_member(struct roster *r, void *arg)
-{
-	struct roster_member m = fixture_member(arg);
-
-	if (roster_put_member(r, &m) != TOCSIN_OK)
-		abort();
-}
-
-static void
 install(enum store_kind kind, const struct buf *file)
 {
 	if (intake_install(my, kind, buf_span(file)) != TOCSIN_OK)
@@ -175,7 +166,7 @@ believe(void)
 	char fincert[] = "fincert@my";
 	size_t i;
 
-	fixture_next_roster(&fed, add_member, fincert);
+	fixture_next_roster(&fed, fixture_add_member, fincert);
 	install(STORE_ROSTER, &fed.file);
 	fixture_enrol(&fed, fincert);
 	for (i = 0; i < fed.n; i++)

@@ -105,6 +105,15 @@ fixture_member(const char *name)
 	return m;
 }
 
+void
+fixture_add_member(struct roster *r, void *name)
+{
+	struct roster_member m = fixture_member(name);
+
+	if (roster_put_member(r, &m) != TOCSIN_OK)
+		abort();
+}
+
 static void
 sign_roster(struct fixture *f, const struct roster *draft)
 {

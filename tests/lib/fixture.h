@@ -61,6 +61,9 @@ void fixture_next_roster(
 struct roster_broker fixture_broker(const char *name, const char *nation);
 struct roster_member fixture_member(const char *name);
 
+/* For `change`: a member of that name, a char *, besides. */
+void fixture_add_member(struct roster *r, void *name);
+
 /* Another member and its first announcement; the roster is the caller's. */
 void fixture_enrol(struct fixture *f, const char *member);
 
